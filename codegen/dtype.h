@@ -1,0 +1,48 @@
+// Scalar types. A dtype is data, never a template parameter of a kernel: one table describes them all.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace kiln {
+
+enum class DType : uint8_t { Bool, U8, I32, I64, F32, F64 };
+
+inline constexpr int kDTypeCount = 6;
+
+enum class DTypeKind : uint8_t { boolean, unsigned_integer, signed_integer, floating };
+
+struct DTypeInfo {
+  DType dtype;
+  std::string_view name;   // as NumPy spells it
+  std::string_view short_name;  // as kernel text spells it
+  DTypeKind kind;
+  uint8_t bytes;
+};
+
+inline constexpr std::array<DTypeInfo, kDTypeCount> kDTypes{{
+    {DType::Bool, "bool", "bool", DTypeKind::boolean, 1},
+    {DType::U8, "uint8", "u8", DTypeKind::unsigned_integer, 1},
+    {DType::I32, "int32", "i32", DTypeKind::signed_integer, 4},
+    {DType::I64, "int64", "i64", DTypeKind::signed_integer, 8},
+    {DType::F32, "float32", "f32", DTypeKind::floating, 4},
+    {DType::F64, "float64", "f64", DTypeKind::floating, 8},
+}};
+
+constexpr const DTypeInfo& info(DType t) { return kDTypes[static_cast<size_t>(t)]; }
+constexpr int size_of(DType t) { return info(t).bytes; }
+constexpr std::string_view name_of(DType t) { return info(t).name; }
+constexpr bool is_floating(DType t) { return info(t).kind == DTypeKind::floating; }
+constexpr bool is_integer(DType t) {
+  return info(t).kind == DTypeKind::signed_integer || info(t).kind == DTypeKind::unsigned_integer;
+}
+constexpr bool is_signed(DType t) { return is_floating(t) || info(t).kind == DTypeKind::signed_integer; }
+
+static_assert([] {
+  for (int i = 0; i < kDTypeCount; ++i)
+    if (static_cast<int>(kDTypes[i].dtype) != i) return false;
+  return true;
+}(), "kDTypes is in the order of DType");
+
+}  // namespace kiln

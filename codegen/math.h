@@ -1,0 +1,21 @@
+// Math functions, each written once over primitives, so that every back end computes the same bits. No host libm.
+// x is f32 or f64; the result has its dtype. Accuracy in f32: at most 2 ulp over all inputs (exp, log, tanh are tested so).
+// Special values as in C99 Annex F.
+#pragma once
+
+#include "codegen/builder.h"
+
+namespace kiln::codegen {
+
+Value exp(Builder&, Value x);
+Value expm1(Builder&, Value x);
+Value log(Builder&, Value x);
+Value log1p(Builder&, Value x);
+Value tanh(Builder&, Value x);
+Value sigmoid(Builder&, Value x);  // 1 / (1 + exp(-x))
+
+// Philox4x32-10 (Salmon et al., SC'11; Random123): the `lane`-th (0..3) 32-bit word, as i64 in [0, 2^32), of the block with counter
+// (counter as i64 low/high words, call as i64 low/high words) under the 64-bit key. All operands i64.
+Value philox(Builder&, Value counter, Value call, Value key, int lane);
+
+}  // namespace kiln::codegen

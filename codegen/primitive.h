@@ -1,0 +1,104 @@
+// The closed table of scalar primitives: everything a kernel can compute on one element.
+//
+// Every primitive is total: each input of its dtypes has one stated result, the same bits in every back end. The
+// interpreter (interpreter/) is the living definition; the rules below are what it implements.
+//   - add sub mul div sqrt fma on floats: IEEE 754, round to nearest even, denormals kept, never contracted.
+//   - Integers wrap (two's complement). div truncates toward zero; x/0 = 0; INT_MIN/-1 = INT_MIN. abs(INT_MIN) = INT_MIN.
+//   - min, max on floats are IEEE 754-2019 minimum and maximum: NaN if either is NaN, and -0 < +0.
+//   - Shift counts are read as unsigned: shl and shr_logical by >= width give 0, shr by >= width gives the sign
+//     (on u8 shr is logical).
+//   - round rounds half to even. Comparisons with NaN are false, ne is true. neg and abs touch the sign bit only.
+//   - cast float -> int truncates toward zero and saturates, NaN gives 0; to bool is x != 0 (NaN gives true); bool -> number is 0 or 1;
+//     int -> narrower int keeps the low bits; int -> float and f64 -> f32 round to nearest even.
+//   - bitcast f32 <-> i32 and f64 <-> i64; from a float, NaN first becomes the canonical NaN.
+//   - A NaN's sign and payload are not visible inside a kernel. A store of a float writes any NaN as the canonical
+//     quiet NaN (0x7fc00000, 0x7ff8000000000000).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "codegen/dtype.h"
+
+namespace kiln::codegen {
+
+enum class Prim : uint8_t {
+  add, sub, mul, div, min, max, fma,
+  neg, abs, sqrt, floor, ceil, trunc, round,
+  bit_and, bit_or, bit_xor, bit_not, shl, shr, shr_logical,
+  eq, ne, lt, le, gt, ge,
+  select, cast, bitcast,
+};
+
+// Which dtypes a primitive takes, as a set of kinds.
+enum DTypeSet : uint8_t {
+  kBools = 1, kInts = 2, kFloats = 4,
+  kNumbers = kInts | kFloats, kIntegral = kBools | kInts, kAny = kBools | kInts | kFloats,
+};
+
+struct PrimInfo {
+  Prim prim;
+  std::string_view name;
+  uint8_t operands;
+  DTypeSet accepts;       // of every operand (select: of the last two; its first is bool)
+  bool gives_bool;        // comparisons; otherwise the result has the operands' dtype (cast, bitcast: the node's own)
+  bool commutative;
+};
+
+inline constexpr std::array kPrims = {
+    PrimInfo{Prim::add, "add", 2, kNumbers, false, true},
+    PrimInfo{Prim::sub, "sub", 2, kNumbers, false, false},
+    PrimInfo{Prim::mul, "mul", 2, kNumbers, false, true},
+    PrimInfo{Prim::div, "div", 2, kNumbers, false, false},
+    PrimInfo{Prim::min, "min", 2, kAny, false, true},
+    PrimInfo{Prim::max, "max", 2, kAny, false, true},
+    PrimInfo{Prim::fma, "fma", 3, kFloats, false, false},
+    PrimInfo{Prim::neg, "neg", 1, kNumbers, false, false},
+    PrimInfo{Prim::abs, "abs", 1, kNumbers, false, false},
+    PrimInfo{Prim::sqrt, "sqrt", 1, kFloats, false, false},
+    PrimInfo{Prim::floor, "floor", 1, kFloats, false, false},
+    PrimInfo{Prim::ceil, "ceil", 1, kFloats, false, false},
+    PrimInfo{Prim::trunc, "trunc", 1, kFloats, false, false},
+    PrimInfo{Prim::round, "round", 1, kFloats, false, false},
+    PrimInfo{Prim::bit_and, "bit_and", 2, kIntegral, false, true},
+    PrimInfo{Prim::bit_or, "bit_or", 2, kIntegral, false, true},
+    PrimInfo{Prim::bit_xor, "bit_xor", 2, kIntegral, false, true},
+    PrimInfo{Prim::bit_not, "bit_not", 1, kIntegral, false, false},
+    PrimInfo{Prim::shl, "shl", 2, kInts, false, false},
+    PrimInfo{Prim::shr, "shr", 2, kInts, false, false},
+    PrimInfo{Prim::shr_logical, "shr_logical", 2, kInts, false, false},
+    PrimInfo{Prim::eq, "eq", 2, kAny, true, true},
+    PrimInfo{Prim::ne, "ne", 2, kAny, true, true},
+    PrimInfo{Prim::lt, "lt", 2, kAny, true, false},
+    PrimInfo{Prim::le, "le", 2, kAny, true, false},
+    PrimInfo{Prim::gt, "gt", 2, kAny, true, false},
+    PrimInfo{Prim::ge, "ge", 2, kAny, true, false},
+    PrimInfo{Prim::select, "select", 3, kAny, false, false},
+    PrimInfo{Prim::cast, "cast", 1, kAny, false, false},
+    PrimInfo{Prim::bitcast, "bitcast", 1, kNumbers, false, false},
+};
+inline constexpr int kPrimCount = static_cast<int>(kPrims.size());
+
+constexpr const PrimInfo& info(Prim p) { return kPrims[static_cast<size_t>(p)]; }
+
+constexpr bool accepts(DTypeSet set, DType t) {
+  return (set & (t == DType::Bool ? kBools : is_floating(t) ? kFloats : kInts)) != 0;
+}
+
+static_assert([] {
+  for (int i = 0; i < kPrimCount; ++i)
+    if (static_cast<int>(kPrims[i].prim) != i) return false;
+  return true;
+}(), "kPrims is in the order of Prim");
+
+// Primitives a reduction may combine with: add mul min max (numbers and bool for min, max) bit_and bit_or (bool, ints).
+constexpr bool can_combine(Prim p) {
+  return p == Prim::add || p == Prim::mul || p == Prim::min || p == Prim::max || p == Prim::bit_and || p == Prim::bit_or;
+}
+
+// The bits of e with combine(e, x) = x for every x: -0.0 for a float sum. Needs can_combine(p).
+uint64_t identity_bits(Prim p, DType t);
+
+}  // namespace kiln::codegen
