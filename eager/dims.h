@@ -1,0 +1,73 @@
+// A short list of 64-bit integers kept in place: shapes, strides, axes. At most kMaxRank long.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+#include "codegen/error.h"
+
+namespace kiln::eager {
+
+inline constexpr int kMaxRank = 8;
+
+class Dims {
+ public:
+  Dims() = default;
+  Dims(std::initializer_list<int64_t> values) {
+    for (int64_t v : values) push_back(v);
+  }
+  template <class It>
+  Dims(It first, It last) {
+    for (; first != last; ++first) push_back(*first);
+  }
+  static Dims filled(int n, int64_t value) {
+    Dims d;
+    for (int i = 0; i < n; ++i) d.push_back(value);
+    return d;
+  }
+
+  int size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  int64_t& operator[](int i) { return values_[i]; }
+  int64_t operator[](int i) const { return values_[i]; }
+  int64_t back() const { return values_[size_ - 1]; }
+  const int64_t* begin() const { return values_.data(); }
+  const int64_t* end() const { return values_.data() + size_; }
+  int64_t* begin() { return values_.data(); }
+  int64_t* end() { return values_.data() + size_; }
+  void push_back(int64_t v) {
+    if (size_ == kMaxRank) fail(ErrorCode::value, "a tensor has at most " + std::to_string(kMaxRank) + " dimensions");
+    values_[size_++] = v;
+  }
+  void insert(int at, int64_t v) {
+    push_back(v);
+    std::rotate(begin() + at, end() - 1, end());
+  }
+  void erase(int at) {
+    std::copy(begin() + at + 1, end(), begin() + at);
+    --size_;
+  }
+  bool contains(int64_t v) const { return std::find(begin(), end(), v) != end(); }
+  bool operator==(const Dims& o) const { return size_ == o.size_ && std::equal(begin(), end(), o.begin()); }
+
+ private:
+  std::array<int64_t, kMaxRank> values_;
+  uint8_t size_ = 0;
+};
+
+inline int64_t product(const Dims& d) {
+  int64_t n = 1;
+  for (int64_t v : d) n *= v;
+  return n;
+}
+
+std::string to_string(const Dims&);                     // "(2, 3)", "(4,)", "()": as Python writes a tuple
+Dims contiguous_strides(const Dims& shape);             // row-major, in elements
+Dims broadcast(const Dims& a, const Dims& b);           // throws Error{value} naming both shapes
+bool broadcastable_to(const Dims& from, const Dims& to);
+int normalize_axis(int64_t axis, int rank, const char* what = "axis");  // negative counts from the end; throws Error{index}
+
+}  // namespace kiln::eager

@@ -1,0 +1,75 @@
+// Calling operators. Every call, eager or traced, from C++ or a front end, forward or backward, passes through here:
+// types are checked, then the call is computed or handed to the thread's recorder, then it is put on the autograd tape.
+#pragma once
+
+#include "eager/operator.h"
+
+namespace kiln::eager {
+
+// Why deferred work ran: what explain() shows. One table: kFlushReasons (dispatch.cpp).
+enum class FlushReason : uint8_t {
+  function_end, exception, item, boolean, numpy, repr, data_check, shape_from_data, shared_storage, foreign_write, other_thread, limit, fork, yield, debugger, unsupported,
+};
+std::string_view describe(FlushReason);
+
+// Installed by the tracer for the current thread: sees each operator instead of the kernels.
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+  // Takes the call (outputs: `types.size()` tensors on pending storages), or returns false: run it now.
+  virtual bool record(const Operator&, const Arguments&, std::span<const TensorType> types, Tensor* outputs) = 0;
+  // destination <- source (broadcast, cast): an in-place write. false: do it now.
+  virtual bool record_write(const Tensor& destination, const Operand& source) = 0;
+  virtual void flush(FlushReason) = 0;
+};
+Recorder* current_recorder();
+void set_recorder(Recorder*);  // per thread; nullptr: eager
+
+// Checks, computes or records, and differentiates one call. `outputs` has op.outputs entries.
+void call(const Operator&, std::span<const Operand> operands, const Attrs&, Tensor* outputs);
+// In place: destination <- op(operands...), for x += y. dtype must be castable within its kind (Error{type}); writing a leaf that requires grad is Error{runtime}.
+void call_in_place(const Operator&, std::span<const Operand> operands, const Attrs&, const Tensor& destination);
+// destination <- source, broadcast; x[...] = v.
+void write(const Tensor& destination, const Operand& source);
+
+// Computes a call now, without tape or recorder: what eager mode runs, and what an executor uses for a node it does not compile.
+void compute(const Operator&, const Arguments&, std::span<const TensorType>, Tensor* outputs);
+
+std::vector<TensorType> infer(const Operator&, const Arguments&);  // result types; throws Error naming argument, shapes, dtypes
+
+// An argument in parameter order: tensors, numbers and attributes mixed, as a C++ caller writes them.
+using Argument = std::variant<Operand, Attr>;
+
+// A handle to an operator by name, resolved at first use: `const Op mul{"mul"};  mul(a, b)`.
+class Op {
+ public:
+  constexpr explicit Op(const char* name) : name_(name) {}
+  template <class... A>
+  Tensor operator()(const A&... arguments) const {
+    const Argument list[] = {argument(arguments)...};
+    return invoke(list)[0];
+  }
+  template <class... A>
+  Tensors all(const A&... arguments) const {  // operators with several outputs
+    const Argument list[] = {argument(arguments)...};
+    return invoke(list);
+  }
+  const Operator& definition() const;
+
+ private:
+  template <class T>
+  static Argument argument(const T& v) {
+    if constexpr (std::is_same_v<T, Dims> || std::is_same_v<T, DType> || std::is_same_v<T, std::monostate> || std::is_same_v<T, bool>) {
+      return Attr(v);
+    } else if constexpr (std::is_same_v<T, Argument>) {
+      return v;
+    } else {
+      return Operand(v);  // a number lands on an attribute if the parameter is one
+    }
+  }
+  Tensors invoke(std::span<const Argument>) const;
+  const char* name_;
+  mutable const Operator* definition_ = nullptr;
+};
+
+}  // namespace kiln::eager

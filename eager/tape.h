@@ -1,0 +1,48 @@
+// Reverse-mode automatic differentiation: one rule per operator, run through dispatch, so gradients are operators like any other
+// (and graphs hold them expanded). Gradients accumulate in tape order: deterministic, the same eagerly and compiled.
+#pragma once
+
+#include "eager/dispatch.h"
+
+namespace kiln::eager {
+
+class GradNode : public RefCounted {
+ public:
+  const Operator* op = nullptr;
+  Attrs attrs;
+  std::vector<Operand> operands;        // tensors only where saved; scalars always
+  std::vector<uint32_t> versions;       // of saved operands' storages: a later write makes backward an Error{runtime}
+  std::vector<TensorType> input_types, output_types;
+  std::vector<Tensor> outputs;          // detached, where saved
+  struct Edge {
+    Ref<GradNode> node;                 // the operand's producer, or null
+    int output = 0;
+    Tensor leaf;                        // the operand itself if it is a leaf that requires grad
+  };
+  std::vector<Edge> edges;              // per operand
+  uint64_t sequence = 0;                // grows along the tape
+  bool released = false;                // backward ran without retain_graph
+};
+
+bool grad_enabled();                    // per thread, on at first
+void set_grad_enabled(bool);
+class NoGrad {                          // scope without tape
+ public:
+  NoGrad() : before_(grad_enabled()) { set_grad_enabled(false); }
+  ~NoGrad() { set_grad_enabled(before_); }
+ private:
+  bool before_;
+};
+
+// Puts a computed call on the tape if the mode, the operator and its operands ask for it.
+void attach(const Operator&, const Arguments&, std::span<Tensor> outputs);
+
+// d(root . seed)/d(leaf) into leaf.grad of every leaf that requires grad. `seed` is empty for a scalar root (else Error{runtime}).
+void backward(const Tensor& root, const Tensor& seed, bool retain_graph = false, bool create_graph = false);
+// The same for chosen tensors, returned instead of accumulated; an empty Tensor where the root does not depend on it.
+Tensors gradients(std::span<const Tensor> roots, std::span<const Tensor> seeds, std::span<const Tensor> inputs, bool retain_graph,
+                  bool create_graph);
+
+Tensor detach(const Tensor&);           // the same storage, off the tape
+
+}  // namespace kiln::eager
