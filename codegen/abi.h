@@ -21,6 +21,9 @@ struct Args {
 };
 static_assert(sizeof(Args) == 64 && offsetof(Args, clip_total) == 32 && offsetof(Args, self) == 56);
 
+// What a kernel may report.
+inline constexpr uint32_t kKernelOutOfMemory = 1;
+
 using KernelFunction = uint32_t (*)(const Args*, int64_t begin, int64_t end);
 
 }  // namespace kiln::codegen

@@ -114,10 +114,21 @@ struct Kernel {
 
 // Where each node stands: does it vary along the reduced dimension, and in which pass is it evaluated.
 struct Schedule {
+  // What runs when, in node order, without nodes that no store needs. A value that varies is not kept from one pass to the next: `loop`
+  // also holds the varying nodes of earlier passes that this one needs again. Non-varying values stay.
+  struct Pass {
+    std::vector<NodeId> once;           // non-varying nodes (no reduces), before the loop
+    std::vector<uint32_t> stores_once;  // indices into Kernel::stores, after `once`
+    std::vector<NodeId> loop;           // varying nodes, for each element of the reduced dimension
+    std::vector<uint32_t> stores_loop;  // then these
+    std::vector<NodeId> reduces;        // and these; their values are there once the loop is over
+    bool loops() const { return !stores_loop.empty() || !reduces.empty(); }
+  };
   std::vector<bool> varying;
   std::vector<uint8_t> pass;
   std::vector<uint8_t> store_pass;
-  int passes = 1;
+  int passes = 1;              // with a last one that may have no loop: the one that stores the reductions' results
+  std::vector<Pass> steps;     // [passes]
 };
 Schedule schedule(const Kernel&);
 

@@ -1,0 +1,45 @@
+#include "codegen/kernel.h"
+
+namespace kiln::codegen {
+namespace {
+
+// One step of a multiply-and-fold hash (the 128-bit product's halves are xored), stable across processes and machines.
+uint64_t mix(uint64_t h, uint64_t value) {
+  const __uint128_t product = static_cast<__uint128_t>(h ^ value ^ 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64) ^ (h << 1);
+}
+
+template <class... Bytes>
+uint64_t pack(Bytes... bytes) {
+  uint64_t word = 0;
+  ((word = word << 8 | static_cast<uint8_t>(bytes)), ...);
+  return word;
+}
+
+}  // namespace
+
+int64_t block_count(const Kernel& kernel, const int64_t* extents) {
+  const int reduced = kernel.reduced_dim();
+  const int last = kernel.rank - 1;
+  int64_t blocks = 1;
+  for (int d = 0; d < kernel.rank; ++d) {
+    if (d == reduced) continue;
+    blocks *= d == last ? (extents[d] + kChunk - 1) / kChunk : extents[d];
+  }
+  return blocks;
+}
+
+uint64_t hash(const Kernel& kernel) {
+  uint64_t h = mix(kernel.nodes.size(), pack(kernel.rank, kernel.reduction, kernel.clip) << 32 | kernel.scalars);
+  h = mix(h, static_cast<uint64_t>(kernel.buffers.size()) << 32 | kernel.stores.size());
+  for (const Buffer& b : kernel.buffers) h = mix(h, pack(b.dtype, b.written, b.inner, b.reduced));
+  for (const Node& n : kernel.nodes) {
+    h = mix(h, pack(n.kind, n.prim, n.dtype) << 32 | n.slot);
+    h = mix(h, static_cast<uint64_t>(n.operands[0]) << 32 | n.operands[1]);
+    h = mix(h, n.bits ^ n.operands[2]);
+  }
+  for (const Store& s : kernel.stores) h = mix(h, static_cast<uint64_t>(s.buffer) << 32 | s.value);
+  return h;
+}
+
+}  // namespace kiln::codegen

@@ -1,0 +1,49 @@
+#include "codegen/primitive.h"
+
+#include <bit>
+#include <limits>
+#include <type_traits>
+
+#include "codegen/error.h"
+
+namespace kiln::codegen {
+namespace {
+
+template <class T>
+uint64_t identity(Prim p) {
+  using Limits = std::numeric_limits<T>;
+  constexpr bool floating = std::is_floating_point_v<T>;
+  T value{};
+  switch (p) {
+    case Prim::add:
+      value = floating ? static_cast<T>(-0.0) : T{0};  // 0.0 + -0.0 would lose the sign of an element
+      break;
+    case Prim::mul: value = T{1}; break;
+    case Prim::min: value = floating ? Limits::infinity() : Limits::max(); break;
+    case Prim::max: value = floating ? static_cast<T>(-Limits::infinity()) : Limits::lowest(); break;
+    case Prim::bit_or: value = T{0}; break;
+    case Prim::bit_and:
+      if constexpr (!floating) value = static_cast<T>(~T{0});
+      break;
+    default: check(false, "this primitive cannot combine");
+  }
+  if constexpr (sizeof(T) == 8) return std::bit_cast<uint64_t>(value);
+  else if constexpr (sizeof(T) == 4) return std::bit_cast<uint32_t>(value);
+  else return std::bit_cast<uint8_t>(value);
+}
+
+}  // namespace
+
+uint64_t identity_bits(Prim p, DType t) {
+  switch (t) {
+    case DType::Bool: return p == Prim::min || p == Prim::bit_and || p == Prim::mul;
+    case DType::U8: return identity<uint8_t>(p);
+    case DType::I32: return identity<int32_t>(p);
+    case DType::I64: return identity<int64_t>(p);
+    case DType::F32: return identity<float>(p);
+    case DType::F64: return identity<double>(p);
+  }
+  return 0;
+}
+
+}  // namespace kiln::codegen
