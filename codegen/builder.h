@@ -36,7 +36,7 @@ struct Operand {
 
 class Builder {
  public:
-  explicit Builder(Kernel& kernel) : kernel_(kernel) {}
+  explicit Builder(Kernel& kernel);  // goes on from the kernel's own nodes
   Builder(const Builder&) = delete;
 
   Kernel& kernel() { return kernel_; }
@@ -88,6 +88,7 @@ class Builder {
 
  private:
   Value push(const Node&);
+  Value unary(Prim, Value);
   Value binary(Prim, Operand, Operand);
 
   struct NodeHash {
