@@ -1,0 +1,185 @@
+// The kernel cache, sharded by hash, and the choice of a back end.
+#include "codegen/compiler.h"
+
+#include <chrono>
+#include <shared_mutex>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "codegen/error.h"
+#include "codegen/tier_up.h"
+#include "codegen/tunables.h"
+
+namespace kiln::codegen {
+namespace {
+
+using Lock = std::unique_lock<std::shared_mutex>;
+using SharedLock = std::shared_lock<std::shared_mutex>;
+
+struct Shard {
+  std::shared_mutex mutex;
+  std::unordered_multimap<uint64_t, std::shared_ptr<CompiledKernel>> kernels;  // by key_of()
+};
+
+// Lives as long as the process: kernels may be let go of after static objects are gone.
+struct Cache {
+  std::array<Shard, 16> shards;
+  std::shared_mutex mutex;  // of what follows, and of every kernel's list of codes
+  std::unordered_set<CompiledKernel*> alive;
+  uint64_t launches_of_the_dead[kBackendNames.size()] = {};
+  std::array<std::atomic<uint64_t>, kBackendNames.size()> compiles{};
+};
+
+Cache& cache() {
+  static Cache& cache = *std::make_unique<Cache>().release();
+  return cache;
+}
+
+constexpr uint8_t kAuto = 255;
+
+uint8_t setting_from_environment() {
+  const std::string name = text(Tunable::backend);
+  if (name.empty() || name == "auto") return kAuto;
+  for (BackendKind kind : {BackendKind::interpreter, BackendKind::asmjit, BackendKind::llvm})
+    if (name == name_of(kind)) return static_cast<uint8_t>(kind);
+  fail(ErrorCode::value, "KILN_BACKEND is '" + name + "', which is not auto, interpreter, asmjit or llvm");
+}
+
+std::atomic<uint8_t>& setting() {
+  static std::atomic<uint8_t> setting{setting_from_environment()};
+  return setting;
+}
+
+std::shared_ptr<Code> interpreted(CompiledKernel& kernel) { return compile_with(interpreter_backend(), kernel); }
+
+std::shared_ptr<Code> first_code(CompiledKernel& kernel, std::optional<BackendKind> forced) {
+  const SharedLock gate(compile_gate());
+  std::shared_ptr<Code> code;
+  switch (forced.value_or(BackendKind::asmjit)) {
+    case BackendKind::interpreter: break;
+    case BackendKind::asmjit: code = compile_with(asmjit_backend(), kernel); break;
+    case BackendKind::llvm: {
+      std::string why;
+      Backend* llvm = llvm_backend(&why);
+      if (llvm == nullptr) fail(ErrorCode::runtime, "the back end llvm was asked for, but cannot be used: " + why);
+      code = compile_with(*llvm, kernel);
+      break;
+    }
+    case BackendKind::cuda: fail(ErrorCode::not_implemented, "there is no cuda back end yet");
+  }
+  return code ? code : interpreted(kernel);
+}
+
+int64_t operations(const Kernel& kernel) {
+  int64_t count = static_cast<int64_t>(kernel.stores.size());
+  for (const Node& n : kernel.nodes) count += n.kind == NodeKind::load || n.kind == NodeKind::primitive || n.kind == NodeKind::reduce;
+  return count;
+}
+
+}  // namespace
+
+CompiledKernel::CompiledKernel(const Kernel& k) : kernel(k), hash(codegen::hash(k)), cost(operations(k)) {
+  const Lock lock(cache().mutex);
+  cache().alive.insert(this);
+}
+
+CompiledKernel::~CompiledKernel() {
+  const Lock lock(cache().mutex);
+  cache().alive.erase(this);
+  for (size_t i = 0; i < launches_by_backend.size(); ++i) cache().launches_of_the_dead[i] += launches_by_backend[i];
+}
+
+uint64_t CompiledKernel::launches() const {
+  uint64_t sum = 0;
+  for (const auto& n : launches_by_backend) sum += n.load(std::memory_order_relaxed);
+  return sum;
+}
+
+void CompiledKernel::swap_in(std::shared_ptr<const Code> code) {
+  const Lock lock(cache().mutex);
+  codes_.push_back(std::move(code));
+  code_.store(codes_.back().get(), std::memory_order_release);
+}
+
+void force_backend(std::optional<BackendKind> kind) { setting() = kind ? static_cast<uint8_t>(*kind) : kAuto; }
+
+std::optional<BackendKind> forced_backend() {
+  const uint8_t now = setting().load(std::memory_order_relaxed);
+  if (now == kAuto) return std::nullopt;
+  return static_cast<BackendKind>(now);
+}
+
+std::shared_ptr<Code> compile_with(Backend& backend, CompiledKernel& kernel) {
+  const auto start = std::chrono::steady_clock::now();
+  std::shared_ptr<Code> code = backend.compile(kernel.kernel, isa());
+  if (!code) return nullptr;
+  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
+  const size_t kind = static_cast<size_t>(code->backend);
+  kernel.compile_microseconds[kind] = took.count();
+  ++cache().compiles[kind];
+  return code;
+}
+
+std::shared_ptr<CompiledKernel> get(const Kernel& kernel) {
+  const std::optional<BackendKind> forced = forced_backend();
+  // The setting is part of the key; the kernel's own hash spreads over the shards.
+  const uint64_t key = hash(kernel) + (forced ? 1 + static_cast<uint64_t>(*forced) : 0) * 0x9e3779b97f4a7c15u;
+  Shard& shard = cache().shards[key >> 60];
+  const auto find = [&]() -> std::shared_ptr<CompiledKernel> {
+    const auto [begin, end] = shard.kernels.equal_range(key);
+    for (auto at = begin; at != end; ++at)
+      if (at->second->kernel == kernel) return at->second;
+    return nullptr;
+  };
+  {
+    const SharedLock lock(shard.mutex);
+    if (auto found = find()) return found;
+  }
+  verify(kernel);
+  auto made = std::make_shared<CompiledKernel>(kernel);
+  made->swap_in(first_code(*made, forced));
+  {
+    const Lock lock(shard.mutex);
+    if (auto found = find()) return found;  // another thread was faster
+    shard.kernels.emplace(key, made);
+  }
+  if (!forced) {
+    made->queued = false;
+    if (made->code().backend == BackendKind::interpreter || value(Tunable::tier_up_launches) == 0) queue_for_llvm(*made);
+  }
+  return made;
+}
+
+void wait_for_compiles() { wait_for_queue(); }
+
+void clear_kernel_cache() {
+  for (Shard& shard : cache().shards) {
+    decltype(shard.kernels) dropped;  // freed after the lock
+    const Lock lock(shard.mutex);
+    dropped.swap(shard.kernels);
+  }
+}
+
+KernelCounters counters() {
+  KernelCounters sum{};
+  const SharedLock lock(cache().mutex);
+  sum.kernels = cache().alive.size();
+  for (size_t i = 0; i < kBackendNames.size(); ++i) {
+    sum.launches[i] = cache().launches_of_the_dead[i];
+    sum.compiles[i] = cache().compiles[i];
+    for (const CompiledKernel* kernel : cache().alive) sum.launches[i] += kernel->launches_by_backend[i].load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+void lock_kernel_cache() {
+  for (Shard& shard : cache().shards) shard.mutex.lock();
+  cache().mutex.lock();
+}
+
+void unlock_kernel_cache() {
+  cache().mutex.unlock();
+  for (Shard& shard : cache().shards) shard.mutex.unlock();
+}
+
+}  // namespace kiln::codegen
