@@ -72,7 +72,8 @@ struct Parameter {
   std::string_view name;
   Kind kind = Kind::tensor;
   DTypeSet accepts = codegen::kAny;       // dtypes of a tensor operand
-  bool promotes = true;                   // takes part in dtype promotion (`where`'s condition does not)
+  bool promotes = true;                   // takes part in dtype promotion (`where`'s condition does not); otherwise a body sees the
+                                          // operand in its own dtype, a number as f64, i64 or bool
   bool has_default = false;
   Attr default_value;                     // also monostate: Python's None
   std::string_view alias;                 // torch's name for it ("dim" for "axis")
@@ -93,6 +94,10 @@ Parameter integer(std::string_view name, int64_t default_value);
 Parameter shape(std::string_view name);
 Parameter ints(std::string_view name, Dims default_value);      // int or tuple
 Parameter dtype_or_none(std::string_view name = "dtype");
+Parameter number(std::string_view name);     // int or float, kept as int64_t or double
+Parameter number(std::string_view name, Attr default_value);
+Parameter text(std::string_view name, std::string default_value);
+Parameter tensors(std::string_view name);    // a sequence of tensors: all operands of the call, in order
 
 struct Arguments {  // an operator call: operands and attributes, each in parameter order
   std::span<const Operand> operands;
@@ -160,9 +165,15 @@ struct OperandType {
 };
 using ContractionRule = std::function<codegen::ContractionKey(std::span<const OperandType>, const Attrs&)>;
 
+// Promotion, as NumPy promotes dtypes, but integers meet floats at the float. default_dtype(): what integers become where floats are wanted.
+DType promote(DType, DType);
+DType default_dtype();
+void set_default_dtype(DType);  // f32 at first; throws Error{type} unless floating
+
 // ---- types, gradients, tests --------------------------------------------------------------------------------------
 
 // Result dtype of a body or reduction. Shapes of these follow from broadcasting or the axes.
+// A reduction casts its operand to the result's dtype before it combines (so `all` reduces x != 0).
 enum class ResultType : uint8_t {
   promoted,    // the operands' common dtype
   boolean,     // comparisons
@@ -223,7 +234,8 @@ struct Operator {
   Saves saves;
   std::function<void(const Arguments&)> raises_on_data;  // looks at operand data at the call, even when deferred; throws Error
   bool shape_from_data = false;     // the result's shape depends on data: never deferred
-  bool random = false;              // draws from the generator: operands 0.. are (key, call index) scalars added by dispatch
+  bool random = false;              // draws from the generator: dispatch puts two numbers, (key, call index), before the operator's own
+                                    // operands; `parameters` do not list them, the body sees them as i64
 
   std::vector<std::string_view> aliases;
   bool method = false;              // also a method of tensors, under every name
