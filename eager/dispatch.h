@@ -59,10 +59,13 @@ class Op {
  private:
   template <class T>
   static Argument argument(const T& v) {
-    if constexpr (std::is_same_v<T, Dims> || std::is_same_v<T, DType> || std::is_same_v<T, std::monostate> || std::is_same_v<T, bool>) {
-      return Attr(v);
-    } else if constexpr (std::is_same_v<T, Argument>) {
+    if constexpr (std::is_same_v<T, Argument>) {
       return v;
+    } else if constexpr (std::is_same_v<T, Attr> || std::is_same_v<T, Dims> || std::is_same_v<T, DType> || std::is_same_v<T, std::monostate> ||
+                         std::is_same_v<T, bool> || std::is_same_v<T, std::string>) {
+      return Attr(v);
+    } else if constexpr (std::is_integral_v<T>) {
+      return Operand(Scalar(static_cast<int64_t>(v)));
     } else {
       return Operand(v);  // a number lands on an attribute if the parameter is one
     }
