@@ -18,7 +18,9 @@ set(KILN_FLAGS -Wall -Wextra -Werror=switch -Wno-missing-field-initializers -ffp
 
 find_program(KILN_CCACHE ccache)
 if(KILN_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${KILN_CCACHE})
+  # Paths count relative to the source tree, so that copies and second build folders find what the first one compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+                                  CCACHE_SLOPPINESS=pch_defines,time_macros ${KILN_CCACHE})
 endif()
 find_program(KILN_MOLD mold)
 if(KILN_MOLD)
