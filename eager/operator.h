@@ -71,7 +71,7 @@ struct Parameter {
   enum class Kind : uint8_t { tensor, optional_tensor, tensors, boolean, integer, number, dtype, axes, shape, string };
   std::string_view name;
   Kind kind = Kind::tensor;
-  DTypeSet accepts = codegen::kAny;       // dtypes of a tensor operand
+  DTypeSet accepts = codegen::kAny;       // dtypes of a tensor operand, after promotion where it promotes (bool * f32 is numeric)
   bool promotes = true;                   // takes part in dtype promotion (`where`'s condition does not); otherwise a body sees the
                                           // operand in its own dtype, a number as f64, i64 or bool
   bool has_default = false;
