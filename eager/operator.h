@@ -165,11 +165,6 @@ struct OperandType {
 };
 using ContractionRule = std::function<codegen::ContractionKey(std::span<const OperandType>, const Attrs&)>;
 
-// Promotion, as NumPy promotes dtypes, but integers meet floats at the float. default_dtype(): what integers become where floats are wanted.
-DType promote(DType, DType);
-DType default_dtype();
-void set_default_dtype(DType);  // f32 at first; throws Error{type} unless floating
-
 // ---- types, gradients, tests --------------------------------------------------------------------------------------
 
 // Result dtype of a body or reduction. Shapes of these follow from broadcasting or the axes.
