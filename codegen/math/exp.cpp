@@ -1,0 +1,86 @@
+// exp, expm1 and sigmoid. Coefficients: least squares at Chebyshev nodes, rounded one by one from the lowest, the others fitted anew.
+#include <array>
+
+#include "codegen/math/exponential.h"
+
+namespace kiln::codegen {
+namespace math {
+namespace {
+
+constexpr double kLog2E = 0x1.71547652b82fep+0;
+
+struct Exponential {
+  double ln2_hi, ln2_lo;    // hi has so few bits that x - k hi is exact
+  double lowest, highest;   // exp: zero below, infinite above
+  double lowest_minus_one;  // expm1: -1 below
+  double small;             // |x| below: expm1(x) rounds to x
+};
+constexpr Exponential kExponential32{0x1.62e4p-1, 0x1.7f7d1cp-20, -104, 89, -18, 0x1p-30};
+constexpr Exponential kExponential64{0x1.62e42feep-1, 0x1.a39ef35793c76p-33, -746, 710, -38, 0x1p-60};
+
+constexpr std::array kTail32{0x1.fffff8p-2, 0x1.55548ep-3, 0x1.555b96p-5, 0x1.123bdp-7, 0x1.685352p-10};
+constexpr std::array kTail64{0x1.000000000000bp-1,  0x1.555555555550fp-3,  0x1.55555555502ap-5,   0x1.1111111122b4ap-7,  0x1.6c16c1852c01cp-10,
+                             0x1.a01a014498ae6p-13, 0x1.a01997c656a0fp-16, 0x1.71deec62e8918p-19, 0x1.28af42a60c9fap-22, 0x1.add773f1864b3p-26};
+
+const Exponential& exponential(Value x) { return x.dtype() == DType::F32 ? kExponential32 : kExponential64; }
+
+// 2^n, given n + bias in the low bits: they become the exponent.
+Value power_of_two(Builder& b, Value biased, DType t) {
+  const Format& format = t == DType::F32 ? kF32 : kF64;
+  return b.bitcast(b.shl(biased, format.mantissa), t);
+}
+
+}  // namespace
+
+double lowest_exponent(Value x) { return exponential(x).lowest; }
+
+Reduced reduce_by_ln2(Builder& b, Value x, int offset) {
+  const Exponential& e = exponential(x);
+  const double magic = format_of(x).round_magic + offset;
+  const Value shifted = b.fma(x, kLog2E, magic);
+  const Value k = shifted - magic;
+  return {b.bitcast(shifted, format_of(x).integer), b.fma(k, -e.ln2_lo, b.fma(k, -e.ln2_hi, x))};
+}
+
+Value exponential_tail(Builder& b, Value r) {
+  return r.dtype() == DType::F32 ? polynomial(b, r, kTail32) : polynomial(b, r, kTail64);
+}
+
+Value exp_in_range(Builder& b, Value x) {
+  // 2^k as a product of two normal numbers, so that denormal results round once. Twice the bias: half of it is each factor's.
+  const auto [k, r] = reduce_by_ln2(b, x, 2 * format_of(x).bias);
+  const Value p = b.fma(b.fma(exponential_tail(b, r), r, 1), r, 1);
+  const Value half = b.shr(k, 1);
+  return p * power_of_two(b, half, x.dtype()) * power_of_two(b, k - half, x.dtype());
+}
+
+Value expm1_of_positive(Builder& b, Value x) {
+  const auto [k, r] = reduce_by_ln2(b, x, format_of(x).bias);
+  const Value scale = power_of_two(b, k, x.dtype());
+  return b.fma(b.fma(r * r, exponential_tail(b, r), r), scale, scale - 1);
+}
+
+}  // namespace math
+
+using namespace math;
+
+Value exp(Builder& b, Value x) {
+  const Exponential& e = exponential(x);
+  return exp_in_range(b, at_most(b, at_least(b, x, e.lowest), e.highest));
+}
+
+Value expm1(Builder& b, Value x) {
+  const Exponential& e = exponential(x);
+  // As 2 (2^(k-1) (e^r - 1) + 2^(k-1) - 1/2), for 2^k overflows before the result does.
+  const auto [k, r] = reduce_by_ln2(b, at_most(b, at_least(b, x, e.lowest_minus_one), e.highest), format_of(x).bias - 1);
+  const Value scale = power_of_two(b, k, x.dtype());
+  const Value half = b.fma(b.fma(r * r, exponential_tail(b, r), r), scale, scale - 0.5);
+  return b.select(b.lt(b.abs(x), e.small), x, half + half);
+}
+
+Value sigmoid(Builder& b, Value x) {
+  const Value t = exp_in_range(b, at_least(b, -b.abs(x), lowest_exponent(x)));
+  return b.select(b.lt(x, 0), t, 1) / (1 + t);
+}
+
+}  // namespace kiln::codegen

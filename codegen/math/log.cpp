@@ -1,0 +1,82 @@
+// log and log1p: x = 2^k (1 + f) with |f| <= 1/3, then log x = k ln 2 + log(1 + f). Coefficients as in exp.cpp.
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "codegen/math/format.h"
+
+namespace kiln::codegen {
+namespace {
+
+using namespace math;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+struct Logarithm {
+  double ln2_hi, ln2_lo;
+  double two_thirds;   // in the format
+  int rescale;         // log multiplies denormals by 2^rescale, log1p large values by 2^-rescale
+};
+constexpr Logarithm kLogarithm32{0x1.62e43p-1, -0x1.05c61p-29, 0x1.555556p-1, 64};
+constexpr Logarithm kLogarithm64{0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56, 0x1.5555555555555p-1, 512};
+
+// (log(1 + f) - f) / f^2, with an error below 2^-27 (f32) or 2^-59 (f64) of log(1 + f).
+constexpr std::array kTail32{-0x1p-1,       0x1.5555p-2,   -0x1.ffff6ap-3, 0x1.99d268p-3, -0x1.55884ep-3,
+                             0x1.1eb8dep-3, -0x1.f56284p-4, 0x1.1ee68ap-3,  -0x1.03037ap-3};
+constexpr std::array kTail64{
+    -0x1p-1,               0x1.5555555555535p-2,  -0x1.fffffffffffc6p-3, 0x1.99999999a0692p-3,  -0x1.555555555b98ep-3, 0x1.249249209578ep-3,
+    -0x1.fffffff890b54p-4, 0x1.c71c74170788bp-4,  -0x1.99999bc614b75p-4, 0x1.745cb4d68af68p-4,  -0x1.5554f84295a5fp-4, 0x1.3b1dc83b5b629p-4,
+    -0x1.249bdd9137a8cp-4, 0x1.1068ce487b04cp-4,  -0x1.febf7f3e5f722p-5, 0x1.efc7525246cb7p-5,  -0x1.d460abb76d63cp-5, 0x1.55fd1dadf933ep-5,
+    -0x1.4450089a576c3p-5, 0x1.5c311a6bfffa6p-4,  -0x1.4cdd590a9863fp-4};
+
+const Logarithm& logarithm(Value x) { return x.dtype() == DType::F32 ? kLogarithm32 : kLogarithm64; }
+
+// The k with x / 2^k in [2/3, 4/3), x positive, normal and finite.
+Value exponent(Builder& b, Value x) {
+  const Value bits = b.bitcast(x, format_of(x).integer);
+  return b.shr(bits - b.bitcast(b.constant(x.dtype(), logarithm(x).two_thirds), format_of(x).integer), format_of(x).mantissa);
+}
+
+Value log_of_parts(Builder& b, Value k, Value f) {
+  const Logarithm& l = logarithm(f);
+  const Value tail = f.dtype() == DType::F32 ? polynomial(b, f, kTail32) : polynomial(b, f, kTail64);
+  return b.fma(k, l.ln2_hi, b.fma(k, l.ln2_lo, b.fma(f * f, tail, f)));
+}
+
+// The result for x > pole; at the pole it is -inf, below (and for NaN) NaN.
+Value with_specials(Builder& b, Value x, double pole, Value result) {
+  const Value elsewhere = b.select(b.eq(x, pole), b.constant(x.dtype(), -kInf), kNaN);
+  return b.select(b.gt(x, pole), b.select(b.lt(x, kInf), result, x), elsewhere);
+}
+
+}  // namespace
+
+Value log(Builder& b, Value x) {
+  const int rescale = logarithm(x).rescale;
+  const Format& format = format_of(x);
+  const Value denormal = b.lt(x, format.smallest_normal);
+  const Value normal = b.select(denormal, x * std::ldexp(1, rescale), x);
+  const Value k = exponent(b, normal);
+  const Value f = b.bitcast(b.bitcast(normal, format.integer) - b.shl(k, format.mantissa), x.dtype()) - 1;
+  const Value shift = b.select(denormal, b.constant(x.dtype(), -rescale), 0);
+  return with_specials(b, x, 0, log_of_parts(b, b.cast(k, x.dtype()) + shift, f));
+}
+
+Value log1p(Builder& b, Value x) {
+  const int rescale = logarithm(x).rescale;
+  const Format& format = format_of(x);
+  // k is that of 1 + x rounded, but f = (1 + x) / 2^k - 1 comes from x itself, rounded once. Where x is so large that 2^-k might be
+  // denormal, 1 does not count and x / 2^rescale stands for it.
+  const Value large = b.gt(x, std::ldexp(1, rescale));
+  const Value scaled = b.select(large, x * std::ldexp(1, -rescale), x);
+  const Value one = b.select(large, b.constant(x.dtype(), 0), 1);
+  const Value k = exponent(b, scaled + one);
+  const Value reciprocal = b.bitcast(b.shl(format.bias - k, format.mantissa), x.dtype());  // 2^-k
+  const Value f = b.fma(scaled, reciprocal, b.fma(reciprocal, one, -1));
+  const Value shift = b.select(large, b.constant(x.dtype(), rescale), 0);
+  const Value result = with_specials(b, x, -1, log_of_parts(b, b.cast(k, x.dtype()) + shift, f));
+  return b.select(b.eq(x, 0), x, result);  // keeps the sign of a zero
+}
+
+}  // namespace kiln::codegen
