@@ -1,0 +1,33 @@
+"""Timing: many samples, each long enough for the clock; the best, the median and their spread."""
+
+import statistics
+import time
+
+SAMPLE = 0.5e-3  # seconds; shorter calls are timed several to a sample
+BUDGET = 2.0  # seconds of samples
+MOST = 200  # samples
+
+
+def timed(call, times=1):
+    start = time.perf_counter()
+    for _ in range(times):
+        call()
+    return (time.perf_counter() - start) / times
+
+
+def repeat(call, budget=BUDGET, least=5):
+    """Seconds a call, over as many samples as the budget allows."""
+    once = min(timed(call) for _ in range(3))
+    times = max(1, round(SAMPLE / once)) if once < SAMPLE else 1
+    samples, end = [], time.perf_counter() + budget
+    while len(samples) < least or (len(samples) < MOST and time.perf_counter() < end):
+        samples.append(timed(call, times))
+    return samples
+
+
+def summary(samples):
+    """Best, median and spread: the distance between the quartiles, over the median."""
+    if len(samples) < 2:
+        return {"best": samples[0], "median": samples[0], "spread": 0.0, "samples": len(samples)}
+    low, middle, high = statistics.quantiles(samples, n=4)
+    return {"best": min(samples), "median": middle, "spread": (high - low) / middle, "samples": len(samples)}

@@ -1,0 +1,226 @@
+"""Measures Kiln beside its peers and the machine's limits, all in one run.
+
+    python benchmarks/run.py                          every case, Kiln alone
+    python benchmarks/run.py gelu_1e7 --peers torch   one case, PyTorch beside it
+    python benchmarks/run.py --peers torch --json results.json --threads 2
+
+Every (case, library, mode) runs in a process of its own, in rounds, so that a noisy minute hits all of them alike.
+`ratio` is Kiln's best time over the peer's in the same mode; `of limit` is the machine's limit (bytes or multiply-adds
+that the work cannot avoid, at the speed measured in this run) over Kiln's best compiled time.
+"""
+
+import argparse
+import datetime
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BUILD = Path(os.environ.get("KILN_BUILD", HERE.parent / "build"))
+sys.path.insert(0, str(HERE))
+if importlib.util.find_spec("kiln") is None:
+    sys.path.append(str(BUILD / "python"))
+
+import measure  # noqa: E402
+from cases import CASES  # noqa: E402
+from worlds import PEERS, WORLDS, peak_memory  # noqa: E402
+
+
+def work(case, world_name, threads):
+    """One process: makes the case in one world and measures it. Returns a JSON-able record."""
+    world = WORLDS[world_name](threads)
+    job = case.make(world)
+    result = {"version": world.version(), "bytes": job.bytes, "flops": job.flops}
+    result["first"] = measure.timed(job.call)
+    if "call" in case.metrics:
+        for _ in range(3):
+            job.call()
+        world.settle()
+        for _ in range(3):
+            job.call()
+        result["call"] = measure.repeat(job.call)
+    result["memory"] = peak_memory()
+    return result
+
+
+def spawn(case, world, options, caches):
+    python = sys.executable if world.startswith("kiln") else options.peer_python
+    command = [python, str(HERE / "run.py"), "--worker", world, "--threads", str(options.threads), case.name]
+    environment = dict(os.environ, TORCHINDUCTOR_CACHE_DIR=caches, PYTHONWARNINGS="ignore")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        return {"error": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure_case(case, options):
+    """Records by world: every round's samples together, first calls of the first round (caches are cold then)."""
+    modes = {"eager": 0, "compiled": 1}
+    worlds = [("kiln", "kiln.jit")[modes[mode]] for mode in case.worlds]
+    worlds += [PEERS[peer][modes[mode]] for peer in options.peers for mode in case.worlds]
+    rounds = []
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory() as caches:
+            rounds.append({world: spawn(case, world, options, caches) for world in worlds})
+    merged = {}
+    for world in worlds:
+        results = [r[world] for r in rounds]
+        if failed := [r["error"] for r in results if "error" in r]:
+            merged[world] = {"error": failed[0]}
+            print(f"{case.name}, {world}: {failed[0]}", file=sys.stderr)
+            continue
+        record = {key: results[0][key] for key in ("version", "bytes", "flops")}
+        record["first"] = measure.summary([r["first"] for r in results])
+        if "call" in case.metrics:
+            record["call"] = measure.summary([sample for r in results for sample in r["call"]])
+        record["memory"] = max(r["memory"] or 0 for r in results) or None
+        merged[world] = record
+    return merged
+
+
+def machine_limits(threads):
+    """Flops a second, and bytes copied a second by size of the working set; None where the program is not built."""
+    program = BUILD / "benchmarks/kiln_limits"
+    if not program.exists():
+        return None
+    output = subprocess.run(
+        [program, f"--threads={threads}", "--benchmark_format=json"], capture_output=True, text=True, check=True
+    )
+    flops, copy = 0.0, {}
+    for run in json.loads(output.stdout)["benchmarks"]:
+        if run["run_type"] != "iteration":
+            continue
+        kind, size = run["run_name"].split("/")[:2]
+        if kind == "multiply_add":
+            flops = max(flops, run["flops"])
+        else:
+            copy[int(size)] = max(copy.get(int(size), 0.0), run["bytes"])
+    return {"flops": flops, "copy": copy}
+
+
+def limit_seconds(record, limits):
+    """The least time the record's work can take on this machine, or None where nothing bounds it but overhead."""
+    if not limits or not (record.get("bytes") or record.get("flops")) or 0 < record["bytes"] < min(limits["copy"]):
+        return None
+    nearest = min(limits["copy"], key=lambda size: abs(size.bit_length() - record["bytes"].bit_length()))
+    return max(record["bytes"] / limits["copy"][nearest], record["flops"] / limits["flops"])
+
+
+def show_time(seconds):
+    if seconds is None:
+        return ""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def rows(case, records, limits, peers):
+    """The table's rows of a case, one a metric: label, then a cell a world, ratios and the limit."""
+    for metric in case.metrics:
+        values = {
+            world: record[metric] if metric == "memory" else record[metric]["best"]
+            for world, record in records.items()
+            if record.get(metric)
+        }
+        label = {"call": case.title, "first": f"{case.title}: first", "memory": f"{case.title}: peak memory"}[metric]
+        if case.metrics == ("first",):
+            label = case.title
+
+        def show(world, metric=metric, values=values):
+            value = values.get(world)
+            if metric == "memory":
+                return f"{value / 1e6:.0f} MB" if value else ""
+            spread = records[world][metric]["spread"] if value and metric == "call" else 0
+            return show_time(value) + (f" ±{50 * spread:.0f}%" if spread else "")
+
+        cells = [show("kiln"), show("kiln.jit")]
+        for peer in peers:
+            for ours, theirs in zip(("kiln", "kiln.jit"), PEERS[peer], strict=True):
+                ratio = values[ours] / values[theirs] if ours in values and theirs in values else None
+                cells += [show(theirs), f"{ratio:.2g}" if ratio else ""]
+        best = values.get("kiln.jit") or values.get("kiln")
+        record = records.get("kiln.jit") or records.get("kiln") or {}
+        limit = limit_seconds(record, limits) if metric == "call" and best else None
+        cells += [show_time(limit), f"{limit / best:.0%}" if limit else ""]
+        yield [label, *cells]
+
+
+def table(lines):
+    """Markdown, aligned."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    return "\n".join([text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]])
+
+
+def cpu_name():
+    with open("/proc/cpuinfo") as info:
+        return next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "unknown")
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"of: {', '.join(CASES)} (a prefix will do; default: all)"
+    )
+    parser.add_argument("--peers", default="", help=f"comma-separated, of: {', '.join(PEERS)}")
+    parser.add_argument("--peer-python", default=sys.executable, help="the interpreter that has the peers")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--rounds", type=int, default=2, help="processes for each measurement (default: 2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured to FILE")
+    parser.add_argument("--worker", choices=WORLDS, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    options.peers = [peer for peer in options.peers.split(",") if peer]
+    if unknown := [peer for peer in options.peers if peer not in PEERS]:
+        parser.error(f"no such peer: {', '.join(unknown)}; there is {', '.join(PEERS)}")
+    for name in options.cases:
+        if not any(known.startswith(name) for known in CASES):
+            parser.error(f"no such case: {name}; there is {', '.join(CASES)}")
+    return options
+
+
+def main():
+    options = parse(sys.argv[1:])
+    chosen = [
+        case for name, case in CASES.items() if not options.cases or any(name.startswith(o) for o in options.cases)
+    ]
+    if options.worker:
+        print(json.dumps(work(CASES[options.cases[0]], options.worker, options.threads)))
+        return 0
+
+    limits = machine_limits(options.threads)
+    if limits is None:
+        print("no limits: cmake --build --preset release --target kiln_limits", file=sys.stderr)
+    heads = ["work", "kiln", "kiln.jit"]
+    heads += [head for peer in options.peers for name in PEERS[peer] for head in (name, "ratio")]
+    lines, everything = [[*heads, "limit", "of limit"]], {}
+    for case in chosen:
+        records = measure_case(case, options)
+        everything[case.name] = {"title": case.title, "results": records}
+        lines += rows(case, records, limits, options.peers)
+        print(f"{case.name} done", file=sys.stderr)
+    print(f"\n{cpu_name()}, {options.threads} threads; best times, ± half the distance between the quartiles\n")
+    print(table(lines))
+    if options.json:
+        report = {
+            "command": " ".join(sys.argv),
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "cpu": cpu_name(),
+            "python": platform.python_version(),
+            "threads": options.threads,
+            "limits": limits,
+            "cases": everything,
+        }
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return int(any("error" in record for entry in everything.values() for record in entry["results"].values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
