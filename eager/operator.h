@@ -165,6 +165,11 @@ struct OperandType {
 };
 using ContractionRule = std::function<codegen::ContractionKey(std::span<const OperandType>, const Attrs&)>;
 
+// Promotion: the array API standard for tensors; beside a floating tensor, integers and bool take its dtype. See promotion.h.
+DType promote(DType, DType);
+DType default_dtype();          // of floating results without a floating tensor
+void set_default_dtype(DType);  // f32 at first; throws Error{type} unless floating
+
 // ---- types, gradients, tests --------------------------------------------------------------------------------------
 
 // Result dtype of a body or reduction. Shapes of these follow from broadcasting or the axes.
