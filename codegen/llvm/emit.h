@@ -1,0 +1,24 @@
+// A kernel as one LLVM function of the kernel ABI, already vectorised: nothing is left for LLVM's loop passes to find.
+#pragma once
+
+#include <cstdint>
+
+#include "codegen/backend.h"
+#include "codegen/kernel.h"
+
+namespace llvm {
+class Function;
+class Module;
+}  // namespace llvm
+
+namespace kiln::codegen::llvm_ir {
+
+struct Target {
+  Isa isa = Isa::avx2;
+  int64_t cache_bytes = 0;  // of the last level; larger results are stored past it
+};
+
+// Adds the function `name` to the module, which is that of one kernel.
+llvm::Function& emit(const Kernel&, const Target&, llvm::Module&, const char* name);
+
+}  // namespace kiln::codegen::llvm_ir

@@ -1,0 +1,272 @@
+#include "codegen/llvm/expressions.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/Module.h>
+
+#include "codegen/error.h"
+
+namespace kiln::codegen::llvm_ir {
+namespace {
+
+using llvm::Align;
+using llvm::IRBuilderBase;
+using llvm::Type;
+using llvm::Value;
+namespace Intrinsic = llvm::Intrinsic;
+
+Type* widen(Type* scalar, int width) { return width == 1 ? scalar : llvm::FixedVectorType::get(scalar, width); }
+
+int width_of(const Value* v) {
+  const auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(v->getType());
+  return vector ? static_cast<int>(vector->getNumElements()) : 1;
+}
+
+Type* register_type(IRBuilderBase& b, DType t, int width) {
+  switch (t) {
+    case DType::Bool: return widen(b.getInt1Ty(), width);
+    case DType::U8: return widen(b.getInt8Ty(), width);
+    case DType::I32: return widen(b.getInt32Ty(), width);
+    case DType::I64: return widen(b.getInt64Ty(), width);
+    case DType::F32: return widen(b.getFloatTy(), width);
+    case DType::F64: return widen(b.getDoubleTy(), width);
+  }
+  llvm_unreachable("a closed enum");
+}
+
+Value* integer(Value* like, uint64_t bits) { return llvm::ConstantInt::get(like->getType(), bits); }
+Value* real(Value* like, double value) { return llvm::ConstantFP::get(like->getType(), value); }
+Value* is_nan(IRBuilderBase& b, Value* x) { return b.CreateFCmpUNO(x, x); }
+
+Value* canonical_nan(IRBuilderBase& b, Value* x) {
+  return b.CreateSelect(is_nan(b, x), llvm::ConstantFP::getQNaN(x->getType()), x);
+}
+
+// Truncates, x/0 = 0 and INT_MIN/-1 = INT_MIN. Divided as floats wherever those are exact, since there is no vector integer division:
+// with |x| < 2^31 a quotient in f64 is off by less than 2^-22/|y|, and misses no integer by less than 1/|y|. The same holds of u8 in f32.
+Value* divide(IRBuilderBase& b, DType t, Value* x, Value* y) {
+  Value* by_zero = b.CreateICmpEQ(y, integer(y, 0));
+  Value* guarded = by_zero;
+  if (is_signed(t)) {
+    Value* lowest = integer(x, uint64_t{1} << (8 * size_of(t) - 1));
+    Value* wraps = b.CreateAnd(b.CreateICmpEQ(x, lowest), b.CreateICmpEQ(y, llvm::Constant::getAllOnesValue(y->getType())));
+    guarded = b.CreateOr(guarded, wraps);
+  }
+  y = b.CreateSelect(guarded, integer(y, 1), y);
+  Value* quotient;
+  if (t == DType::I64) {
+    quotient = b.CreateSDiv(x, y);
+  } else if (t == DType::I32) {
+    Type* f64 = register_type(b, DType::F64, width_of(x));
+    quotient = b.CreateFPToSI(b.CreateFDiv(b.CreateSIToFP(x, f64), b.CreateSIToFP(y, f64)), x->getType());
+  } else {
+    Type* f32 = register_type(b, DType::F32, width_of(x));
+    Type* i32 = register_type(b, DType::I32, width_of(x));
+    quotient = b.CreateFPToSI(b.CreateFDiv(b.CreateUIToFP(x, f32), b.CreateUIToFP(y, f32)), i32);
+    quotient = b.CreateTrunc(quotient, x->getType());
+  }
+  return b.CreateSelect(by_zero, integer(x, 0), quotient);
+}
+
+Value* shift(IRBuilderBase& b, Prim p, DType t, Value* x, Value* count) {
+  const int width = 8 * size_of(t);
+  if (p == Prim::shr && is_signed(t))
+    return b.CreateAShr(x, b.CreateBinaryIntrinsic(Intrinsic::umin, count, integer(count, width - 1)));
+  // A lane shifted too far is poison, which select drops with the arm it does not take.
+  Value* shifted = p == Prim::shl ? b.CreateShl(x, count) : b.CreateLShr(x, count);
+  return b.CreateSelect(b.CreateICmpULT(count, integer(count, width)), shifted, integer(x, 0));
+}
+
+// Truncates toward zero and saturates; NaN gives 0. The conversion is poison out of range, where another arm is taken.
+Value* saturate(IRBuilderBase& b, Value* x, DType to) {
+  const int bits = 8 * size_of(to);
+  const double high = std::ldexp(1.0, is_signed(to) ? bits - 1 : bits);
+  const double low = is_signed(to) ? -high : 0.0;
+  Type* result = register_type(b, to, width_of(x));
+  Value* value = to == DType::U8 ? b.CreateTrunc(b.CreateFPToSI(x, register_type(b, DType::I32, width_of(x))), result)
+                                 : b.CreateFPToSI(x, result);
+  const uint64_t greatest = is_signed(to) ? (uint64_t{1} << (bits - 1)) - 1 : 255;
+  value = b.CreateSelect(is_nan(b, x), integer(value, 0), value);
+  value = b.CreateSelect(b.CreateFCmpOLT(x, real(x, low)), integer(value, is_signed(to) ? greatest + 1 : 0), value);
+  return b.CreateSelect(b.CreateFCmpOGE(x, real(x, high)), integer(value, greatest), value);
+}
+
+Value* cast(IRBuilderBase& b, Value* x, DType from, DType to) {
+  if (from == to) return x;
+  Type* result = register_type(b, to, width_of(x));
+  if (to == DType::Bool) return is_floating(from) ? b.CreateFCmpUNE(x, real(x, 0)) : b.CreateICmpNE(x, integer(x, 0));
+  if (is_floating(from)) {
+    if (!is_floating(to)) return saturate(b, x, to);
+    return to == DType::F64 ? b.CreateFPExt(x, result) : b.CreateFPTrunc(x, result);
+  }
+  if (is_floating(to)) return is_signed(from) ? b.CreateSIToFP(x, result) : b.CreateUIToFP(x, result);
+  return is_signed(from) ? b.CreateSExtOrTrunc(x, result) : b.CreateZExtOrTrunc(x, result);
+}
+
+Value* compare(IRBuilderBase& b, Prim p, DType t, Value* x, Value* y) {
+  using P = llvm::CmpInst::Predicate;
+  struct Row {
+    P floating, with_sign, without_sign;
+  };
+  const Row row = p == Prim::eq   ? Row{P::FCMP_OEQ, P::ICMP_EQ, P::ICMP_EQ}
+                  : p == Prim::ne ? Row{P::FCMP_UNE, P::ICMP_NE, P::ICMP_NE}
+                  : p == Prim::lt ? Row{P::FCMP_OLT, P::ICMP_SLT, P::ICMP_ULT}
+                  : p == Prim::le ? Row{P::FCMP_OLE, P::ICMP_SLE, P::ICMP_ULE}
+                  : p == Prim::gt ? Row{P::FCMP_OGT, P::ICMP_SGT, P::ICMP_UGT}
+                                  : Row{P::FCMP_OGE, P::ICMP_SGE, P::ICMP_UGE};
+  return b.CreateCmp(is_floating(t) ? row.floating : is_signed(t) ? row.with_sign : row.without_sign, x, y);
+}
+
+Value* extremum(IRBuilderBase& b, bool greatest, DType t, Value* x, Value* y) {
+  if (t == DType::Bool) return greatest ? b.CreateOr(x, y) : b.CreateAnd(x, y);
+  if (is_floating(t)) return b.CreateBinaryIntrinsic(greatest ? Intrinsic::maximum : Intrinsic::minimum, x, y);
+  if (is_signed(t)) return b.CreateBinaryIntrinsic(greatest ? Intrinsic::smax : Intrinsic::smin, x, y);
+  return b.CreateBinaryIntrinsic(greatest ? Intrinsic::umax : Intrinsic::umin, x, y);
+}
+
+// What a masked-off scalar load reads instead of its element.
+Value* readable_zeros(IRBuilderBase& b) {
+  llvm::Module& module = *b.GetInsertBlock()->getModule();
+  if (auto* known = module.getNamedGlobal("zeros")) return known;
+  return new llvm::GlobalVariable(module, b.getInt64Ty(), true, llvm::GlobalValue::PrivateLinkage, b.getInt64(0), "zeros");
+}
+
+Value* addresses(IRBuilderBase& b, const Access& a) {
+  Value* lanes = b.CreateStepVector(register_type(b, DType::I64, a.width));
+  return b.CreateGEP(b.getInt8Ty(), a.address, b.CreateMul(lanes, b.CreateVectorSplat(a.width, a.step)));
+}
+
+Value* address_of_lane(IRBuilderBase& b, const Access& a, int lane) {
+  Value* step = a.stride == Stride::contiguous ? b.getInt64(size_of(a.dtype)) : a.step;
+  return b.CreateGEP(b.getInt8Ty(), a.address, b.CreateMul(step, b.getInt64(lane)));
+}
+
+// One element after the other, without branches: a masked-off one is read elsewhere.
+Value* load_each(IRBuilderBase& b, const Access& a, Value* mask) {
+  Type* element = memory_type(b, a.dtype, 1);
+  Value* strip = llvm::PoisonValue::get(memory_type(b, a.dtype, a.width));
+  for (int lane = 0; lane < a.width; ++lane) {
+    Value* address = address_of_lane(b, a, lane);
+    if (mask) address = b.CreateSelect(b.CreateExtractElement(mask, lane), address, readable_zeros(b));
+    strip = b.CreateInsertElement(strip, b.CreateAlignedLoad(element, address, Align(size_of(a.dtype))), lane);
+  }
+  return strip;
+}
+
+}  // namespace
+
+Type* memory_type(IRBuilderBase& b, DType t, int width) { return register_type(b, t == DType::Bool ? DType::U8 : t, width); }
+
+Value* constant(IRBuilderBase& b, DType t, uint64_t bits, int width) {
+  llvm::Constant* scalar;
+  switch (t) {
+    case DType::Bool: scalar = b.getInt1((bits & 0xff) != 0); break;
+    case DType::F32: scalar = llvm::ConstantFP::get(b.getContext(), llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, bits & ~0u))); break;
+    case DType::F64: scalar = llvm::ConstantFP::get(b.getContext(), llvm::APFloat(llvm::APFloat::IEEEdouble(), llvm::APInt(64, bits))); break;
+    default: scalar = llvm::ConstantInt::get(register_type(b, t, 1), bits);
+  }
+  return width == 1 ? scalar : llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(width), scalar);
+}
+
+Value* primitive(IRBuilderBase& b, Prim p, DType from, DType to, std::span<Value* const> v) {
+  const bool f = is_floating(from);
+  switch (p) {
+    case Prim::add: return f ? b.CreateFAdd(v[0], v[1]) : b.CreateAdd(v[0], v[1]);
+    case Prim::sub: return f ? b.CreateFSub(v[0], v[1]) : b.CreateSub(v[0], v[1]);
+    case Prim::mul: return f ? b.CreateFMul(v[0], v[1]) : b.CreateMul(v[0], v[1]);
+    case Prim::div: return f ? b.CreateFDiv(v[0], v[1]) : divide(b, from, v[0], v[1]);
+    case Prim::min: return extremum(b, false, from, v[0], v[1]);
+    case Prim::max: return extremum(b, true, from, v[0], v[1]);
+    case Prim::fma: return b.CreateIntrinsic(Intrinsic::fma, {v[0]->getType()}, {v[0], v[1], v[2]});
+    case Prim::neg: return f ? b.CreateFNeg(v[0]) : b.CreateNeg(v[0]);
+    case Prim::abs:
+      if (f) return b.CreateUnaryIntrinsic(Intrinsic::fabs, v[0]);
+      return is_signed(from) ? b.CreateBinaryIntrinsic(Intrinsic::abs, v[0], b.getFalse()) : v[0];
+    case Prim::sqrt: return b.CreateUnaryIntrinsic(Intrinsic::sqrt, v[0]);
+    case Prim::floor: return b.CreateUnaryIntrinsic(Intrinsic::floor, v[0]);
+    case Prim::ceil: return b.CreateUnaryIntrinsic(Intrinsic::ceil, v[0]);
+    case Prim::trunc: return b.CreateUnaryIntrinsic(Intrinsic::trunc, v[0]);
+    case Prim::round: return b.CreateUnaryIntrinsic(Intrinsic::roundeven, v[0]);
+    case Prim::bit_and: return b.CreateAnd(v[0], v[1]);
+    case Prim::bit_or: return b.CreateOr(v[0], v[1]);
+    case Prim::bit_xor: return b.CreateXor(v[0], v[1]);
+    case Prim::bit_not: return b.CreateNot(v[0]);
+    case Prim::shl:
+    case Prim::shr:
+    case Prim::shr_logical: return shift(b, p, from, v[0], v[1]);
+    case Prim::eq:
+    case Prim::ne:
+    case Prim::lt:
+    case Prim::le:
+    case Prim::gt:
+    case Prim::ge: return compare(b, p, from, v[0], v[1]);
+    case Prim::select: return b.CreateSelect(v[0], v[1], v[2]);
+    case Prim::cast: return cast(b, v[0], from, to);
+    case Prim::bitcast: return b.CreateBitCast(f ? canonical_nan(b, v[0]) : v[0], register_type(b, to, width_of(v[0])));
+  }
+  llvm_unreachable("a closed enum");
+}
+
+Value* to_memory(IRBuilderBase& b, DType t, Value* v) {
+  return t == DType::Bool ? b.CreateZExt(v, register_type(b, DType::U8, width_of(v))) : v;
+}
+
+Value* from_memory(IRBuilderBase& b, DType t, Value* v) { return t == DType::Bool ? b.CreateICmpNE(v, integer(v, 0)) : v; }
+
+Value* first_lanes(IRBuilderBase& b, Value* count, int width) {
+  Type* lane = width <= 16 ? b.getInt32Ty() : b.getInt8Ty();  // wide strips hold bytes
+  Value* bounded = b.CreateBinaryIntrinsic(Intrinsic::smin, count, integer(count, width));
+  return b.CreateICmpULT(b.CreateStepVector(widen(lane, width)), b.CreateVectorSplat(width, b.CreateTrunc(bounded, lane)));
+}
+
+bool has_masked_form(Isa isa, DType t, Stride stride) {
+  const bool bytes = size_of(t) == 1;
+  return stride == Stride::contiguous ? isa == Isa::avx512 || !bytes : isa == Isa::avx512 && !bytes;
+}
+
+Value* load(IRBuilderBase& b, const Access& a, Value* mask, Value* otherwise) {
+  const Align align(size_of(a.dtype));
+  if (a.width == 1) {
+    Value* address = mask ? b.CreateSelect(mask, a.address, readable_zeros(b)) : a.address;
+    Value* v = from_memory(b, a.dtype, b.CreateAlignedLoad(memory_type(b, a.dtype, 1), address, align));
+    return mask ? b.CreateSelect(mask, v, otherwise) : v;
+  }
+  Type* type = memory_type(b, a.dtype, a.width);
+  if (a.stride == Stride::contiguous && !mask) return from_memory(b, a.dtype, b.CreateAlignedLoad(type, a.address, align));
+  if (!has_masked_form(a.isa, a.dtype, a.stride)) {
+    Value* v = from_memory(b, a.dtype, load_each(b, a, mask));
+    return mask && otherwise ? b.CreateSelect(mask, v, otherwise) : v;
+  }
+  Value* passed = otherwise ? to_memory(b, a.dtype, otherwise) : llvm::Constant::getNullValue(type);
+  return from_memory(b, a.dtype,
+                     a.stride == Stride::contiguous ? b.CreateMaskedLoad(type, a.address, align, mask, passed)
+                                                    : b.CreateMaskedGather(type, addresses(b, a), align, mask, passed));
+}
+
+void store(IRBuilderBase& b, const Access& a, Value* value, Value* mask, bool streaming) {
+  const Align align(size_of(a.dtype));
+  if (is_floating(a.dtype)) value = canonical_nan(b, value);
+  value = to_memory(b, a.dtype, value);
+  if (a.width == 1) {
+    b.CreateAlignedStore(value, a.address, align);
+  } else if (a.stride == Stride::contiguous) {
+    if (mask) {
+      b.CreateMaskedStore(value, a.address, align, mask);
+    } else {
+      auto* stored = b.CreateAlignedStore(value, a.address, streaming ? Align(std::min(64, a.width * size_of(a.dtype))) : align);
+      if (streaming) stored->setMetadata(llvm::LLVMContext::MD_nontemporal, llvm::MDNode::get(b.getContext(), llvm::ConstantAsMetadata::get(b.getInt32(1))));
+    }
+  } else if (has_masked_form(a.isa, a.dtype, Stride::any)) {
+    b.CreateMaskedScatter(value, addresses(b, a), align, mask);
+  } else {
+    check(mask == nullptr, "a strip is masked only where its stores are");
+    for (int lane = 0; lane < a.width; ++lane)
+      b.CreateAlignedStore(b.CreateExtractElement(value, lane), address_of_lane(b, a, lane), align);
+  }
+}
+
+}  // namespace kiln::codegen::llvm_ir
