@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+
 from tree import BUILD
 
 LIBKILN = BUILD / "lib/libkiln.so"

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tree import ROOMS, ROOT, sources, try_compile
 
 FORBIDDEN = [(room, other) for i, room in enumerate(ROOMS) for other in ROOMS[i + 1 :]]

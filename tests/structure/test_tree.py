@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tree import ROOT, files, sources
 
 LONGEST = 800  # lines; a file has one job and usually 100 to 300 lines
