@@ -12,6 +12,7 @@ Value expm1(Builder&, Value x);
 Value log(Builder&, Value x);
 Value log1p(Builder&, Value x);
 Value tanh(Builder&, Value x);
+Value pow(Builder&, Value x, Value y);
 Value sigmoid(Builder&, Value x);  // 1 / (1 + exp(-x))
 
 // Philox4x32-10 (Salmon et al., SC'11; Random123): the `lane`-th (0..3) 32-bit word, as i64 in [0, 2^32), of the block with counter

@@ -1,0 +1,19 @@
+// copy_to: what a write looks like as a value. Graphs hold it; users write x[...] = v.
+#include "eager/operator.h"
+
+namespace kiln::eager {
+namespace {
+
+const Operator& copy_to = define({
+    .name = "copy_to",
+    .doc = "x cast to dtype and broadcast to shape, as an assignment to a tensor of that dtype and shape stores it.",
+    .parameters = {unpromoted(any("x")), dtype_or_none(), shape("shape")},
+    .body = [](BodyContext& c) { return c.b.cast(c.inputs[0], c.outputs[0].dtype); },
+    .result = ResultType::given,
+    .type = [](const Arguments& a) { return std::vector{TensorType{a.attr<DType>(0), a.attr<Dims>(1)}}; },
+    .samples = {shapes({{3}}, {Attr(DType::F32), Attr(Dims{2, 3})})},
+    .reference = "numpy.broadcast_to(x, shape).astype(dtype)",
+});
+
+}  // namespace
+}  // namespace kiln::eager

@@ -1,0 +1,72 @@
+// Exponentials, logarithms and their kin; the bodies are codegen/math.h's.
+#include "eager/ops/ops.h"
+
+namespace kiln::eager::ops {
+namespace {
+Sample positive() { return tensors_of({{.shape = {3, 37}, .low = 0.05, .high = 9}}); }
+}  // namespace
+
+const Operator& exp = define({
+    .name = "exp",
+    .doc = "e to the power x, elementwise, within 2 ulp. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::exp(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), c.output())}; },
+    .saves = {.outputs = 0b1},
+    .method = true,
+    .samples = unary_samples(),
+    .reference = "numpy.exp(x)",
+    .onnx = "Exp",
+});
+
+const Operator& expm1 = define({
+    .name = "expm1",
+    .doc = "exp(x) - 1, accurate near zero. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::expm1(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::add(c.output(), 1))}; },
+    .saves = {.outputs = 0b1},
+    .method = true,
+    .samples = unary_samples(),
+    .reference = "numpy.expm1(x)",
+});
+
+const Operator& log = define({
+    .name = "log",
+    .doc = "The natural logarithm, within 2 ulp: -inf at zero, NaN below. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::log(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::divide(c.grad(), c.input(0))}; },
+    .saves = {.inputs = 0b1},
+    .method = true,
+    .samples = {specials(), positive(), shapes({{0, 4}})},
+    .reference = "numpy.log(x)",
+    .onnx = "Log",
+});
+
+const Operator& log1p = define({
+    .name = "log1p",
+    .doc = "log(1 + x), accurate near zero. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::log1p(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::divide(c.grad(), op::add(c.input(0), 1))}; },
+    .saves = {.inputs = 0b1},
+    .method = true,
+    .samples = {specials(), positive(), shapes({{0, 4}})},
+    .reference = "numpy.log1p(x)",
+});
+
+const Operator& tanh = define({
+    .name = "tanh",
+    .doc = "The hyperbolic tangent, within 2 ulp. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::tanh(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::subtract(1, op::square(c.output())))}; },
+    .saves = {.outputs = 0b1},
+    .method = true,
+    .samples = unary_samples(),
+    .reference = "numpy.tanh(x)",
+    .onnx = "Tanh",
+});
+
+}  // namespace kiln::eager::ops

@@ -1,0 +1,131 @@
+#include "eager/ops/ops.h"
+
+#include <algorithm>
+
+namespace kiln::eager::ops {
+
+Tensor as(const Tensor& x, DType t) { return x.dtype() == t ? x : op::astype(x, t); }
+
+Tensor tensor_of(const Operand& x) { return x.is_tensor() ? x.tensor : op::full(Dims{}, x, default_dtype_of(x)); }
+
+Tensor floating_tensor(const Arguments& a, int i) {
+  const Tensor x = tensor_of(a.operands[i]);
+  return as(x, floating_of(x.dtype()));
+}
+
+DType dtype_attr(const Arguments& a, int i, DType otherwise) { return a.attr_is_none(i) ? otherwise : a.attr<DType>(i); }
+
+DType default_dtype_of(const Operand& x) { return x.is_tensor() ? x.tensor.dtype() : dtype_of_number(x.scalar.kind); }
+
+bool is_floating(const Operand& x) {
+  return x.is_tensor() ? kiln::is_floating(x.tensor.dtype()) : x.scalar.kind == DTypeKind::floating;
+}
+
+Parameter integers(std::string_view name) {
+  Parameter p = numeric(name);
+  p.accepts = codegen::kInts;
+  return p;
+}
+
+Parameter axis_or_none() {
+  Parameter p = integer("axis");
+  p.has_default = true;
+  p.default_value = std::monostate();
+  return p;
+}
+
+Dims dims_of(const Attr& attr) {
+  if (const int64_t* one = std::get_if<int64_t>(&attr)) return {*one};
+  return std::get<Dims>(attr);
+}
+
+Dims axes_of(const Attr& attr, int rank) {
+  Dims axes;
+  if (std::holds_alternative<std::monostate>(attr)) {
+    for (int i = 0; i < rank; ++i) axes.push_back(i);
+    return axes;
+  }
+  for (int64_t given : dims_of(attr)) {
+    const int axis = normalize_axis(given, rank);
+    if (axes.contains(axis)) fail(ErrorCode::value, "axis " + std::to_string(axis) + " is given twice in " + to_string(dims_of(attr)));
+    axes.push_back(axis);
+  }
+  std::sort(axes.begin(), axes.end());
+  return axes;
+}
+
+Dims reduced_shape(const Dims& shape, const Dims& axes, bool keepdims) {
+  Dims result;
+  for (int i = 0; i < shape.size(); ++i) {
+    if (!axes.contains(i)) {
+      result.push_back(shape[i]);
+    } else if (keepdims) {
+      result.push_back(1);
+    }
+  }
+  return result;
+}
+
+int64_t axes_count(const Dims& shape, const Dims& axes) {
+  int64_t n = 1;
+  for (int64_t axis : axes) n *= shape[static_cast<int>(axis)];
+  return n;
+}
+
+Tensor with_axes(const Tensor& reduced, const Attr& attr, bool keepdims, int rank) {
+  const Dims axes = axes_of(attr, rank);
+  if (keepdims || axes.empty()) return reduced;
+  Dims shape;
+  for (int i = 0, from = 0; i < rank; ++i) shape.push_back(axes.contains(i) ? 1 : reduced.shape()[from++]);
+  return op::reshape(reduced, shape);
+}
+
+std::vector<double> special_values() {
+  return {-0.0, 0.0, 1, -1, 0.5, -2.5, 3, 1e-45, -4.9e-324, 1.2e-38, 3.4e38, -1.7e308, 88, -104, kInf, -kInf, kNaN};
+}
+
+Sample tensors_of(std::vector<SampleTensor> operands, Attrs attrs) {
+  Sample sample;
+  for (SampleTensor& t : operands) sample.operands.emplace_back(std::move(t));
+  sample.attrs = std::move(attrs);
+  return sample;
+}
+
+namespace {
+Dims row(const std::vector<double>& v) { return {static_cast<int64_t>(v.size())}; }
+Dims column(const std::vector<double>& v) { return {static_cast<int64_t>(v.size()), 1}; }
+std::vector<double> extremes(DType t) {
+  switch (t) {
+    case DType::I32: return {-2147483648.0, -2147483647.0, -7, -1, 0, 1, 3, 31, 32, 2147483647.0};
+    case DType::I64: return {-9223372036854775808.0, -7, -1, 0, 1, 3, 63, 64, 9223372036854774784.0};
+    default: return {0, 1, 7, 8, 127, 128, 255};
+  }
+}
+}  // namespace
+
+Sample specials() { return floats(special_values()); }
+
+Sample special_pairs() {
+  const std::vector<double> v = special_values();
+  return tensors_of({{.shape = column(v), .values = v}, {.shape = row(v), .values = v}});
+}
+
+Sample integer_extremes(DType t) {
+  const std::vector<double> v = extremes(t);
+  return tensors_of({{.shape = row(v), .values = v, .dtype = t}});
+}
+
+Sample integer_extreme_pairs(DType t) {
+  const std::vector<double> v = extremes(t);
+  return tensors_of({{.shape = column(v), .values = v, .dtype = t}, {.shape = row(v), .values = v, .dtype = t}});
+}
+
+std::vector<Sample> unary_samples() { return {specials(), shapes({{3, 37}}), shapes({{}}), shapes({{0, 4}})}; }
+
+std::vector<Sample> binary_samples() {
+  Sample number = shapes({{3, 5}});
+  number.operands.emplace_back(Scalar(3));
+  return {special_pairs(), shapes({{3, 37}, {3, 37}}), shapes({{4, 1, 5}, {3, 1}}), shapes({{}, {0, 2}}), number};
+}
+
+}  // namespace kiln::eager::ops

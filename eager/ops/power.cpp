@@ -1,0 +1,125 @@
+// Powers. `pow` chooses at the call: squares and integer exponents are products, floats go through exp and log in extra precision.
+#include "eager/ops/ops.h"
+
+namespace kiln::eager::ops {
+namespace {
+
+// Wraps, as integer arithmetic does. Square-and-multiply over every bit that an exponent can have: odd bases have no shorter period.
+Value integer_power_body(Builder& b, Value base, Value exponent) {
+  const int bits = 8 * size_of(base.dtype()) - (kiln::is_signed(base.dtype()) ? 1 : 0);
+  Value result = b.constant(base.dtype(), 1), square = base, left = exponent;
+  for (int i = 0; i < bits; ++i) {
+    const Value next = result * square;
+    result = b.select(b.ne(b.bit_and(left, 1), 0), next, result);
+    left = b.shr(left, 1);
+    square = square * square;
+  }
+  return result;
+}
+
+[[noreturn]] void negative_exponent() { fail(ErrorCode::value, "integers to negative integer powers are not allowed"); }
+
+void check_exponents(const Arguments& a) {
+  const Operand& exponent = a.operands[1];
+  if (exponent.is_scalar()) {
+    if (exponent.scalar.i < 0) negative_exponent();
+    return;
+  }
+  if (!kiln::is_signed(exponent.tensor.dtype())) return;
+  const Tensor y = exponent.tensor.is_contiguous() ? exponent.tensor : op::copy(exponent.tensor);
+  const std::byte* data = y.data();
+  for (int64_t i = 0; i < y.numel(); ++i) {
+    const bool negative = y.dtype() == DType::I32 ? reinterpret_cast<const int32_t*>(data)[i] < 0 : reinterpret_cast<const int64_t*>(data)[i] < 0;
+    if (negative) negative_exponent();
+  }
+}
+
+Tensor repeated_product(const Tensor& x, int64_t exponent) {
+  Tensor result, square = x;
+  for (int64_t left = exponent; left > 0; left >>= 1) {
+    if (left & 1) result = result ? op::multiply(result, square) : square;
+    if (left > 1) square = op::square(square);
+  }
+  return result;
+}
+
+Tensor power(const Arguments& a) {
+  const Operand &x = a.operands[0], &y = a.operands[1];
+  if (y.is_scalar() && x.is_tensor() && y.scalar.as_double() == 2 && (is_floating(x) || !is_floating(y))) return op::square(x);
+  if (is_floating(x) || is_floating(y)) return op::float_power(x, y);
+  constexpr int64_t kMostAsProduct = 1024;
+  if (y.is_scalar() && x.is_tensor() && x.tensor.dtype() != DType::Bool && y.scalar.i >= 1 && y.scalar.i <= kMostAsProduct) {
+    const Tensor result = repeated_product(x.tensor, y.scalar.i);
+    return result.same_as(x.tensor) ? op::copy(result) : result;
+  }
+  return op::integer_power(x, y);
+}
+
+}  // namespace
+
+const Operator& pow = define({
+    .name = "pow",
+    .doc = "x1 to the power x2, elementwise: x1 * x1 for the number 2, else float_power or integer_power, as the operands promote.",
+    .parameters = {numeric("x1"), numeric("x2")},
+    .compose = [](const Arguments& a) { return Tensors{power(a)}; },
+    .aliases = {"power"},
+    .method = true,
+    .samples =
+        [] {
+          std::vector<Sample> samples;
+          for (const Scalar exponent : {Scalar(2), Scalar(3), Scalar(0), Scalar(2.0)}) {
+            samples.push_back(shapes({{3, 5}}));
+            samples.back().operands.emplace_back(exponent);
+          }
+          samples.push_back(tensors_of({{.shape = {3, 5}, .low = 0.1, .high = 4}, {.shape = {5}, .low = 0, .high = 3}}));
+          return samples;
+        }(),
+    .reference = "numpy.power(x1, x2)",
+    .onnx = "Pow",
+});
+
+const Operator& float_power = define({
+    .name = "float_power",
+    .doc = "x1 to the power x2 in floating point, within 3 ulp; special values as C99 Annex F gives them (pow(x, 0) = pow(1, y) = 1, NaN of a "
+           "negative base to a fraction). Where x1 is 0, x2's gradient is 0; where x2 is 0, x1's is 0.",
+    .parameters = {floating("x1"), floating("x2")},
+    .body = [](Builder& b, Value x, Value y) { return codegen::pow(b, x, y); },
+    .gradient =
+        [](GradContext& c) {
+          const Operand &x = c.operand(0), &y = c.operand(1);
+          Tensor dx, dy;
+          if (c.needed[0]) {
+            const Tensor slope = op::multiply(op::float_power(x, op::subtract(y, 1)), y);
+            dx = op::multiply(c.grad(), op::where(op::equal(y, 0), 0, slope));
+          }
+          if (c.needed[1]) {
+            const Tensor zero = op::equal(x, 0);
+            dy = op::multiply(c.grad(), op::where(zero, 0, op::multiply(c.output(), op::log(op::where(zero, 1, x)))));
+          }
+          return Tensors{dx, dy};
+        },
+    .saves = {.inputs = 0b11, .outputs = 0b1},
+    .samples =
+        [] {
+          std::vector<Sample> samples{special_pairs(), tensors_of({{.shape = {3, 37}, .low = 0.05, .high = 9}, {.shape = {37}, .low = -3, .high = 3}}),
+                                      shapes({{0, 4}, {4}})};
+          samples.push_back(shapes({{3, 5}}));
+          samples.back().operands.emplace_back(Scalar(3));
+          return samples;
+        }(),
+    .reference = "numpy.float_power(x1, x2)",
+});
+
+const Operator& integer_power = define({
+    .name = "integer_power",
+    .doc = "x1 to the power x2 in integers, wrapping. A negative exponent is a ValueError.",
+    .parameters = {integers("x1"), integers("x2")},
+    .body = integer_power_body,
+    .raises_on_data = check_exponents,
+    .samples = {tensors_of({{.shape = {9, 1}, .values = {-3, -2, -1, 0, 1, 2, 3, 7, 255}},
+                            {.shape = {7}, .values = {0, 1, 2, 3, 31, 63, 200}}}),
+                tensors_of({{.shape = {4, 0}}, {.shape = {1, 1}, .values = {3}}})},
+    .reference = "numpy.power(x1, x2)",
+});
+
+}  // namespace kiln::eager::ops
