@@ -257,15 +257,20 @@ class Parser {
 }  // namespace
 
 std::string print(const Kernel& kernel) {
-  std::string text = "kernel rank=" + shortest(int{kernel.rank}) + " reduction=" + std::string(kReductionNames[static_cast<size_t>(kernel.reduction)]) +
-                     " clip=" + shortest(int{kernel.clip}) + " scalars=" + shortest(kernel.scalars) + "\n";
+  std::string text;
+  const auto line = [&](std::initializer_list<std::string_view> parts) {
+    for (std::string_view part : parts) text += part;
+    text += '\n';
+  };
+  line({"kernel rank=", shortest(int{kernel.rank}), " reduction=", kReductionNames[static_cast<size_t>(kernel.reduction)], " clip=",
+        shortest(int{kernel.clip}), " scalars=", shortest(kernel.scalars)});
   for (size_t i = 0; i < kernel.buffers.size(); ++i) {
     const Buffer& b = kernel.buffers[i];
-    text += "b" + shortest(i) + ": " + std::string(info(b.dtype).short_name) + " inner=" + std::string(kStrideNames[static_cast<size_t>(b.inner)]) +
-            " reduced=" + std::string(kStrideNames[static_cast<size_t>(b.reduced)]) + (b.written ? " written\n" : "\n");
+    line({"b", shortest(i), ": ", info(b.dtype).short_name, " inner=", kStrideNames[static_cast<size_t>(b.inner)], " reduced=",
+          kStrideNames[static_cast<size_t>(b.reduced)], b.written ? " written" : ""});
   }
-  for (size_t i = 0; i < kernel.nodes.size(); ++i) text += "%" + shortest(i) + " = " + print_node(kernel.nodes[i]) + "\n";
-  for (const Store& s : kernel.stores) text += "store b" + shortest(s.buffer) + " %" + shortest(s.value) + "\n";
+  for (size_t i = 0; i < kernel.nodes.size(); ++i) line({"%", shortest(i), " = ", print_node(kernel.nodes[i])});
+  for (const Store& s : kernel.stores) line({"store b", shortest(s.buffer), " %", shortest(s.value)});
   return text;
 }
 

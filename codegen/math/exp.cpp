@@ -22,7 +22,7 @@ constexpr std::array kTail32{0x1.fffff8p-2, 0x1.55548ep-3, 0x1.555b96p-5, 0x1.12
 constexpr std::array kTail64{0x1.000000000000bp-1,  0x1.555555555550fp-3,  0x1.55555555502ap-5,   0x1.1111111122b4ap-7,  0x1.6c16c1852c01cp-10,
                              0x1.a01a014498ae6p-13, 0x1.a01997c656a0fp-16, 0x1.71deec62e8918p-19, 0x1.28af42a60c9fap-22, 0x1.add773f1864b3p-26};
 
-const Exponential& exponential(Value x) { return x.dtype() == DType::F32 ? kExponential32 : kExponential64; }
+const Exponential& constants(Value x) { return x.dtype() == DType::F32 ? kExponential32 : kExponential64; }
 
 // 2^n, given n + bias in the low bits: they become the exponent.
 Value power_of_two(Builder& b, Value biased, DType t) {
@@ -32,10 +32,8 @@ Value power_of_two(Builder& b, Value biased, DType t) {
 
 }  // namespace
 
-double lowest_exponent(Value x) { return exponential(x).lowest; }
-
 Reduced reduce_by_ln2(Builder& b, Value x, int offset) {
-  const Exponential& e = exponential(x);
+  const Exponential& e = constants(x);
   const double magic = format_of(x).round_magic + offset;
   const Value shifted = b.fma(x, kLog2E, magic);
   const Value k = shifted - magic;
@@ -46,18 +44,23 @@ Value exponential_tail(Builder& b, Value r) {
   return r.dtype() == DType::F32 ? polynomial(b, r, kTail32) : polynomial(b, r, kTail64);
 }
 
+namespace {
+
+// e^r for |r| <= ln 2 / 2.
+Value exponential(Builder& b, Value r) { return b.fma(b.fma(exponential_tail(b, r), r, 1), r, 1); }
+
+}  // namespace
+
 Value exp_in_range(Builder& b, Value x) {
   // 2^k as a product of two normal numbers, so that denormal results round once. Twice the bias: half of it is each factor's.
   const auto [k, r] = reduce_by_ln2(b, x, 2 * format_of(x).bias);
-  const Value p = b.fma(b.fma(exponential_tail(b, r), r, 1), r, 1);
   const Value half = b.shr(k, 1);
-  return p * power_of_two(b, half, x.dtype()) * power_of_two(b, k - half, x.dtype());
+  return exponential(b, r) * power_of_two(b, half, x.dtype()) * power_of_two(b, k - half, x.dtype());
 }
 
-Value expm1_of_positive(Builder& b, Value x) {
+Value exp_of_moderate_plus_one(Builder& b, Value x) {
   const auto [k, r] = reduce_by_ln2(b, x, format_of(x).bias);
-  const Value scale = power_of_two(b, k, x.dtype());
-  return b.fma(b.fma(r * r, exponential_tail(b, r), r), scale, scale - 1);
+  return b.fma(exponential(b, r), power_of_two(b, k, x.dtype()), 1);
 }
 
 }  // namespace math
@@ -65,12 +68,12 @@ Value expm1_of_positive(Builder& b, Value x) {
 using namespace math;
 
 Value exp(Builder& b, Value x) {
-  const Exponential& e = exponential(x);
+  const Exponential& e = constants(x);
   return exp_in_range(b, at_most(b, at_least(b, x, e.lowest), e.highest));
 }
 
 Value expm1(Builder& b, Value x) {
-  const Exponential& e = exponential(x);
+  const Exponential& e = constants(x);
   // As 2 (2^(k-1) (e^r - 1) + 2^(k-1) - 1/2), for 2^k overflows before the result does.
   const auto [k, r] = reduce_by_ln2(b, at_most(b, at_least(b, x, e.lowest_minus_one), e.highest), format_of(x).bias - 1);
   const Value scale = power_of_two(b, k, x.dtype());
@@ -79,8 +82,10 @@ Value expm1(Builder& b, Value x) {
 }
 
 Value sigmoid(Builder& b, Value x) {
-  const Value t = exp_in_range(b, at_least(b, -b.abs(x), lowest_exponent(x)));
-  return b.select(b.lt(x, 0), t, 1) / (1 + t);
+  // With t = e^-|x| and s = t / (1 + t): 1 - s, or t - t s for negative x; the rounding of 1 + t and of s then counts for little.
+  const Value t = exp_in_range(b, at_least(b, -b.abs(x), constants(x).lowest));
+  const Value whole = b.select(b.lt(x, 0), t, 1);
+  return b.fma(-whole, t / (1 + t), whole);
 }
 
 }  // namespace kiln::codegen

@@ -10,7 +10,7 @@ struct Reduced {
   Value r;
 };
 
-// Needs |k| + offset below 2^mantissa; NaN gives NaN in r and anything in k_bits.
+// Needs |k| + offset below 2^(mantissa - 1); NaN gives NaN in r and anything in k_bits.
 Reduced reduce_by_ln2(Builder&, Value x, int offset);
 
 // (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2, with an error below 2^-28 (f32) or 2^-57 (f64) of e^r.
@@ -19,9 +19,7 @@ Value exponential_tail(Builder&, Value r);
 // e^x for x that neither overflows nor lies far below the smallest denormal: between the bounds that exp() clamps to.
 Value exp_in_range(Builder&, Value x);
 
-// e^x - 1 = t for x in [0, some 80], given as 2^k (e^r - 1) + (2^k - 1), which loses nothing near 0. No care for the sign of a zero.
-Value expm1_of_positive(Builder&, Value x);
-
-double lowest_exponent(Value x);  // exp rounds to zero from here on down
+// e^x + 1 for x in [0, some 80].
+Value exp_of_moderate_plus_one(Builder&, Value x);
 
 }  // namespace kiln::codegen::math
