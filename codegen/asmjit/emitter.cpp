@@ -1,0 +1,499 @@
+#include "codegen/asmjit/emitter.h"
+
+#include "codegen/asmjit/encodings.h"
+#include "codegen/error.h"
+
+namespace kiln::codegen::x64 {
+namespace {
+
+using namespace asmjit::x86;
+using asmjit::InstId;
+using asmjit::Operand;
+using asmjit::imm;
+
+constexpr Gp kPointers[] = {r10, r11, r12, r13, r14, r15, rbx, rbp};  // the last is kRow where rows are reduced
+
+}  // namespace
+
+Emitter::Emitter(Assembler& assembler, const Kernel& kernel, const Program& program, const Allocation& allocation, Frame& frame)
+    : a(assembler), kernel_(kernel), program_(program), allocation_(allocation) {
+  args = frame.word();
+  strides_base = frame.word();
+  level = frame.word();
+  index.resize(kernel.rank);
+  for (int& word : index) word = frame.word();
+  const size_t registers = std::size(kPointers) - (kernel.reduction == Reduction::rows ? 1 : 0);
+  for (size_t b = 0; b < kernel.buffers.size(); ++b) {
+    pointer_.push_back(b < registers ? kPointers[b] : Gp());
+    pointer_word_.push_back(b < registers ? 0 : frame.word());
+    stride.push_back(kernel.buffers[b].inner == Stride::any ? frame.word() : 0);
+  }
+  slots_ = frame.block(allocation.slots * program.width());
+  literals_ = a.newLabel();
+  tail_table_ = a.newLabel();
+  int at = 0;
+  for (const Constant& c : program.constants) {
+    at = (at + c.bytes - 1) & -static_cast<int>(c.bytes);
+    literal_offset_.push_back(at);
+    at += c.bytes;
+  }
+}
+
+Gp Emitter::pointer(uint32_t buffer) {
+  if (pointer_[buffer].isValid()) return pointer_[buffer];
+  a.mov(rax, word(pointer_word_[buffer]));
+  return rax;
+}
+
+void Emitter::set_pointer(uint32_t buffer, const Mem& from) {
+  const Gp to = pointer_[buffer].isValid() ? pointer_[buffer] : Gp(rax);
+  a.mov(to, from);
+  if (!pointer_[buffer].isValid()) a.mov(word(pointer_word_[buffer]), rax);
+}
+
+// -- Operands ---------------------------------------------------------------------------------------------------------------------------
+
+Vec Emitter::vec(uint8_t reg, int shrink) const {
+  const int bytes = std::max(program_.width() / shrink, 16);
+  if (bytes == 64) return zmm(reg);
+  if (bytes == 32) return ymm(reg);
+  return xmm(reg);
+}
+
+Reg Emitter::reg(VReg r, uint8_t at, int shrink) const {
+  if (program_.regs[r] == RegClass::mask) return k(at);
+  return vec(at, shrink);
+}
+
+Mem Emitter::address(const Memory& m) {
+  switch (m.place) {
+    case Place::element: {
+      const uint32_t shift = m.scale == 8 ? 3 : m.scale == 4 ? 2 : 0;
+      return ptr(pointer(m.index), kInner, shift, m.offset * m.scale);
+    }
+    case Place::uniform: return ptr(pointer(m.index));
+    case Place::scalar:
+      a.mov(rax, word(args));
+      a.mov(rax, qword_ptr(rax, offsetof(Args, scalars)));
+      return ptr(rax, 8 * m.index);
+    case Place::stride: return word(stride[m.index]);
+    case Place::outer: return word(index[m.index]);
+    case Place::partial:
+      a.mov(rax, word(level));
+      return ptr(rax, m.offset);
+    case Place::none:
+    case Place::strided:
+    case Place::inner: break;
+  }
+  fail(ErrorCode::internal, "not a memory operand");
+}
+
+void Emitter::strided_address(const Memory& m) {
+  a.lea(rcx, ptr(kInner, m.offset));
+  if (m.place == Place::element) {
+    a.mov(edx, imm(m.scale));
+  } else if (m.place == Place::strided) {
+    a.mov(rdx, word(stride[m.index]));
+  } else {
+    a.xor_(edx, edx);
+  }
+  a.imul(rcx, rdx);
+  const Gp base = pointer(m.index);
+  if (base.id() != rax.id()) a.mov(rax, base);
+  a.add(rax, rcx);
+}
+
+Mem Emitter::home(VReg r, int element) {
+  if (allocation_.slot[r] >= 0) return spill(r);
+  const auto c = static_cast<size_t>(allocation_.literal[r]);
+  const Mem at = ptr(literals_, literal_offset_[c]);
+  if (program_.constants[c].bytes == program_.width()) return at;
+  return element == 8 ? at._1to8() : at._1to16();
+}
+
+void Emitter::load_home(VReg r, uint8_t to) {
+  if (program_.regs[r] == RegClass::mask) {
+    a.kmovw(k(to), spill(r));
+    return;
+  }
+  if (allocation_.slot[r] >= 0) {
+    a.vmovups(vec(to), spill(r));
+    return;
+  }
+  const auto index = static_cast<size_t>(allocation_.literal[r]);
+  const Constant& c = program_.constants[index];
+  const Mem at = ptr(literals_, literal_offset_[index]);
+  uint64_t bits = 0;
+  std::memcpy(&bits, c.data.data(), sizeof bits);
+  if (c.bytes == 4 && bits == 0) a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, vec(to), vec(to), vec(to));
+  else if (c.bytes == 4) a.vbroadcastss(vec(to), at);
+  else if (c.bytes == 8) a.vbroadcastsd(vec(to), at);
+  else a.vmovups(vec(to), at);
+}
+
+// -- Sections ---------------------------------------------------------------------------------------------------------------------------
+
+void Emitter::section(int id) {
+  const auto s = static_cast<size_t>(id);
+  if (a.logger() != nullptr) a.comment((std::string("  ; ") + program_.sections[s].name).c_str());
+  for (const Step& step : allocation_.sections[s]) this->step(program_.sections[s], step);
+}
+
+void Emitter::step(const Section& section, const Step& step) {
+  switch (step.kind) {
+    case Step::Kind::move: a.vmovaps(vec(step.dst), vec(step.src[0])); return;
+    case Step::Kind::load: load_home(step.index, step.dst); return;
+    case Step::Kind::store:
+      if (program_.regs[step.index] == RegClass::mask) a.kmovw(spill(step.index), k(step.src[0]));
+      else a.vmovups(spill(step.index), vec(step.src[0]));
+      return;
+    case Step::Kind::run:
+      comment(section.code[step.index]);
+      run(section.code[step.index], step);
+      return;
+  }
+}
+
+void Emitter::comment(const Instruction& i) {
+  if (a.logger() == nullptr || i.node == kNoNode) return;
+  const Node& n = kernel_.nodes[i.node];
+  comment_.assign("%").append(std::to_string(i.node)).append(" ");
+  switch (n.kind) {
+    case NodeKind::constant: comment_ += "constant"; break;
+    case NodeKind::scalar: comment_ += "scalar"; break;
+    case NodeKind::index: comment_ += "index"; break;
+    case NodeKind::load: comment_ += "load"; break;
+    case NodeKind::primitive: comment_ += info(n.prim).name; break;
+    case NodeKind::reduce: comment_.append("reduce ").append(info(n.prim).name); break;
+  }
+  comment_.append(1, ' ').append(info(n.dtype).short_name);
+  a.setInlineComment(comment_.c_str());
+}
+
+void Emitter::run(const Instruction& i, const Step& s) {
+  switch (i.op) {
+    case Op::fma_ps:
+    case Op::fma_pd: return fused(i, s);
+    case Op::tail_mask: return tail_mask(i, s);
+    case Op::broadcast_general:
+    case Op::broadcast_byte: return broadcast(i, s);
+    case Op::broadcast_if: return broadcast_if(i, s);
+    case Op::gather_d:
+    case Op::gather_q: return gather(i, s);
+    case Op::lanes_load:
+    case Op::lanes_store: return lanes(i, s);
+    case Op::mask_to_b:
+      a.k(k(s.mask)).z();
+      a.vmovdqu8(vec(s.dst, 4), vec(s.src[0], 4));
+      return;
+    case Op::divide_q: return divide(s);
+    case Op::scalar_q_to_ps:
+    case Op::scalar_ps_to_q:
+    case Op::scalar_pd_to_q: return scalar_conversion(i, s);
+    default: break;
+  }
+  if (encoding_of(i.op) != nullptr) plain(i, s);
+  else memory(i, s);
+}
+
+void Emitter::plain(const Instruction& i, const Step& s) {
+  if (i.op == Op::move) {
+    if (s.src[0] == s.dst) return;
+    if (program_.regs[i.dst] == RegClass::mask) a.kmovw(k(s.dst), k(s.src[0]));
+    else a.vmovaps(vec(s.dst), vec(s.src[0]));
+    return;
+  }
+  const OpInfo& op = info(i.op);
+  const Encoding& e = *encoding_of(i.op);
+  Operand operands[6];
+  int n = 0;
+  operands[n++] = reg(i.dst, s.dst, op.dst_shrink);
+  const int sources = i.sources();
+  for (int k = op.tied ? 1 : 0; k < sources; ++k) {
+    const bool last = k == sources - 1;
+    if (last && s.folded) operands[n++] = home(s.folded_reg, op.element);
+    else operands[n++] = reg(i.src[k], s.src[op.tied ? k - 1 : k], last ? op.last_shrink : op.first_shrink);
+  }
+  if (i.mask != kNoReg) {
+    if (masks()) a.k(k(s.mask));
+    else operands[n++] = vec(s.mask);
+  }
+  if (e.imm != Encoding::kNone) operands[n++] = imm(e.imm == Encoding::kOwn ? i.imm : e.imm);
+  a.emitOpArray(masks() ? e.avx512 : e.avx2, operands, static_cast<size_t>(n));
+}
+
+void Emitter::fused(const Instruction& i, const Step& s) {
+  const bool f64 = i.op == Op::fma_pd;
+  const InstId id = s.form == Step::Form::addend_replaced    ? (f64 ? Inst::kIdVfmadd231pd : Inst::kIdVfmadd231ps)
+                    : s.form == Step::Form::product_replaced ? (f64 ? Inst::kIdVfmadd213pd : Inst::kIdVfmadd213ps)
+                                                             : (f64 ? Inst::kIdVfmadd132pd : Inst::kIdVfmadd132ps);
+  if (s.folded) a.emit(id, vec(s.dst), vec(s.src[0]), home(s.folded_reg, f64 ? 8 : 4));
+  else a.emit(id, vec(s.dst), vec(s.src[0]), vec(s.src[1]));
+}
+
+void Emitter::memory(const Instruction& i, const Step& s) {
+  const Mem at = address(i.memory);
+  const auto under = [&](bool zeroing) {  // AVX-512: the write mask of the next instruction
+    a.k(k(s.mask));
+    if (zeroing) a.z();
+  };
+  switch (i.op) {
+    case Op::load: a.vmovups(vec(s.dst), at); return;
+    case Op::load_d_masked:
+      if (!masks()) return void(a.vmaskmovps(vec(s.dst), vec(s.mask), at));
+      under(true);
+      a.vmovups(vec(s.dst), at);
+      return;
+    case Op::load_q_masked:
+      if (!masks()) return void(a.vmaskmovpd(vec(s.dst), vec(s.mask), at));
+      under(true);
+      a.vmovupd(vec(s.dst), at);
+      return;
+    case Op::load_b: a.vpmovzxbd(vec(s.dst), at); return;
+    case Op::load_b_masked:
+      under(true);
+      a.vpmovzxbd(vec(s.dst), at);
+      return;
+    case Op::load_bits_b: a.vmovups(vec(s.dst, 4), at); return;
+    case Op::load_bits_b_masked:
+      under(true);
+      a.vmovdqu8(vec(s.dst, 4), at);
+      return;
+    case Op::load_broadcast_d: a.vbroadcastss(vec(s.dst), at); return;
+    case Op::load_broadcast_q: a.vbroadcastsd(vec(s.dst), at); return;
+    case Op::load_mask: a.kmovw(k(s.dst), at); return;
+    case Op::store: a.vmovups(at, vec(s.src[0])); return;
+    case Op::store_streaming: a.vmovntps(at, vec(s.src[0])); return;
+    case Op::store_d_masked:
+      if (!masks()) return void(a.vmaskmovps(at, vec(s.mask), vec(s.src[0])));
+      under(false);
+      a.vmovups(at, vec(s.src[0]));
+      return;
+    case Op::store_q_masked:
+      if (!masks()) return void(a.vmaskmovpd(at, vec(s.mask), vec(s.src[0])));
+      under(false);
+      a.vmovupd(at, vec(s.src[0]));
+      return;
+    case Op::store_b:
+      if (masks()) a.vmovups(at, xmm(s.src[0]));
+      else a.vmovq(at, xmm(s.src[0]));
+      return;
+    case Op::store_b_masked:
+      under(false);
+      a.vmovdqu8(at, xmm(s.src[0]));
+      return;
+    case Op::store_one:
+      if (i.imm == 1) a.vpextrb(at, xmm(s.src[0]), 0);
+      else if (i.imm == 4) a.vmovss(at, xmm(s.src[0]));
+      else a.vmovsd(at, xmm(s.src[0]));
+      return;
+    case Op::store_mask: a.kmovw(at, k(s.src[0])); return;
+    default: break;
+  }
+  fail(ErrorCode::internal, "a machine operation without an encoding");
+}
+
+// -- Sequences --------------------------------------------------------------------------------------------------------------------------
+
+void Emitter::tail_mask(const Instruction& i, const Step& s) {
+  a.mov(rax, kEnd);
+  a.sub(rax, kInner);
+  if (i.memory.offset != 0) {
+    a.xor_(ecx, ecx);
+    a.sub(rax, imm(i.memory.offset));
+    a.cmovs(rax, rcx);
+  }
+  a.mov(ecx, imm(i.imm));
+  a.cmp(rax, rcx);
+  a.cmovg(rax, rcx);
+  if (masks()) {
+    a.mov(ecx, imm(-1));
+    a.bzhi(ecx, ecx, eax);
+    a.kmovw(k(s.dst), ecx);
+    return;
+  }
+  needs_tail_table_ = true;  // lanes() times -1, then as many zeros
+  a.neg(rax);
+  a.lea(rcx, ptr(tail_table_, program_.width()));
+  a.vmovups(vec(s.dst), ptr(rcx, rax, 2));
+}
+
+void Emitter::broadcast(const Instruction& i, const Step& s) {
+  if (i.op == Op::broadcast_byte) {
+    Mem at = address(i.memory);
+    at.setSize(1);
+    a.movzx(eax, at);
+    if (masks()) return void(a.vpbroadcastd(vec(s.dst), eax));
+    a.vmovd(xmm(s.dst), eax);
+    a.vpbroadcastd(vec(s.dst), xmm(s.dst));
+    return;
+  }
+  const bool row = i.memory.place == Place::outer && kernel_.reduction == Reduction::rows && i.memory.index == kernel_.reduced_dim();
+  if (i.memory.place != Place::inner && !row) {
+    a.vpbroadcastq(vec(s.dst), address(i.memory));
+    return;
+  }
+  if (row) a.mov(rax, kRow);
+  else a.lea(rax, ptr(kInner, i.memory.offset));
+  if (masks()) return void(a.vpbroadcastq(vec(s.dst), rax));
+  a.vmovq(xmm(s.dst), rax);
+  a.vpbroadcastq(vec(s.dst), xmm(s.dst));
+}
+
+void Emitter::broadcast_if(const Instruction& i, const Step& s) {
+  const Label none = a.newLabel();
+  a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, vec(s.dst), vec(s.dst), vec(s.dst));
+  if (masks()) a.kortestw(k(s.mask), k(s.mask));
+  else a.vptest(vec(s.mask), vec(s.mask));
+  a.jz(none);
+  Instruction load = i;
+  load.op = i.imm == 8 ? Op::load_broadcast_q : i.imm == 4 ? Op::load_broadcast_d : Op::broadcast_byte;
+  if (i.imm == 1) broadcast(load, s);
+  else memory(load, s);
+  a.bind(none);
+}
+
+void Emitter::gather(const Instruction& i, const Step& s) {
+  const bool wide = i.op == Op::gather_q;
+  const Vec dst = vec(s.dst, wide ? 1 : 2), offsets = vec(s.src[0]), temporary = vec(s.temporary, wide ? 1 : 2);
+  strided_address(i.memory);
+  a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, dst, dst, dst);
+  const Mem at = ptr(rax, offsets);
+  if (masks()) {  // the gather clears its mask
+    if (i.mask == kNoReg) a.kxnorw(k1, k1, k1);
+    else a.kmovw(k1, k(s.mask));
+    a.k(k1);
+    a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at);
+    return;
+  }
+  if (i.mask == kNoReg) a.vpcmpeqd(temporary, temporary, temporary);
+  else a.vmovaps(temporary, vec(s.mask, wide ? 1 : 2));
+  a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at, temporary);
+}
+
+// One element after the other, between memory and the frame's scratch.
+void Emitter::lanes(const Instruction& i, const Step& s) {
+  const bool loads = i.op == Op::lanes_load;
+  const int bytes = i.imm;
+  const int lane_bytes = bytes == 8 ? 8 : 4;
+  const int count = program_.width() / lane_bytes;
+  if (!loads) {
+    a.vmovups(ptr(rsp), vec(s.src[0]));
+  } else if (i.mask != kNoReg) {
+    a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, vec(s.dst), vec(s.dst), vec(s.dst));
+    a.vmovups(ptr(rsp), vec(s.dst));
+  }
+  strided_address(i.memory);
+  if (i.mask == kNoReg) {
+    a.mov(ecx, imm((1 << count) - 1));
+  } else if (masks()) {
+    a.kmovw(ecx, k(s.mask));
+    if (bytes == 8) a.movzx(ecx, cl);
+  } else if (bytes == 8) {
+    a.vmovmskpd(ecx, vec(s.mask));
+  } else {
+    a.vmovmskps(ecx, vec(s.mask));
+  }
+  const Label next = a.newLabel(), skip = a.newLabel();
+  a.mov(rsi, rsp);
+  a.bind(next);
+  a.test(cl, imm(1));
+  a.jz(skip);
+  if (loads) {
+    if (bytes == 1) a.movzx(edi, byte_ptr(rax));
+    else if (bytes == 4) a.mov(edi, dword_ptr(rax));
+    else a.mov(rdi, qword_ptr(rax));
+    if (bytes == 8) a.mov(qword_ptr(rsi), rdi);
+    else a.mov(dword_ptr(rsi), edi);
+  } else {
+    if (bytes == 8) a.mov(rdi, qword_ptr(rsi));
+    else a.mov(edi, dword_ptr(rsi));
+    if (bytes == 1) a.mov(byte_ptr(rax), dil);
+    else if (bytes == 4) a.mov(dword_ptr(rax), edi);
+    else a.mov(qword_ptr(rax), rdi);
+  }
+  a.bind(skip);
+  a.add(rax, rdx);
+  a.add(rsi, imm(lane_bytes));
+  a.shr(ecx, 1);
+  a.jnz(next);
+  if (loads) a.vmovups(vec(s.dst), ptr(rsp));
+}
+
+void Emitter::divide(const Step& s) {
+  const Label next = a.newLabel(), by_zero = a.newLabel(), by_minus_one = a.newLabel(), done = a.newLabel();
+  a.vmovups(ptr(rsp), vec(s.src[0]));
+  a.vmovups(ptr(rsp, 64), vec(s.src[1]));
+  a.xor_(esi, esi);
+  a.bind(next);
+  a.mov(rax, qword_ptr(rsp, rsi));
+  a.mov(rcx, qword_ptr(rsp, rsi, 0, 64));
+  a.test(rcx, rcx);
+  a.jz(by_zero);
+  a.cmp(rcx, imm(-1));
+  a.je(by_minus_one);  // idiv traps on INT_MIN / -1
+  a.cqo();
+  a.idiv(rcx);
+  a.jmp(done);
+  a.bind(by_minus_one);
+  a.neg(rax);
+  a.jmp(done);
+  a.bind(by_zero);
+  a.xor_(eax, eax);
+  a.bind(done);
+  a.mov(qword_ptr(rsp, rsi), rax);
+  a.add(esi, imm(8));
+  a.cmp(esi, imm(program_.width()));
+  a.jb(next);
+  a.vmovups(vec(s.dst), ptr(rsp));
+}
+
+void Emitter::scalar_conversion(const Instruction& i, const Step& s) {
+  constexpr int kLanesOfQ = 4;  // AVX2 only
+  if (i.op == Op::scalar_q_to_ps) {
+    a.vmovups(ptr(rsp), vec(s.src[0]));
+    a.vxorps(xmm(s.dst), xmm(s.dst), xmm(s.dst));
+    for (int lane = 0; lane < kLanesOfQ; ++lane) {
+      a.vcvtsi2ss(xmm(s.dst), xmm(s.dst), qword_ptr(rsp, 8 * lane));
+      a.vmovss(dword_ptr(rsp, 64 + 4 * lane), xmm(s.dst));
+    }
+    a.vmovups(xmm(s.dst), ptr(rsp, 64));
+    return;
+  }
+  const bool f64 = i.op == Op::scalar_pd_to_q;
+  a.vmovups(ptr(rsp), vec(s.src[0], f64 ? 1 : 2));
+  for (int lane = 0; lane < kLanesOfQ; ++lane) {
+    if (f64) a.vcvttsd2si(rax, qword_ptr(rsp, 8 * lane));
+    else a.vcvttss2si(rax, dword_ptr(rsp, 4 * lane));
+    a.mov(qword_ptr(rsp, 64 + 8 * lane), rax);
+  }
+  a.vmovups(vec(s.dst), ptr(rsp, 64));
+}
+
+// -- Data -------------------------------------------------------------------------------------------------------------------------------
+
+void Emitter::load_pinned_literals() {
+  for (const Constant& c : program_.constants)
+    if (allocation_.pinned[c.reg] != kNowhere) load_home(c.reg, allocation_.pinned[c.reg]);
+}
+
+void Emitter::data() {
+  a.align(asmjit::AlignMode::kData, 64);
+  a.bind(literals_);
+  int at = 0;
+  constexpr uint8_t kZeros[64] = {};
+  for (size_t c = 0; c < program_.constants.size(); ++c) {
+    const Constant& constant = program_.constants[c];
+    if (literal_offset_[c] > at) a.embed(kZeros, static_cast<size_t>(literal_offset_[c] - at));
+    a.embed(constant.data.data(), constant.bytes);
+    at = literal_offset_[c] + constant.bytes;
+  }
+  if (!needs_tail_table_) return;
+  a.bind(tail_table_);
+  uint8_t ones[64];
+  std::fill(std::begin(ones), std::end(ones), uint8_t{0xff});
+  a.embed(ones, static_cast<size_t>(program_.width()));
+  a.embed(kZeros, static_cast<size_t>(program_.width()));
+}
+
+}  // namespace kiln::codegen::x64

@@ -1,0 +1,104 @@
+// Everything that knows x86-64 encodings: allocated sections go in, instructions come out through AsmJit's Assembler. The loops around
+// sections are emitted by the shapes (pointwise, lanes, rows), in general registers, with the helpers here.
+//
+// General registers: kInner counts elements of the last dimension, kEnd is where the present row of elements ends, kRow counts
+// rows of a `rows` reduction, kScratch are free between any two steps. The rest hold buffer pointers; what does not fit has a stack word.
+#pragma once
+
+#include <asmjit/x86.h>
+
+#include <vector>
+
+#include "codegen/asmjit/machine.h"
+#include "codegen/asmjit/registers.h"
+#include "codegen/kernel.h"
+
+namespace kiln::codegen::x64 {
+
+using asmjit::Label;
+using asmjit::x86::Gp;
+using asmjit::x86::Mem;
+
+inline constexpr Gp kInner = asmjit::x86::r8, kEnd = asmjit::x86::r9, kRow = asmjit::x86::rbp;
+inline constexpr Gp kScratch[] = {asmjit::x86::rax, asmjit::x86::rcx, asmjit::x86::rdx, asmjit::x86::rsi, asmjit::x86::rdi};
+
+// Where things are on the stack, in bytes from rsp, which is 64-byte aligned.
+class Frame {
+ public:
+  int word() { return take(8, 8); }
+  int words(int n) { return take(8 * n, 8); }
+  int block(int bytes) { return take(bytes, 64); }
+  int size() const { return (size_ + 63) & ~63; }
+
+ private:
+  int take(int bytes, int alignment) {
+    size_ = (size_ + alignment - 1) & -alignment;
+    size_ += bytes;
+    return size_ - bytes;
+  }
+  int size_ = 3 * 64;  // the first three registers' worth are for operations that go lane by lane
+};
+
+class Emitter {
+ public:
+  Emitter(asmjit::x86::Assembler& a, const Kernel&, const Program&, const Allocation&, Frame&);
+
+  asmjit::x86::Assembler& a;
+
+  void section(int id);     // emits it here; a section may be emitted more than once
+  void load_pinned_literals();
+  void data();              // after the code
+
+  // Buffers' current pointers.
+  Gp pointer(uint32_t buffer);                       // in its own register, or in rax
+  void set_pointer(uint32_t buffer, const Mem& from);  // uses rax
+  template <class Amount>                            // a register other than rax, or an immediate
+  void advance(uint32_t buffer, const Amount& by) {
+    if (pointer_[buffer].isValid()) a.add(pointer_[buffer], by);
+    else a.add(word(pointer_word_[buffer]), by);
+  }
+
+  static Mem word(int offset) { return asmjit::x86::qword_ptr(asmjit::x86::rsp, offset); }
+
+  // Stack words that shapes and operations share.
+  int args = 0, strides_base = 0, level = 0;   // Args*, Args::strides, address of the current level of partial results
+  std::vector<int> stride;                     // [buffer] inner byte stride, where it is not known
+  std::vector<int> index;                      // [dimension]
+
+ private:
+  void step(const Section&, const Step&);
+  void run(const Instruction&, const Step&);
+  void plain(const Instruction&, const Step&);
+  void fused(const Instruction&, const Step&);
+  void memory(const Instruction&, const Step&);
+  void tail_mask(const Instruction&, const Step&);
+  void broadcast(const Instruction&, const Step&);
+  void broadcast_if(const Instruction&, const Step&);
+  void gather(const Instruction&, const Step&);
+  void lanes(const Instruction&, const Step&);
+  void divide(const Step&);
+  void scalar_conversion(const Instruction&, const Step&);
+  void comment(const Instruction&);
+
+  asmjit::x86::Vec vec(uint8_t reg, int shrink = 1) const;
+  asmjit::x86::Reg reg(VReg r, uint8_t at, int shrink) const;
+  Mem address(const Memory&);                     // may use rax
+  void strided_address(const Memory&);            // to rax, the stride to rdx
+  Mem home(VReg, int element);                    // element != 0: a literal is broadcast from memory, if it is not whole
+  Mem spill(VReg r) const { return asmjit::x86::ptr(asmjit::x86::rsp, slots_ + allocation_.slot[r] * program_.width()); }
+  void load_home(VReg r, uint8_t to);
+  bool masks() const { return program_.isa == Isa::avx512; }
+
+  const Kernel& kernel_;
+  const Program& program_;
+  const Allocation& allocation_;
+  std::vector<Gp> pointer_;
+  std::vector<int> pointer_word_;
+  std::vector<int> literal_offset_;
+  Label literals_, tail_table_;
+  bool needs_tail_table_ = false;
+  int slots_ = 0;
+  std::string comment_;
+};
+
+}  // namespace kiln::codegen::x64

@@ -1,0 +1,197 @@
+// Loads and stores of one step's elements, and the permutations of reductions.
+#include <cstring>
+
+#include "codegen/asmjit/vectors.h"
+#include "codegen/error.h"
+
+namespace kiln::codegen::x64 {
+
+Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg mask) {
+  const int bytes = size_of(t);
+  const auto at = [&](int half) {
+    return Memory{stride == Stride::contiguous ? Place::element : stride == Stride::any ? Place::strided : Place::uniform,
+                  static_cast<uint8_t>(bytes), static_cast<uint16_t>(buffer), offset + half * lanes() / 2};
+  };
+  const auto from_bytes = [&](VReg r) { return t == DType::Bool ? compare(Prim::ne, DType::U8, {r}, constant(DType::U8, 0)) : Lanes{r}; };
+  const RegClass v = RegClass::vector;
+
+  if (stride == Stride::zero) {
+    VReg all;
+    if (mask != kNoReg) all = emit_load(Op::broadcast_if, at(0), v, mask, kNoReg, bytes);
+    else all = emit_load(bytes == 8 ? Op::load_broadcast_q : bytes == 4 ? Op::load_broadcast_d : Op::broadcast_byte, at(0), v);
+    return bytes == 8 ? Lanes{all, all} : bytes == 4 ? Lanes{all} : from_bytes(all);
+  }
+  if (stride == Stride::any && bytes == 1) return from_bytes(emit_load(Op::lanes_load, at(0), v, mask, kNoReg, bytes));
+  if (stride == Stride::any) {
+    const VReg offsets = lane_offsets(buffer);
+    VReg half[2];
+    for (int k = 0; k < 2; ++k) {
+      VReg m = mask;
+      if (mask != kNoReg && bytes == 8) m = half_mask(mask, k);
+      else if (mask != kNoReg && k == 1) m = masks() ? half_mask(mask, 1) : emit(Op::high_half, mask);
+      half[k] = emit_load(bytes == 8 ? Op::gather_q : Op::gather_d, at(k), v, m, offsets);
+    }
+    return bytes == 8 ? Lanes{half[0], half[1]} : Lanes{emit(Op::join_halves, half[0], half[1])};
+  }
+  if (bytes == 1) {
+    if (mask == kNoReg) {
+      if (t == DType::U8 || !masks()) return from_bytes(emit_load(Op::load_b, at(0), v));
+      const VReg raw = emit_load(Op::load_bits_b, at(0), v);
+      return {emit_mask(Op::test_b, raw, raw)};
+    }
+    if (!masks()) return from_bytes(emit_load(Op::lanes_load, at(0), v, mask, kNoReg, bytes));
+    if (t == DType::U8) return {emit_load(Op::load_b_masked, at(0), v, mask)};
+    const VReg raw = emit_load(Op::load_bits_b_masked, at(0), v, mask);
+    return {emit_mask(Op::test_b, raw, raw)};
+  }
+  Lanes out;
+  for (int k = 0; k < registers_of(t); ++k) {
+    if (mask == kNoReg) out.r[k] = emit_load(Op::load, at(k), v);
+    else if (bytes == 4) out.r[k] = emit_load(Op::load_d_masked, at(k), v, mask);
+    else out.r[k] = emit_load(Op::load_q_masked, at(k), v, half_mask(mask, k));
+  }
+  return out;
+}
+
+void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, Lanes value, bool streaming) {
+  const int bytes = size_of(t);
+  const auto at = [&](int half) {
+    return Memory{stride == Stride::contiguous ? Place::element : stride == Stride::any ? Place::strided : Place::uniform,
+                  static_cast<uint8_t>(bytes), static_cast<uint16_t>(buffer), offset + half * lanes() / 2};
+  };
+  if (is_floating(t)) {
+    const bool uniform = value.r[0] == value.r[1];
+    value.r[0] = canonical(bytes == 8, value.r[0]);
+    if (bytes == 8) value.r[1] = uniform ? value.r[0] : canonical(true, value.r[1]);
+  }
+  if (t == DType::Bool && masks() && stride == Stride::contiguous) {
+    const VReg raw = emit_masked(Op::mask_to_b, value.r[0], literal(4, 0x01010101));
+    emit_store(mask == kNoReg ? Op::store_b : Op::store_b_masked, at(0), raw, mask);
+    return;
+  }
+  if (t == DType::Bool) value = cast_bool(DType::I32, value);
+
+  if (stride != Stride::contiguous || (bytes == 1 && mask != kNoReg && !masks())) {
+    for (int k = 0; k < registers_of(t); ++k)
+      emit_store(Op::lanes_store, at(k), value.r[k], mask == kNoReg || bytes != 8 ? mask : half_mask(mask, k), bytes);
+    return;
+  }
+  if (bytes == 1) {
+    VReg raw;
+    if (masks()) {
+      raw = emit(Op::narrow_d_b, value.r[0]);
+    } else {
+      const VReg words = emit(Op::pack_d_w, value.r[0], emit(Op::high_half, value.r[0]));
+      raw = emit(Op::pack_w_b, words, words);
+    }
+    emit_store(mask == kNoReg ? Op::store_b : Op::store_b_masked, at(0), raw, mask);
+    return;
+  }
+  for (int k = 0; k < registers_of(t); ++k) {
+    if (mask == kNoReg) emit_store(streaming ? Op::store_streaming : Op::store, at(k), value.r[k]);
+    else if (bytes == 4) emit_store(Op::store_d_masked, at(k), value.r[k], mask);
+    else emit_store(Op::store_q_masked, at(k), value.r[k], half_mask(mask, k));
+  }
+}
+
+void Vectors::store_first(DType t, uint32_t buffer, Lanes value) {
+  if (is_floating(t)) value.r[0] = canonical(t == DType::F64, value.r[0]);
+  if (t == DType::Bool) value = cast_bool(DType::I32, value);
+  emit_store(Op::store_one, {Place::uniform, static_cast<uint8_t>(size_of(t)), static_cast<uint16_t>(buffer), 0}, value.r[0], kNoReg,
+             size_of(t));
+}
+
+Lanes Vectors::scalar(DType t, uint32_t slot) {
+  const Memory at{Place::scalar, 0, static_cast<uint16_t>(slot), 0};
+  if (size_of(t) == 8) {
+    const VReg all = emit_load(Op::load_broadcast_q, at, RegClass::vector);
+    return {all, all};
+  }
+  if (size_of(t) == 4) return {emit_load(Op::load_broadcast_d, at, RegClass::vector)};
+  const VReg byte = emit_load(Op::broadcast_byte, at, RegClass::vector);
+  return t == DType::Bool ? compare(Prim::ne, DType::U8, {byte}, constant(DType::U8, 0)) : Lanes{byte};
+}
+
+Lanes Vectors::index(Place place, uint32_t dimension, int offset) {
+  if (place == Place::outer) {
+    const VReg all = emit_load(Op::broadcast_general, {place, 0, static_cast<uint16_t>(dimension), 0}, RegClass::vector);
+    return {all, all};
+  }
+  Lanes out;
+  for (int k = 0; k < 2; ++k) {
+    std::array<uint8_t, 64> data{};
+    for (int64_t i = 0; i < lanes() / 2; ++i) std::memcpy(&data[static_cast<size_t>(8 * i)], &i, sizeof i);
+    const Memory from{Place::inner, 0, 0, offset + k * lanes() / 2};
+    out.r[k] = emit(Op::add_q, emit_load(Op::broadcast_general, from, RegClass::vector), literal_lanes(data));
+  }
+  return out;
+}
+
+VReg Vectors::tail_mask(int offset, int most) {
+  return emit_load(Op::tail_mask, {Place::none, 0, 0, offset}, class_of(DType::Bool), kNoReg, kNoReg, most);
+}
+
+VReg Vectors::lane_offsets(uint32_t buffer) {
+  for (const auto& [known, offsets] : lane_offsets_)
+    if (known == buffer) return offsets;
+  const VReg stride = emit_load(Op::broadcast_general, {Place::stride, 0, static_cast<uint16_t>(buffer), 0}, RegClass::vector);
+  std::array<uint8_t, 64> data{};
+  for (int64_t i = 0; i < lanes() / 2; ++i) std::memcpy(&data[static_cast<size_t>(8 * i)], &i, sizeof i);
+  lane_offsets_.emplace_back(buffer, multiply_q(stride, literal_lanes(data)));
+  return lane_offsets_.back().second;
+}
+
+Lanes Vectors::lane_form(DType t, const Lanes& value) {
+  if (t != DType::Bool || !masks()) return value;
+  return {emit(Op::mask_to_d, value.r[0])};
+}
+
+Lanes Vectors::from_lane_form(DType t, const Lanes& value) {
+  if (t != DType::Bool || !masks()) return value;
+  return compare(Prim::ne, DType::I32, value, constant(DType::I32, 0));
+}
+
+Lanes Vectors::combine_lane_form(Prim prim, DType t, const Lanes& a, const Lanes& b) {
+  if (t == DType::Bool) {
+    const bool both = prim == Prim::min || prim == Prim::bit_and;
+    return {emit(both ? Op::and_bits : Op::or_bits, a.r[0], b.r[0])};
+  }
+  return primitive(prim, t, t, a, b, {});
+}
+
+Lanes Vectors::exchange(DType t, const Lanes& value, int distance) {
+  const bool wide = registers_of(t) == 2;
+  if (wide && distance == lanes() / 2) return {value.r[1], value.r[0]};
+  const int bytes = distance * (wide ? 8 : 4);
+  const auto one = [&](VReg r) {
+    switch (bytes) {
+      case 32: return emit(Op::swap_128, r, r, kNoReg, 0x4e);                 // 256-bit halves of a zmm register
+      case 16: return emit(Op::swap_128, r, r, kNoReg, masks() ? 0xb1 : 1);   // neighbouring 128-bit lanes
+      case 8: return emit(Op::permute_ps, r, kNoReg, kNoReg, 0x4e);
+      default: return emit(Op::permute_ps, r, kNoReg, kNoReg, 0xb1);
+    }
+  };
+  return {one(value.r[0]), wide ? one(value.r[1]) : kNoReg};
+}
+
+Lanes Vectors::broadcast_first(DType t, const Lanes& value) {
+  if (registers_of(t) == 1) return {emit(Op::broadcast_d, value.r[0])};
+  const VReg all = emit(Op::broadcast_q, value.r[0]);
+  return {all, all};
+}
+
+Lanes Vectors::load_partial(DType t, int32_t offset) {
+  Lanes out;
+  const bool mask = class_of(t) == RegClass::mask;
+  for (int k = 0; k < registers_of(t); ++k)
+    out.r[k] = emit_load(mask ? Op::load_mask : Op::load, {Place::partial, 0, 0, offset + k * program_.width()}, class_of(t));
+  return out;
+}
+
+void Vectors::store_partial(DType t, int32_t offset, const Lanes& value) {
+  const bool mask = class_of(t) == RegClass::mask;
+  for (int k = 0; k < registers_of(t); ++k)
+    emit_store(mask ? Op::store_mask : Op::store, {Place::partial, 0, 0, offset + k * program_.width()}, value.r[k]);
+}
+
+}  // namespace kiln::codegen::x64

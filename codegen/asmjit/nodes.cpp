@@ -1,0 +1,114 @@
+#include "codegen/asmjit/nodes.h"
+
+#include <algorithm>
+
+#include "codegen/error.h"
+
+namespace kiln::codegen::x64 {
+
+Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
+    : kernel_(kernel), vectors_(vectors), value_(kernel.nodes.size()), stamp_(kernel.nodes.size()) {
+  const int last = kernel.rank - 1;
+  const int moving = kernel.reduction == Reduction::none ? last : kernel.reduced_dim();
+  for (const Node& n : kernel.nodes) {
+    Level level = Level::call;
+    if (n.kind == NodeKind::index) level = static_cast<int>(n.slot) == moving ? Level::step : Level::row;
+    if (n.kind == NodeKind::load) {
+      const Buffer& b = kernel.buffers[n.slot];
+      level = (kernel.reduction == Reduction::none ? b.inner : b.reduced) == Stride::zero ? Level::row : Level::step;
+    }
+    for (NodeId operand : n.operands)
+      if (operand != kNoNode) level = std::max(level, level_[operand]);
+    level_.push_back(n.kind == NodeKind::reduce ? Level::row : level);
+  }
+}
+
+void Nodes::forget(Level from) {
+  for (auto l = static_cast<size_t>(from); l < 3; ++l) scope_[l] = ++scopes_;
+}
+
+const Lanes& Nodes::value(NodeId id) {
+  // Depth first, with a stack of its own: kernels may be long chains.
+  pending_.push_back(id);
+  while (!pending_.empty()) {
+    const NodeId next = pending_.back();
+    if (known(next)) {
+      pending_.pop_back();
+      continue;
+    }
+    const size_t before = pending_.size();
+    const Node& n = kernel_.nodes[next];
+    check(n.kind != NodeKind::reduce, "a reduction is read before its loop");
+    for (size_t k = 3; k-- > 0;)
+      if (n.operands[k] != kNoNode && !known(n.operands[k])) pending_.push_back(n.operands[k]);
+    if (pending_.size() > before) continue;
+    pending_.pop_back();
+    vectors_.at_node(next);
+    define(next, lower(next));
+  }
+  return value_[id];
+}
+
+void Nodes::define(NodeId id, const Lanes& lanes) {
+  value_[id] = lanes;
+  stamp_[id] = scope_[static_cast<size_t>(level_[id])];
+}
+
+void Nodes::hoist(NodeId root, Level level) {
+  std::vector<NodeId> open{root};
+  std::vector<bool> seen(kernel_.nodes.size());
+  while (!open.empty()) {
+    const NodeId id = open.back();
+    open.pop_back();
+    if (seen[id] || known(id)) continue;
+    seen[id] = true;
+    if (level_[id] <= level && kernel_.nodes[id].kind != NodeKind::reduce) {
+      value(id);
+      continue;
+    }
+    for (NodeId operand : kernel_.nodes[id].operands)
+      if (operand != kNoNode) open.push_back(operand);
+  }
+}
+
+Lanes Nodes::lower(NodeId id) {
+  const Node& n = kernel_.nodes[id];
+  switch (n.kind) {
+    case NodeKind::constant: return vectors_.constant(n.dtype, n.bits);
+    case NodeKind::scalar: return vectors_.scalar(n.dtype, n.slot);
+    case NodeKind::index: return vectors_.index(static_cast<int>(n.slot) == kernel_.rank - 1 ? Place::inner : Place::outer, n.slot, offset_);
+    case NodeKind::load: return load(n);
+    case NodeKind::primitive: {
+      Lanes operand[3];
+      for (int k = 0; k < 3; ++k)
+        if (n.operands[k] != kNoNode) operand[k] = value_[n.operands[k]];
+      // The last operand's dtype stands for all: select's first is bool.
+      const DType t = kernel_.nodes[n.operands[info(n.prim).operands - 1]].dtype;
+      return vectors_.primitive(n.prim, n.dtype, t, operand[0], operand[1], operand[2]);
+    }
+    case NodeKind::reduce: break;
+  }
+  fail(ErrorCode::internal, "a reduction is not lowered like other nodes");
+}
+
+Lanes Nodes::load(const Node& n) {
+  const Stride stride = kernel_.buffers[n.slot].inner;
+  // A single element is there for every lane. In reductions of the last dimension row values have no lanes beyond the first.
+  VReg mask = stride == Stride::zero ? kNoReg : tail_;
+  if (n.operands[0] == kNoNode) return vectors_.load(n.dtype, stride, n.slot, offset_, mask);
+  const VReg wanted = value_[n.operands[0]].r[0];
+  mask = tail_ == kNoReg ? wanted : vectors_.bool_and(wanted, tail_);
+  const Lanes loaded = vectors_.load(n.dtype, stride, n.slot, offset_, mask);
+  return vectors_.select(n.dtype, wanted, loaded, value_[n.operands[1]]);
+}
+
+void Nodes::store(const Store& s, bool streaming) {
+  const Lanes lanes = value(s.value);
+  vectors_.at_node(s.value);
+  const Buffer& b = kernel_.buffers[s.buffer];
+  const bool single = kernel_.reduction != Reduction::none && kernel_.reduced_dim() == kernel_.rank - 1 && level_[s.value] != Level::step;
+  if (single) vectors_.store_first(b.dtype, s.buffer, lanes);
+  else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes, streaming);
+}
+
+}  // namespace kiln::codegen::x64

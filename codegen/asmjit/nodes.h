@@ -1,0 +1,48 @@
+// Lowers a kernel's nodes where the loops ask for them, each once within the scope in which its value stays the same.
+#pragma once
+
+#include <vector>
+
+#include "codegen/asmjit/vectors.h"
+#include "codegen/kernel.h"
+
+namespace kiln::codegen::x64 {
+
+// How often a node's value changes.
+enum class Level : uint8_t {
+  call,  // never: constants, run-time scalars and what is made of them
+  row,   // with the outer dimensions; in a reduction, whatever does not vary along the reduced dimension
+  step,  // from step to step of the innermost loop
+};
+
+class Nodes {
+ public:
+  Nodes(const Kernel&, Vectors&);
+
+  Level level(NodeId id) const { return level_[id]; }
+  void forget(Level);                    // from here on, nodes of this level and deeper are computed anew
+  void at(int offset, VReg tail) { offset_ = offset, tail_ = tail; }  // which elements of the step; lanes that exist (kNoReg: all)
+
+  const Lanes& value(NodeId);            // lowers what is missing into the open section
+  void hoist(NodeId, Level);             // the parts of a node up to a level
+  void define(NodeId, const Lanes&);     // a reduction's result
+  void store(const Store&, bool streaming);
+
+ private:
+  Lanes lower(NodeId);
+  Lanes load(const Node&);
+  bool known(NodeId id) const { return stamp_[id] == scope_[static_cast<size_t>(level_[id])]; }
+
+  const Kernel& kernel_;
+  Vectors& vectors_;
+  std::vector<Level> level_;
+  std::vector<Lanes> value_;
+  std::vector<uint32_t> stamp_;  // the scope in which value_ was computed
+  uint32_t scope_[3] = {1, 2, 3};
+  uint32_t scopes_ = 3;
+  int offset_ = 0;
+  VReg tail_ = kNoReg;
+  std::vector<NodeId> pending_;
+};
+
+}  // namespace kiln::codegen::x64

@@ -1,0 +1,200 @@
+#include "codegen/asmjit/shape.h"
+
+namespace kiln::codegen::x64 {
+
+using namespace asmjit::x86;
+using asmjit::imm;
+
+namespace {
+
+constexpr Gp kSaved[] = {rbx, rbp, r12, r13, r14, r15};  // what a System V callee keeps
+constexpr int kChunkShift = 12;
+static_assert(int64_t{1} << kChunkShift == kChunk);
+
+}  // namespace
+
+Outer::Outer(const Kernel& kernel, Frame& frame, bool chunked) : kernel_(kernel), chunked_(chunked) {
+  for (int d = 0; d < kernel.rank - 1; ++d)
+    if (d != kernel.reduced_dim()) dims_.push_back(d);
+  for (int d = 0; d < kernel.rank; ++d) extent_.push_back(frame.word());
+  if (!dims_.empty())
+    for (size_t j = 0; j < dims_.size(); ++j) steps_.push_back(frame.words(static_cast<int>(kernel.buffers.size())));
+  saved_stack_ = frame.word();
+  blocks_ = frame.word();
+  chunk_ = frame.word();
+  chunks_ = frame.word();
+  extents_base_ = frame.word();
+}
+
+void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
+  auto& a = e.a;
+  const Label none = a.newLabel(), row = a.newLabel();
+  a.sub(rdx, rsi);  // blocks to run
+  a.jle(none);
+  prologue(e, frame);
+  load_arguments(e);
+  decode_begin(e);
+  a.mov(rax, Emitter::word(e.args));
+  shape.enter(e);
+  e.load_pinned_literals();
+  e.section(shape.entry());
+  a.bind(row);
+  begin_row(e);
+  shape.row(e);
+  if (!dims_.empty()) next_row(e, row);
+  epilogue(e);
+  a.bind(none);
+  a.xor_(eax, eax);
+  a.ret();
+  e.data();
+}
+
+void Outer::prologue(Emitter& e, const Frame& frame) {
+  auto& a = e.a;
+  for (const Gp& r : kSaved) a.push(r);
+  a.mov(rax, rsp);
+  a.sub(rsp, imm(frame.size()));
+  a.and_(rsp, imm(-64));
+  a.mov(Emitter::word(saved_stack_), rax);
+}
+
+// rdi: Args, rsi: the first block, rdx: how many.
+void Outer::load_arguments(Emitter& e) {
+  auto& a = e.a;
+  a.mov(Emitter::word(e.args), rdi);
+  a.mov(Emitter::word(blocks_), rdx);
+  a.mov(Emitter::word(chunk_), rsi);  // until it is decoded
+  a.mov(rcx, qword_ptr(rdi, offsetof(Args, extents)));
+  for (int d = 0; d < kernel_.rank; ++d) {
+    a.mov(rax, qword_ptr(rcx, 8 * d));
+    a.mov(Emitter::word(extent_[static_cast<size_t>(d)]), rax);
+  }
+  if (chunked_) {
+    a.add(rax, imm(kChunk - 1));
+    a.shr(rax, imm(kChunkShift));
+    a.mov(Emitter::word(chunks_), rax);
+  }
+  a.mov(rcx, qword_ptr(rdi, offsetof(Args, strides)));
+  a.mov(Emitter::word(e.strides_base), rcx);
+  for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) {
+    if (kernel_.buffers[b].inner != Stride::any) continue;
+    a.mov(rax, qword_ptr(rcx, stride_offset(b, kernel_.rank - 1)));
+    a.mov(Emitter::word(e.stride[b]), rax);
+  }
+  precompute_steps(e);
+  a.mov(rdi, qword_ptr(rdi, offsetof(Args, pointers)));
+  for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) e.set_pointer(b, qword_ptr(rdi, static_cast<int>(8 * b)));
+}
+
+// When dimension j advances, those inside it go back to 0: stride_j - sum over inner d of (extent_d - 1) stride_d. rcx: Args::strides.
+void Outer::precompute_steps(Emitter& e) {
+  auto& a = e.a;
+  for (uint32_t b = 0; b < kernel_.buffers.size() && !dims_.empty(); ++b) {
+    a.xor_(edx, edx);  // the inner sum
+    for (size_t j = dims_.size(); j-- > 0;) {
+      a.mov(rax, qword_ptr(rcx, stride_offset(b, dims_[j])));
+      if (j + 1 == dims_.size()) {
+        a.mov(Emitter::word(steps_[j] + static_cast<int>(8 * b)), rax);
+      } else {
+        a.mov(rsi, rax);
+        a.sub(rsi, rdx);
+        a.mov(Emitter::word(steps_[j] + static_cast<int>(8 * b)), rsi);
+      }
+      if (j == 0) break;
+      a.mov(rsi, Emitter::word(extent_[static_cast<size_t>(dims_[j])]));
+      a.dec(rsi);
+      a.imul(rax, rsi);
+      a.add(rdx, rax);
+    }
+  }
+}
+
+void Outer::decode_begin(Emitter& e) {
+  auto& a = e.a;
+  const Label at_zero = a.newLabel(), decoded = a.newLabel();
+  a.mov(rax, Emitter::word(chunk_));
+  a.test(rax, rax);
+  a.jz(at_zero);
+  if (chunked_) {
+    a.xor_(edx, edx);
+    a.div(Emitter::word(chunks_));
+    a.mov(Emitter::word(chunk_), rdx);
+  }
+  for (size_t j = dims_.size(); j-- > 0;) {
+    const int d = dims_[j];
+    a.xor_(edx, edx);
+    a.div(Emitter::word(extent_[static_cast<size_t>(d)]));
+    a.mov(Emitter::word(e.index[static_cast<size_t>(d)]), rdx);
+    a.mov(rsi, Emitter::word(e.strides_base));
+    for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) {
+      a.mov(rcx, rdx);
+      a.imul(rcx, qword_ptr(rsi, stride_offset(b, d)));
+      e.advance(b, rcx);
+    }
+  }
+  a.jmp(decoded);
+  a.bind(at_zero);
+  for (int d : dims_) a.mov(Emitter::word(e.index[static_cast<size_t>(d)]), rax);
+  a.bind(decoded);
+}
+
+void Outer::begin_row(Emitter& e) {
+  auto& a = e.a;
+  const Gp last = rcx, take = rax, left = rdx;
+  if (!chunked_) {
+    a.dec(Emitter::word(blocks_));
+    return;
+  }
+  // Blocks of this row that the call has: they are neighbours, so that they run as one stretch.
+  a.mov(kInner, Emitter::word(chunk_));
+  a.mov(take, Emitter::word(chunks_));
+  a.mov(left, Emitter::word(blocks_));
+  a.sub(take, kInner);
+  a.cmp(take, left);
+  a.cmovg(take, left);
+  a.sub(Emitter::word(blocks_), take);
+  a.lea(kEnd, ptr(kInner, take));
+  a.mov(last, Emitter::word(extent_.back()));
+  a.shl(kInner, imm(kChunkShift));
+  a.shl(kEnd, imm(kChunkShift));
+  a.cmp(kEnd, last);
+  a.cmovg(kEnd, last);
+}
+
+void Outer::next_row(Emitter& e, const Label& row) {
+  auto& a = e.a;
+  const Label done = a.newLabel();
+  a.cmp(Emitter::word(blocks_), imm(0));
+  a.jle(done);
+  if (chunked_) a.mov(Emitter::word(chunk_), imm(0));
+  for (size_t j = dims_.size(); j-- > 0;) {
+    const Label wraps = a.newLabel();
+    const auto d = static_cast<size_t>(dims_[j]);
+    a.mov(rax, Emitter::word(e.index[d]));
+    a.inc(rax);
+    if (j > 0) {
+      a.cmp(rax, Emitter::word(extent_[d]));
+      a.jge(wraps);
+    }
+    a.mov(Emitter::word(e.index[d]), rax);
+    for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) {
+      a.mov(rcx, Emitter::word(steps_[j] + static_cast<int>(8 * b)));
+      e.advance(b, rcx);
+    }
+    a.jmp(row);
+    if (j > 0) {
+      a.bind(wraps);
+      a.mov(Emitter::word(e.index[d]), imm(0));
+    }
+  }
+  a.bind(done);
+}
+
+void Outer::epilogue(Emitter& e) {
+  auto& a = e.a;
+  a.vzeroupper();
+  a.mov(rsp, Emitter::word(saved_stack_));
+  for (size_t i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
+}
+
+}  // namespace kiln::codegen::x64

@@ -1,0 +1,65 @@
+// The loops of a kernel. Outer emits what all kernels share: entry, the walk over canonical blocks (decoded by division once, then an odometer with
+// precomputed steps), exit. A Shape fills in what happens at one index of the outer dimensions.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "codegen/asmjit/emitter.h"
+#include "codegen/asmjit/nodes.h"
+
+namespace kiln::codegen::x64 {
+
+class Shape {
+ public:
+  Shape(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) : kernel_(kernel), schedule_(schedule), vectors_(vectors), nodes_(kernel, vectors) {}
+  virtual ~Shape() = default;
+
+  virtual void lower() = 0;                                // fills the program
+  virtual void reserve(Frame&) {}                          // stack
+  virtual void enter(Emitter&) {}                          // once a call; rax holds Args*
+  virtual void row(Emitter&) = 0;                          // at each index of the outer dimensions; elements [kInner, kEnd)
+  virtual bool chunked() const = 0;                        // does a row have several blocks
+  int entry() const { return entry_; }
+
+ protected:
+  void lower_entry();                                      // the section that runs once a call
+  void values_then_stores(const std::vector<uint32_t>& stores, bool streaming);
+  Program& program() { return vectors_.program(); }
+
+  const Kernel& kernel_;
+  const Schedule& schedule_;
+  Vectors& vectors_;
+  Nodes nodes_;
+  int entry_ = 0;
+};
+
+std::unique_ptr<Shape> pointwise(const Kernel&, const Schedule&, Vectors&);
+std::unique_ptr<Shape> lanes(const Kernel&, const Schedule&, Vectors&);  // Reduction::lanes and tree
+std::unique_ptr<Shape> rows(const Kernel&, const Schedule&, Vectors&);
+
+class Outer {
+ public:
+  Outer(const Kernel&, Frame&, bool chunked);
+  void emit(Emitter&, Shape&, Frame&);
+
+ private:
+  void prologue(Emitter&, const Frame&);
+  void load_arguments(Emitter&);
+  void precompute_steps(Emitter&);
+  void decode_begin(Emitter&);
+  void begin_row(Emitter&);
+  void next_row(Emitter&, const Label& row);
+  void epilogue(Emitter&);
+
+  int stride_offset(uint32_t buffer, int dimension) const { return 8 * (static_cast<int>(buffer) * kernel_.rank + dimension); }
+
+  const Kernel& kernel_;
+  const bool chunked_;
+  std::vector<int> dims_;      // the outer dimensions, outermost first
+  std::vector<int> extent_;    // [dimension] stack word
+  std::vector<int> steps_;     // [outer dimension] stack words, one a buffer: what to add when it advances and all inner ones wrap
+  int saved_stack_, blocks_, chunk_, chunks_, extents_base_;
+};
+
+}  // namespace kiln::codegen::x64
