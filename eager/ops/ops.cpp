@@ -39,6 +39,12 @@ Dims dims_of(const Attr& attr) {
   return std::get<Dims>(attr);
 }
 
+Pair pair_of(const Attr& attr, const char* name) {
+  const Dims given = dims_of(attr);
+  if (given.empty() || given.size() > 2) fail(ErrorCode::value, std::string(name) + " takes one or two numbers, not " + to_string(given));
+  return {{given[0], given.back()}};
+}
+
 Dims axes_of(const Attr& attr, int rank) {
   Dims axes;
   if (std::holds_alternative<std::monostate>(attr)) {

@@ -19,8 +19,10 @@ inline const Op abs{"abs"}, add{"add"}, astype{"astype"}, broadcast_to{"broadcas
     float_power{"float_power"}, floor_divide{"floor_divide"}, full{"full"}, greater{"greater"}, greater_equal{"greater_equal"},
     integer_power{"integer_power"}, isfinite{"isfinite"}, isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, log{"log"},
     log_softmax{"log_softmax"}, logical_and{"logical_and"}, logical_or{"logical_or"}, matmul_batched{"matmul_batched"},
+    matmul{"matmul"},
     matrix_transpose{"matrix_transpose"}, max{"max"}, maximum{"maximum"}, mean{"mean"}, min{"min"}, multiply{"multiply"}, negative{"negative"},
-    nll_loss{"nll_loss"}, pad{"pad"}, permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, reshape{"reshape"}, sequence{"sequence"},
+    nll_loss{"nll_loss"}, pad{"pad"}, permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, random_bits{"random_bits"},
+    random_uniform{"random_uniform"}, remainder{"remainder"}, reshape{"reshape"}, sequence{"sequence"},
     sigmoid{"sigmoid"}, sign{"sign"}, slice{"slice"}, softmax{"softmax"}, sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"},
     subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"}, tanh{"tanh"}, unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
 }  // namespace op
@@ -41,6 +43,13 @@ Parameter integers(std::string_view name);         // a tensor of integers, not 
 
 Parameter axis_or_none();                          // one axis; None: of the flattened tensor
 Dims dims_of(const Attr&);                         // an int or a tuple
+struct Pair {                                      // one number for each of two image axes
+  std::array<int64_t, 2> values;
+  int64_t operator[](int i) const { return values[i]; }
+  int64_t least() const { return std::min(values[0], values[1]); }
+  bool operator==(const Pair&) const = default;
+};
+Pair pair_of(const Attr&, const char* name);       // an int (both) or a tuple of one or two; throws Error{value}
 Dims axes_of(const Attr&, int rank);               // None, an int or a tuple: sorted axes, each in [0, rank); throws Error{index, value}
 Dims reduced_shape(const Dims& shape, const Dims& axes, bool keepdims);
 int64_t axes_count(const Dims& shape, const Dims& axes);  // elements reduced into one
