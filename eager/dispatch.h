@@ -25,6 +25,9 @@ class Recorder {
 Recorder* current_recorder();
 void set_recorder(Recorder*);  // per thread; nullptr: eager
 
+// Runs what is deferred on a tensor's storage, for a reason that explain() shows: before its bytes are looked at.
+void materialise(const Tensor&, FlushReason);
+
 // Checks, computes or records, and differentiates one call. `outputs` has op.outputs entries.
 void call(const Operator&, std::span<const Operand> operands, const Attrs&, Tensor* outputs);
 // In place: destination <- op(operands...), for x += y. dtype must be castable within its kind (Error{type}); writing a leaf that requires grad is Error{runtime}.
@@ -32,7 +35,8 @@ void call_in_place(const Operator&, std::span<const Operand> operands, const Att
 // destination <- source, broadcast; x[...] = v.
 void write(const Tensor& destination, const Operand& source);
 
-// Computes a call now, without tape or recorder: what eager mode runs, and what an executor uses for a node it does not compile.
+// Computes a call now, without tape or recorder: what eager mode runs, and what an executor uses for a node it does not compile. An output
+// that is already there (of its stated type, any strides) is written, an empty one is made.
 void compute(const Operator&, const Arguments&, std::span<const TensorType>, Tensor* outputs);
 
 std::vector<TensorType> infer(const Operator&, const Arguments&);  // result types; throws Error naming argument, shapes, dtypes

@@ -43,8 +43,11 @@ struct LoweredKernel {
 // access crosses evenly, moves the reduced dimension where kernel.h wants it and classifies strides.
 class KernelDraft {
  public:
-  // `reduced`: the contiguous range of iteration dimensions that reductions run over (count 0: none).
-  KernelDraft(const Dims& extents, int first_reduced = 0, int reduced_count = 0);
+  // [first_reduced, first_reduced + reduced_count): the iteration dimensions that reductions run over (count 0: none). They reduce in `lanes` if
+  // they include the last dimension, else in `rows`. `block`: the reduced range is cut into blocks of so many elements whose results are
+  // stored by store_blocks(), for a kernel of kind `tree` to combine.
+  KernelDraft(const Dims& extents, int first_reduced = 0, int reduced_count = 0, int64_t block = 0);
+  KernelDraft(const KernelDraft&) = delete;
   Builder& b() { return builder_; }
   const Dims& extents() const { return extents_; }
   Value load(int tensor, DType, int64_t offset, const Dims& strides);  // elements; strides per iteration dimension
@@ -52,6 +55,9 @@ class KernelDraft {
   Value index(int dimension);             // i64
   Value scalar(int number, DType);        // a run-time scalar, by the drafter's number
   void store(int tensor, DType, int64_t offset, const Dims& strides, Value);
+  void store_blocks(int tensor, DType, const Dims& strides, int64_t block_stride, Value);
+  void as_tree() { kernel_.reduction = codegen::Reduction::tree; }  // the reduced range holds results of blocks
+  void keep_dimensions() { indexed_ = (1u << kMaxRank) - 1; }  // finish() collapses nothing
   bool reduced_collapses() const;         // can the reduced range become one dimension for all accesses so far?
   LoweredKernel finish() &&;
 
@@ -61,11 +67,16 @@ class KernelDraft {
     DType dtype;
     int64_t offset;
     Dims strides;
+    int64_t block_stride = 0;  // of block results; a load's follows from its stride along the reduced range
     bool operator==(const Access&) const = default;
   };
   uint32_t buffer(const Access&);
+  bool is_reduced(int dimension) const { return dimension >= first_reduced_ && dimension < first_reduced_ + reduced_count_; }
+  std::vector<Dims> byte_strides() const;  // per access
   Dims extents_;
   int first_reduced_, reduced_count_;
+  int64_t block_;
+  uint32_t indexed_ = 0;  // dimensions whose index is read: they stay as they are
   codegen::Kernel kernel_;
   Builder builder_;
   std::vector<Access> accesses_;
@@ -96,6 +107,26 @@ struct ReductionShape {
   bool keepdims = false;
 };
 std::vector<ReductionShape> reduction_steps(const Dims& shape, const Attr& axes, bool keepdims);  // last range first; throws Error{index}
+Dims reduced_shape(const Dims& shape, const ReductionShape&);
+bool splits_reduction(const Dims& shape, const ReductionShape&);  // is it cut over two kernels (few outputs of many elements)?
+
+// One step of a reduction as kernels: one, or two where few outputs take many elements (block results, then a tree: the same bits; a
+// function of the shape alone). `emit` gives the operand's element in a draft over `shape`, of the dtype to combine in; `finish`
+// takes the result and stores it (strides per dimension of `shape`, zero along the reduced ones). Both may be called twice.
+struct ReductionDraft {
+  std::vector<LoweredKernel> kernels;  // run in order
+  TensorType partials;                 // of the temporary, the drafter's tensor number `partials_number`, where there are two kernels
+};
+struct ReductionRequest {
+  Dims shape;
+  ReductionShape step;
+  Prim combine;
+  DType dtype;
+  int partials_number;
+};
+// nullopt where an access does not cross the reduced range evenly: its tensor must be copied first (the order never depends on strides).
+std::optional<ReductionDraft> draft_reduction(const ReductionRequest&, const std::function<Value(KernelDraft&)>& emit,
+                                              const std::function<void(KernelDraft&, Value)>& finish);
 
 // Affine operators (max pooling): iteration space and maps of their own. Implemented by eager mode and by fusion.
 class AffineContext {
@@ -112,7 +143,8 @@ class AffineContext {
   virtual void store(int output, const IndexMap& at, Value) = 0;  // maps of all stores cover the output exactly once
 };
 
-// Runs a lowered kernel on these tensors' bytes and scalars (numbered as in the draft), now.
-void run(const LoweredKernel&, std::span<std::byte* const> tensors, std::span<const uint64_t> scalars);
+// Runs a lowered kernel, compiled as `compiled`, on these tensors' bytes and scalars (numbered as in the draft), now.
+void run(codegen::CompiledKernel& compiled, const LoweredKernel&, std::span<std::byte* const> tensors, std::span<const uint64_t> scalars);
+void run(const LoweredKernel&, std::span<std::byte* const> tensors, std::span<const uint64_t> scalars);  // looks the compiled kernel up
 
 }  // namespace kiln::eager

@@ -125,6 +125,7 @@ class Body {
   Body(F f) {  // NOLINT: lambdas over (Builder&, Value...) or (BodyContext&), giving a Value or a vector of them
     if constexpr (std::is_invocable_v<F, BodyContext&>) {
       body_ = [f](BodyContext& c) { return wrap(f(c)); };
+      takes_context_ = true;
     } else if constexpr (std::is_invocable_v<F, Builder&, Value>) {
       body_ = [f](BodyContext& c) { return wrap(f(c.b, c.inputs[0])); };
     } else if constexpr (std::is_invocable_v<F, Builder&, Value, Value>) {
@@ -134,12 +135,14 @@ class Body {
     }
   }
   explicit operator bool() const { return static_cast<bool>(body_); }
+  bool takes_context() const { return takes_context_; }  // may depend on the result's shape or the position in it
   std::vector<Value> operator()(BodyContext& c) const { return body_(c); }
 
  private:
   static std::vector<Value> wrap(Value v) { return {v}; }
   static std::vector<Value> wrap(std::vector<Value> v) { return v; }
   std::function<std::vector<Value>(BodyContext&)> body_;
+  bool takes_context_ = false;
 };
 
 // Affine: a kernel whose loads and stores are affine in an iteration space of its own (pooling windows). See lowering.h.

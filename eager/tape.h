@@ -4,6 +4,9 @@
 
 #include "eager/dispatch.h"
 
+// Views. A view shares its base's storage, so a write through one is a write to all of them. Each view knows its base (TensorImpl::base); a write
+// through a view puts an `update` of the base on the tape, and a view whose storage was written since its node was made gets a new one,
+// which reads it from the base (history()).
 namespace kiln::eager {
 
 class GradNode : public RefCounted {
@@ -11,9 +14,10 @@ class GradNode : public RefCounted {
   const Operator* op = nullptr;
   Attrs attrs;
   std::vector<Operand> operands;        // tensors only where saved; scalars always
-  std::vector<uint32_t> versions;       // of saved operands' storages: a later write makes backward an Error{runtime}
+  std::vector<uint32_t> versions;       // of operands' storages where saved: a later write makes backward an Error{runtime}
   std::vector<TensorType> input_types, output_types;
   std::vector<Tensor> outputs;          // detached, where saved
+  std::vector<uint32_t> output_versions;
   struct Edge {
     Ref<GradNode> node;                 // the operand's producer, or null
     int output = 0;
@@ -21,7 +25,8 @@ class GradNode : public RefCounted {
   };
   std::vector<Edge> edges;              // per operand
   uint64_t sequence = 0;                // grows along the tape
-  bool released = false;                // backward ran without retain_graph
+  bool released = false;                // backward ran without retain_graph, and dropped what was saved
+  ~GradNode();                          // does not recurse, however long the chain
 };
 
 bool grad_enabled();                    // per thread, on at first
@@ -34,8 +39,24 @@ class NoGrad {                          // scope without tape
   bool before_;
 };
 
+// Where a tensor's gradient goes: its producer, or itself if it is a leaf that requires grad.
+GradNode::Edge history(const Tensor&);
+
 // Puts a computed call on the tape if the mode, the operator and its operands ask for it.
 void attach(const Operator&, const Arguments&, std::span<Tensor> outputs);
+
+// The same for a call whose result was written to `destination`, in two parts around the write: before it, what the gradient needs is put
+// aside; after it, the destination (or the tensor it is a view of) gets its new history. Both do nothing where there is no tape.
+class InPlace {
+ public:
+  InPlace(const Operator&, const Arguments&, const TensorType& result, const Tensor& destination);
+  void written();
+
+ private:
+  const Tensor& destination_;
+  Ref<GradNode> node_;
+  bool changes_history_ = false;
+};
 
 // d(root . seed)/d(leaf) into leaf.grad of every leaf that requires grad. `seed` is empty for a scalar root (else Error{runtime}).
 void backward(const Tensor& root, const Tensor& seed, bool retain_graph = false, bool create_graph = false);

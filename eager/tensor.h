@@ -16,6 +16,7 @@ namespace kiln::eager {
 
 class Recorder;
 class GradNode;
+enum class FlushReason : uint8_t;  // dispatch.h
 
 // Memory that came from outside (NumPy, DLPack, the buffer protocol) and must be kept alive and told apart.
 class ForeignMemory {
@@ -28,6 +29,8 @@ class Storage : public RefCounted {
  public:
   explicit Storage(size_t bytes) : bytes_(bytes) {}  // no memory yet
   ~Storage();
+  static void* operator new(size_t bytes);  // recycled within a thread, as tensors are: making a small tensor costs no malloc
+  static void operator delete(void* p) noexcept;
   static Ref<Storage> allocate(size_t bytes);
   static Ref<Storage> adopt(void* data, size_t bytes, bool writable, std::unique_ptr<ForeignMemory>);
 
@@ -61,7 +64,8 @@ class Storage : public RefCounted {
     pending_writes_ = writes;
   }
   void clear_pending() { set_pending(nullptr, 0, false); }
-  void run_pending();  // flushes the recorder, if any
+  void run_pending();  // flushes the recorder, if any, as something not foreseen; see materialise() in dispatch.h for a stated reason
+  void run_pending(FlushReason);
 
  private:
   std::byte* data_ = nullptr;
@@ -79,19 +83,28 @@ class Tensor;
 
 // What only differentiated tensors carry.
 struct AutogradState {
+  AutogradState();  // out of line: GradNode is incomplete here
+  ~AutogradState();
   bool requires_grad = false;    // a leaf asked for gradients
   Ref<GradNode> node;            // the operator that made it, null for leaves
   int output = 0;                // which of the node's outputs it is
+  uint32_t version = 0;          // a view's: its storage's version when the node was right (see tape.h, "Views")
   std::unique_ptr<Tensor> grad;  // accumulated by backward() into leaves
 };
 
 class TensorImpl : public RefCounted {
  public:
+  TensorImpl();
+  ~TensorImpl();
+  static void* operator new(size_t bytes);
+  static void operator delete(void* p) noexcept;
+
   Ref<Storage> storage;
   int64_t offset = 0;  // elements
   Dims shape, strides; // strides in elements, may be zero or negative
   DType dtype = DType::F32;
   std::unique_ptr<AutogradState> autograd;
+  Ref<TensorImpl> base;  // a view's: the tensor it was taken from, never a view itself
   void* front_end = nullptr;  // the front end's object for this tensor, borrowed (identity is kept)
 };
 
@@ -116,8 +129,11 @@ class Tensor {
   std::byte* data() const { return storage().data() + offset() * size_of(dtype()); }  // runs pending work
   bool same_as(const Tensor& o) const { return impl_ == o.impl_; }
 
-  bool requires_grad() const { return impl_->autograd && (impl_->autograd->requires_grad || impl_->autograd->node); }
-  bool is_leaf() const { return !impl_->autograd || !impl_->autograd->node; }
+  bool requires_grad() const {
+    const AutogradState* a = impl_->autograd.get();
+    return (a && (a->requires_grad || a->node)) || (impl_->base && Tensor(impl_->base).requires_grad());
+  }
+  bool is_leaf() const { return !(impl_->autograd && impl_->autograd->node) && !(impl_->base && Tensor(impl_->base).requires_grad()); }
   AutogradState& autograd() const {
     if (!impl_->autograd) impl_->autograd = std::make_unique<AutogradState>();
     return *impl_->autograd;

@@ -1,0 +1,153 @@
+// The parts of lowering that are not the draft itself: pointwise bodies, steps of reductions, running what was lowered.
+#include "eager/lowering.h"
+
+#include <algorithm>
+
+#include "eager/promotion.h"
+
+namespace kiln::eager {
+
+std::vector<Value> emit_pointwise(const Operator& op, EmitContext& c, const IndexMap& at) {
+  const size_t count = c.inputs.size();
+  const std::vector<DType> dtypes = operand_dtypes(op, c.inputs);
+  std::vector<Value> inputs(count);
+  for (size_t i = 0; i < count; ++i) {
+    const OperandType& o = c.inputs[i];
+    const int operand = static_cast<int>(i);
+    if (o.kind == OperandType::Kind::scalar) inputs[i] = c.scalar(operand, dtypes[i]);
+    if (o.kind == OperandType::Kind::tensor)
+      inputs[i] = c.b.cast(c.operand(operand, at.broadcast_from(o.type.shape, c.outputs[0].shape)), dtypes[i]);
+  }
+  BodyContext body{c.b, inputs, c.attrs, c.outputs, [&](int axis) { return c.index(at, axis); }};
+  std::vector<Value> results = op.body(body);
+  check(results.size() == c.outputs.size(), "a body gives one value for each output");
+  for (size_t i = 0; i < results.size(); ++i) results[i] = c.b.cast(results[i], c.outputs[i].dtype);
+  return results;
+}
+
+std::vector<ReductionShape> reduction_steps(const Dims& shape, const Attr& axes, bool keepdims) {
+  std::array<bool, kMaxRank> reduced{};
+  if (std::holds_alternative<std::monostate>(axes)) {
+    std::fill_n(reduced.begin(), shape.size(), true);
+  } else {
+    const Dims list = std::holds_alternative<int64_t>(axes) ? Dims{std::get<int64_t>(axes)} : std::get<Dims>(axes);
+    for (int64_t axis : list) {
+      bool& flag = reduced[static_cast<size_t>(normalize_axis(axis, shape.size()))];
+      if (flag) fail(ErrorCode::value, "axis " + std::to_string(axis) + " is named twice in " + to_string(list));
+      flag = true;
+    }
+  }
+  std::vector<ReductionShape> steps;
+  for (int d = shape.size(); d-- > 0;) {
+    if (!reduced[static_cast<size_t>(d)]) continue;
+    if (!steps.empty() && steps.back().first == d + 1) {
+      --steps.back().first;
+      ++steps.back().count;
+    } else {
+      steps.push_back({d, 1, keepdims});
+    }
+  }
+  return steps;
+}
+
+Dims reduced_shape(const Dims& shape, const ReductionShape& step) {
+  Dims result;
+  for (int d = 0; d < shape.size(); ++d) {
+    const bool reduced = d >= step.first && d < step.first + step.count;
+    if (!reduced) result.push_back(shape[d]);
+    else if (step.keepdims) result.push_back(1);
+  }
+  return result;
+}
+
+namespace {
+
+// A reduction is split where its canonical blocks are too few to keep threads busy, and each has many blocks of elements to combine.
+constexpr int64_t kFewBlocks = 64, kManyParts = 4, kMuchWork = 1 << 16;
+
+struct ReductionExtents {
+  int64_t outer = 1, reduced = 1, inner = 1;
+  bool lanes = false;
+  int64_t block() const { return lanes ? codegen::kLaneBlock : codegen::kRowBlock; }
+  int64_t parts() const { return (reduced + block() - 1) / block(); }
+  bool split() const {
+    const int64_t blocks = outer * ((inner + codegen::kChunk - 1) / codegen::kChunk);
+    return blocks < kFewBlocks && parts() >= kManyParts && outer * reduced * inner >= kMuchWork;
+  }
+};
+
+ReductionExtents extents_of(const Dims& shape, const ReductionShape& step) {
+  ReductionExtents e;
+  const int end = step.first + step.count;
+  e.lanes = end == shape.size();
+  for (int d = 0; d < shape.size(); ++d) (d < step.first ? e.outer : d < end ? e.reduced : e.inner) *= shape[d];
+  return e;
+}
+
+}  // namespace
+
+bool splits_reduction(const Dims& shape, const ReductionShape& step) {
+  return extents_of(shape, step).split() && shape.size() < kMaxRank;  // the dimension of blocks needs a place
+}
+
+std::optional<ReductionDraft> draft_reduction(const ReductionRequest& r, const std::function<Value(KernelDraft&)>& emit,
+                                              const std::function<void(KernelDraft&, Value)>& finish) {
+  const ReductionExtents extents = extents_of(r.shape, r.step);
+  const bool split = splits_reduction(r.shape, r.step);
+  ReductionDraft result;
+
+  KernelDraft first(r.shape, r.step.first, r.step.count, split ? extents.block() : 0);
+  const Value element = emit(first);
+  if (!first.reduced_collapses()) return std::nullopt;
+  const Value sum = first.b().reduce(r.combine, element);
+  if (!split) {
+    finish(first, sum);
+    result.kernels.push_back(std::move(first).finish());
+    return result;
+  }
+
+  // The partials stand where the reduced range was: [outer..., 1..., blocks, inner...].
+  Dims partials = r.shape;
+  for (int d = r.step.first; d < r.step.first + r.step.count; ++d) partials[d] = 1;
+  const int last = r.step.first + r.step.count - 1;
+  partials[last] = extents.parts();
+  result.partials = {r.dtype, partials};
+  const Dims strides = contiguous_strides(partials);
+  Dims kept = strides;
+  for (int d = r.step.first; d <= last; ++d) kept[d] = 0;
+  first.store_blocks(r.partials_number, r.dtype, kept, strides[last], sum);
+  result.kernels.push_back(std::move(first).finish());
+
+  KernelDraft second(partials, r.step.first, r.step.count);
+  second.as_tree();
+  finish(second, second.b().reduce(r.combine, second.load(r.partials_number, r.dtype, 0, strides)));
+  result.kernels.push_back(std::move(second).finish());
+  return result;
+}
+
+void run(codegen::CompiledKernel& compiled, const LoweredKernel& k, std::span<std::byte* const> tensors, std::span<const uint64_t> scalars) {
+  std::array<void*, 16> few_pointers;
+  std::vector<void*> many_pointers;
+  void** pointers = few_pointers.data();
+  if (k.buffers.size() > few_pointers.size()) {
+    many_pointers.resize(k.buffers.size());
+    pointers = many_pointers.data();
+  }
+  for (size_t i = 0; i < k.buffers.size(); ++i) pointers[i] = tensors[static_cast<size_t>(k.buffers[i].tensor)] + k.buffers[i].byte_offset;
+  std::array<uint64_t, 16> few_scalars;
+  std::vector<uint64_t> many_scalars;
+  uint64_t* values = few_scalars.data();
+  if (k.scalars.size() > few_scalars.size()) {
+    many_scalars.resize(k.scalars.size());
+    values = many_scalars.data();
+  }
+  for (size_t i = 0; i < k.scalars.size(); ++i) values[i] = scalars[static_cast<size_t>(k.scalars[i])];
+  codegen::launch(compiled, {.pointers = pointers, .strides = k.strides.data(), .extents = k.extents.data(), .scalars = values,
+                             .clip_total = k.clip_total, .scratch = nullptr, .error = nullptr, .self = nullptr});
+}
+
+void run(const LoweredKernel& k, std::span<std::byte* const> tensors, std::span<const uint64_t> scalars) {
+  run(*codegen::get(k.kernel), k, tensors, scalars);
+}
+
+}  // namespace kiln::eager

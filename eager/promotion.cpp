@@ -1,0 +1,131 @@
+#include "eager/promotion.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "eager/lowering.h"
+
+namespace kiln::eager {
+namespace {
+
+std::atomic<DType> default_floating{DType::F32};
+
+std::string_view describe(DTypeSet set) {
+  static constexpr std::array<std::string_view, 8> kNames{
+      "nothing", "bool", "integers", "integers or bool", "floating numbers", "floating numbers or bool", "numbers", "any dtype"};
+  return kNames[set];
+}
+
+}  // namespace
+
+DType default_dtype() { return default_floating.load(std::memory_order_relaxed); }
+
+void set_default_dtype(DType dtype) {
+  if (!is_floating(dtype)) fail(ErrorCode::type, "the default dtype is a floating one, not " + std::string(name_of(dtype)));
+  default_floating = dtype;
+}
+
+DTypeKind kind_of(DType dtype) { return info(dtype).kind; }
+
+DType promote(DType a, DType b) { return std::max(a, b); }  // DType is listed in the order of promotion
+
+DType dtype_of_number(DTypeKind kind) {
+  switch (kind) {
+    case DTypeKind::boolean: return DType::Bool;
+    case DTypeKind::unsigned_integer:
+    case DTypeKind::signed_integer: return DType::I64;
+    case DTypeKind::floating: return default_dtype();
+  }
+  return DType::Bool;
+}
+
+DType promote(DType tensor, DTypeKind number) {
+  const auto rank = [](DTypeKind kind) { return kind == DTypeKind::boolean ? 0 : kind == DTypeKind::floating ? 2 : 1; };
+  return rank(number) > rank(kind_of(tensor)) ? dtype_of_number(number) : tensor;
+}
+
+const Parameter* parameter_of(const Operator& op, int operand) {
+  operand -= hidden_operands(op);
+  if (operand < 0) return nullptr;
+  for (const Parameter& p : op.parameters) {
+    if (!p.is_operand()) continue;
+    if (p.kind == Parameter::Kind::tensors || operand-- == 0) return &p;
+  }
+  fail(ErrorCode::type, std::string(op.name) + ": too many operands");
+}
+
+std::string name_of_operand(const Operator& op, int operand) {
+  const Parameter* p = parameter_of(op, operand);
+  if (p == nullptr) return "the generator's state";
+  std::string name(p->name);
+  if (p->kind == Parameter::Kind::tensors) name += '[' + std::to_string(operand) + ']';
+  return name;
+}
+
+OperandType type_of(const Operand& operand) {
+  OperandType type;
+  if (operand.is_tensor()) {
+    type.kind = OperandType::Kind::tensor;
+    type.type = {operand.tensor.dtype(), operand.tensor.shape()};
+  } else if (operand.present) {
+    type.kind = OperandType::Kind::scalar;
+    type.scalar_kind = operand.scalar.kind;
+  }
+  return type;
+}
+
+namespace {
+
+// An operand's dtype where it does not promote: a number keeps its full precision.
+DType own_dtype(const OperandType& o) {
+  if (o.kind == OperandType::Kind::tensor) return o.type.dtype;
+  return o.scalar_kind == DTypeKind::floating ? DType::F64 : dtype_of_number(o.scalar_kind);
+}
+
+// Floats are what an operator wants that takes nothing else: integers and bool are promoted.
+DType accepted(const Operator& op, int operand, DTypeSet set, DType dtype, DType own) {
+  if (codegen::accepts(set, dtype)) return dtype;
+  if (set == codegen::kFloats) return default_dtype();
+  fail(ErrorCode::type, std::string(op.name) + ": " + name_of_operand(op, operand) + " is " + std::string(name_of(own)) + "; expected " +
+                            std::string(describe(set)));
+}
+
+}  // namespace
+
+DType promote_operands(const Operator& op, std::span<const OperandType> operands, DType* dtypes) {
+  using Kind = OperandType::Kind;
+  const int count = static_cast<int>(operands.size());
+  std::optional<DType> tensors;
+  std::optional<DTypeKind> numbers;
+  DTypeSet common_set = codegen::kAny;
+  for (int i = 0; i < count; ++i) {
+    const Parameter* p = parameter_of(op, i);
+    const OperandType& o = operands[i];
+    if (p == nullptr || !p->promotes || o.kind == Kind::absent) continue;
+    common_set = static_cast<DTypeSet>(common_set & p->accepts);
+    if (o.kind == Kind::tensor) tensors = tensors ? promote(*tensors, o.type.dtype) : o.type.dtype;
+    else numbers = numbers ? std::max(*numbers, o.scalar_kind) : o.scalar_kind;
+  }
+  DType common = DType::F32;
+  if (tensors) common = numbers ? promote(*tensors, *numbers) : *tensors;
+  else if (numbers) common = dtype_of_number(*numbers);
+  if (common_set == codegen::kFloats && !is_floating(common)) common = default_dtype();
+
+  for (int i = 0; i < count; ++i) {
+    const Parameter* p = parameter_of(op, i);
+    const OperandType& o = operands[i];
+    dtypes[i] = common;
+    if (o.kind == Kind::absent) continue;
+    const DType own = p == nullptr ? DType::I64 : own_dtype(o);
+    dtypes[i] = p == nullptr ? own : accepted(op, i, p->accepts, p->promotes ? common : own, own);
+  }
+  return common;
+}
+
+std::vector<DType> operand_dtypes(const Operator& op, std::span<const OperandType> operands) {
+  std::vector<DType> dtypes(operands.size());
+  promote_operands(op, operands, dtypes.data());
+  return dtypes;
+}
+
+}  // namespace kiln::eager

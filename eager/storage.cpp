@@ -1,0 +1,46 @@
+#include "codegen/allocator.h"
+#include "eager/dispatch.h"
+#include "eager/recycle.h"
+#include "eager/tensor.h"
+
+namespace kiln::eager {
+
+void* Storage::operator new(size_t) { return recycled_new<Storage>(); }
+void Storage::operator delete(void* p) noexcept { recycle<Storage>(p); }
+
+Storage::~Storage() {
+  if (!foreign_ && data_) codegen::deallocate(data_, bytes_);
+}
+
+Ref<Storage> Storage::allocate(size_t bytes) {
+  Ref<Storage> storage(new Storage(bytes));
+  storage->ensure_allocated();
+  return storage;
+}
+
+Ref<Storage> Storage::adopt(void* data, size_t bytes, bool writable, std::unique_ptr<ForeignMemory> foreign) {
+  Ref<Storage> storage(new Storage(bytes));
+  storage->data_ = static_cast<std::byte*>(data);
+  storage->writable_ = writable;
+  storage->foreign_ = std::move(foreign);
+  return storage;
+}
+
+std::byte* Storage::data_for_write() {
+  if (recorder_) run_pending();
+  ensure_allocated();
+  bump_version();
+  return data_;
+}
+
+void Storage::ensure_allocated() {
+  if (!data_) data_ = static_cast<std::byte*>(codegen::allocate(bytes_));
+}
+
+void Storage::run_pending() { run_pending(recorder_ == current_recorder() ? FlushReason::unsupported : FlushReason::other_thread); }
+
+void Storage::run_pending(FlushReason reason) {
+  if (recorder_) recorder_->flush(reason);
+}
+
+}  // namespace kiln::eager
