@@ -25,7 +25,7 @@
 //          of partial results does this as a stream.) m == 0 gives the identity.
 // Aliasing: a load reads what memory held before the kernel's own store to that element. A written buffer may be loaded, and may share
 // memory with another buffer, only where both have the same address at every index and no load of it stands in a later pass than the store.
-// Any other overlap between a written buffer and the rest is the caller's error.
+// Any other overlap between a written buffer and the rest is the caller's error. A kernel stores to a buffer at most once.
 //
 // A reduction whose elements are cut into blocks across threads is two kernels: one with `clip` set (below) that stores block
 // results, one with `tree`.

@@ -225,11 +225,11 @@ Apply apply_to(Prim p, DType result) {
     case Prim::select: return ternary_select<T>;
     case Prim::cast: return with_type(result, [](auto to) -> Apply { return unary<decltype(to), T, cast<decltype(to), T>>; });
     case Prim::bitcast:
-      if constexpr (std::is_same_v<T, float>) return unary<int32_t, T, bitcast<int32_t, T>>;
-      if constexpr (std::is_same_v<T, int32_t>) return unary<float, T, bitcast<float, T>>;
-      if constexpr (std::is_same_v<T, double>) return unary<int64_t, T, bitcast<int64_t, T>>;
-      if constexpr (std::is_same_v<T, int64_t>) return unary<double, T, bitcast<double, T>>;
-      break;
+      return with_type(result, [](auto to) -> Apply {
+        using To = decltype(to);
+        if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 4 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
+        else return nullptr;
+      });
   }
   return nullptr;
 }
