@@ -20,6 +20,7 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Object/ObjectFile.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/SmallVectorMemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
@@ -82,6 +83,13 @@ class Machines {
   std::mutex mutex_;
   std::array<std::vector<std::unique_ptr<llvm::TargetMachine>>, 2> idle_;
 };
+
+// Loop strength reduction takes half of a compilation and makes our loops longer: their addresses fit x86's operands as they are.
+// Options are global, but this LLVM is ours alone.
+void set_options() {
+  const std::array arguments{"kiln", "-disable-lsr"};
+  check(llvm::cl::ParseCommandLineOptions(arguments.size(), arguments.data(), "", &llvm::errs()), "LLVM does not know an option");
+}
 
 int64_t last_level_cache() {
   const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
@@ -224,5 +232,6 @@ extern "C" __attribute__((visibility("default"))) kiln::codegen::Backend* kiln_l
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
   LLVMInitializeX86AsmPrinter();
+  kiln::codegen::llvm_ir::set_options();
   return std::make_unique<kiln::codegen::llvm_ir::LlvmBackend>().release();  // the process keeps it
 }
