@@ -1,0 +1,257 @@
+// The pipeline in reading order: graph passes, fusion, drafting of kernels, memory plan, steps.
+#include <algorithm>
+#include <chrono>
+
+#include "jit/executable.h"
+#include "jit/passes/pass.h"
+
+namespace kiln::jit {
+
+using tracer::constant_shape;
+using tracer::Graph;
+using tracer::Node;
+using tracer::NodeIndex;
+using tracer::NodeKind;
+using tracer::Operand;
+using tracer::ValueId;
+
+namespace {
+
+// Which values must be in memory: those read by another cluster, through a view, as what an update overwrites, or wanted at the end.
+std::vector<bool> stored_values(const Graph& g, const Partition& p) {
+  std::vector<bool> stored(g.values.size(), false);
+  for (NodeIndex i = 0; i < g.nodes.size(); ++i) {
+    const Node& n = g.nodes[i];
+    for (size_t k = 0; k < n.operands.size(); ++k) {
+      const Operand& o = n.operands[k];
+      if (!o.is_value()) continue;
+      const ValueId base = base_of(g, o.id);
+      const bool through_memory = base != o.id || n.kind == NodeKind::view || (n.kind == NodeKind::update && k == 0);
+      if (through_memory || p.cluster_of[g.values[base].node] != p.cluster_of[i]) stored[base] = true;
+    }
+  }
+  for (const tracer::Result& r : g.results) stored[base_of(g, r.value)] = true;
+  return stored;
+}
+
+// A cluster whose kernel cannot be drafted (an operand crosses the reduced range unevenly) runs node by node; its reductions as eager mode
+// runs them, which copies the operand first.
+Partition explode(const Graph& g, const Partition& p, uint32_t which) {
+  Partition result;
+  result.cluster_of.assign(g.nodes.size(), ~0u);
+  for (uint32_t c = 0; c < p.clusters.size(); ++c) {
+    std::vector<Cluster> parts{p.clusters[c]};
+    if (c == which) {
+      parts.clear();
+      for (NodeIndex i : p.clusters[c].nodes) {
+        const Node& n = g.nodes[i];
+        Cluster part;
+        part.nodes = {i};
+        part.kind = n.kind == NodeKind::operation && n.op->reduction ? StepKind::opaque : StepKind::kernel;
+        part.layout = g.values[n.first_output].layout;
+        part.space = n.kind == NodeKind::update ? constant_shape({DType::F32, n.window.shape}) : constant_shape(g.type(n.first_output));
+        parts.push_back(std::move(part));
+      }
+    }
+    for (Cluster& part : parts) {
+      for (NodeIndex i : part.nodes) result.cluster_of[i] = static_cast<uint32_t>(result.clusters.size());
+      result.clusters.push_back(std::move(part));
+    }
+  }
+  return result;
+}
+
+struct Drafts {
+  Partition partition;
+  std::vector<std::optional<DraftedCluster>> kernels;
+};
+
+Drafts draft_all(const Graph& g, Partition p) {
+  for (;;) {
+    const std::vector<bool> stored = stored_values(g, p);
+    std::vector<std::optional<DraftedCluster>> kernels(p.clusters.size());
+    std::optional<uint32_t> failed;
+    for (uint32_t c = 0; c < p.clusters.size() && !failed; ++c) {
+      if (p.clusters[c].kind != StepKind::kernel) continue;
+      kernels[c] = draft(g, p.clusters[c], stored);
+      if (!kernels[c]) failed = c;
+    }
+    if (!failed) return {std::move(p), std::move(kernels)};
+    p = explode(g, p, *failed);
+  }
+}
+
+}  // namespace
+
+class ExecutableBuilder {
+ public:
+  explicit ExecutableBuilder(Graph g) : g_(std::move(g)), out_(std::make_shared<Executable>()) {}
+
+  std::shared_ptr<const Executable> run() {
+    const auto start = std::chrono::steady_clock::now();
+    out_->graph_text_ = print(g_);
+    for (const Node& n : g_.nodes) out_->info_.operations += n.kind == NodeKind::operation || n.kind == NodeKind::update;
+    run_passes(g_);
+    out_->final_graph_text_ = print(g_);
+    drafts_ = draft_all(g_, fuse(g_));
+    plan_ = plan_memory(g_, drafts_.partition, drafts_.kernels);
+    out_->storages_ = g_.storages;
+    for (const tracer::Result& r : g_.results) out_->results_.push_back(r.storage);
+    for (size_t i = 0; i < plan_.first.size(); ++i) copy(plan_.first[i].source, address(plan_.saved[i]));
+    for (uint32_t c = 0; c < drafts_.partition.clusters.size(); ++c) step(c);
+    for (size_t i = 0; i < plan_.first.size(); ++i) copy_saved(plan_.first[i], plan_.saved[i]);
+    for (const PlannedCopy& p : plan_.last) copy(p.source, {p.to_storage, 0});
+    out_->arena_bytes_ = plan_.arena_bytes;
+    out_->info_.arena_bytes = plan_.arena_bytes;
+    out_->info_.launches = out_->steps_.size();
+    out_->info_.compile_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    return out_;
+  }
+
+ private:
+  Address address(const Place& p) const { return p.in_storage ? Address{p.storage, p.offset} : Address{g_.storages, p.offset}; }
+  Address address(ValueId v) const {
+    const Location l = locate(g_, v);
+    check(plan_.places[l.tensor].has_value(), "a value without memory");
+    Address a = address(*plan_.places[l.tensor]);
+    a.bytes += l.offset * size_of(g_.type(v).dtype);
+    return a;
+  }
+
+  void note(const std::string& line) { out_->info_.steps.push_back(line); }
+
+  void step(uint32_t c) {
+    const Cluster& cluster = drafts_.partition.clusters[c];
+    for (const PlannedCopy& p : plan_.before[c]) copy(p.source, address(*plan_.places[p.to_value]));
+    switch (cluster.kind) {
+      case StepKind::kernel: kernel(cluster, *drafts_.kernels[c]); break;
+      case StepKind::contraction: contraction(g_.nodes[cluster.nodes[0]]); break;
+      case StepKind::reorder: reorder(g_.nodes[cluster.nodes[0]]); break;
+      case StepKind::update:
+      case StepKind::opaque: opaque(g_.nodes[cluster.nodes[0]]); break;
+    }
+  }
+
+  void kernel(const Cluster& cluster, const DraftedCluster& drafted) {
+    const std::string what = describe(g_, cluster);
+    for (const eager::LoweredKernel& k : drafted.kernels) {
+      add_kernel(k, drafted.scalar_slots, what, [&](int tensor) {
+        return tensor == kPartials ? address(*plan_.partials) : address(*plan_.places[static_cast<ValueId>(tensor)]);
+      });
+    }
+    int64_t read = 0, written = 0;
+    for (ValueId v : drafted.reads) read += bytes_of(g_.type(v));
+    for (ValueId v : drafted.writes) written += bytes_of(g_.type(v));
+    char sizes[64];
+    std::snprintf(sizes, sizeof sizes, ": reads %.3g MB, writes %.3g MB", static_cast<double>(read) / 1e6, static_cast<double>(written) / 1e6);
+    note("kernel  " + what + sizes);
+  }
+
+  template <class AddressOf>
+  void add_kernel(const eager::LoweredKernel& k, const std::vector<DraftedCluster::ScalarSlot>& slots, const std::string& what, AddressOf&& address_of) {
+    KernelStep s;
+    s.kernel = codegen::get(k.kernel);
+    s.extents = k.extents;
+    s.strides = k.strides;
+    s.clip_total = k.clip_total;
+    for (const eager::BufferUse& b : k.buffers) {
+      Address a = address_of(b.tensor);
+      a.bytes += b.byte_offset;
+      s.buffers.push_back(a);
+    }
+    for (int n : k.scalars) s.scalars.push_back(slots[static_cast<size_t>(n)]);
+    out_->steps_.emplace_back(std::move(s));
+    out_->kernel_notes_.push_back(what);
+    ++out_->info_.kernels;
+  }
+
+  void contraction(const Node& n) {
+    std::vector<eager::OperandType> types;
+    ContractionStep s;
+    for (const Operand& o : n.operands) {
+      types.push_back(operand_type(g_, o));
+      if (o.is_value()) s.inputs.push_back(address(o.id));
+    }
+    for (uint32_t k = 0; k < n.outputs; ++k) s.outputs.push_back(address(n.first_output + k));
+    s.plan = codegen::contraction_plan(n.op->contraction(types, n.attrs));
+    out_->scratch_bytes_ = std::max(out_->scratch_bytes_, s.plan->scratch_bytes());
+    note("library " + s.plan->describe());
+    out_->steps_.emplace_back(std::move(s));
+    ++out_->info_.contractions;
+  }
+
+  void reorder(const Node& n) {
+    const ValueId from = n.operands[0].id, to = n.first_output;
+    const eager::Dims shape = constant_shape(g_.type(to));
+    if (g_.type(to).dtype == DType::F32 && g_.producer(from).kind != NodeKind::view) {
+      note("reorder " + eager::to_string(shape));
+      out_->steps_.emplace_back(ReorderStep{address(from), address(to), g_.values[from].layout, g_.values[to].layout, {shape[0], shape[1], shape[2], shape[3]}});
+      return;
+    }
+    // Other dtypes and strided sources go through a copy kernel over [N, C/16, H, W, 16].
+    eager::KernelDraft d({shape[0], shape[1] / 16, shape[2], shape[3], 16});
+    const auto strides = [&](ValueId v) {
+      const Location l = locate(g_, v);
+      const int64_t h = shape[2], w = shape[3];
+      if (l.layout == codegen::Layout::blocked16) return eager::Dims{shape[1] * h * w, h * w * 16, w * 16, 16, 1};
+      return eager::Dims{l.strides[0], l.strides[1] * 16, l.strides[2], l.strides[3], l.strides[1]};
+    };
+    const DType dtype = g_.type(to).dtype;
+    d.store(1, dtype, 0, strides(to), d.load(0, dtype, 0, strides(from)));
+    add_kernel(std::move(d).finish(), {}, "reorder", [&](int tensor) { return address(tensor == 0 ? from : to); });
+    note("kernel  reorder " + eager::to_string(shape));
+  }
+
+  void opaque(const Node& n) {
+    OpaqueStep s;
+    s.op = n.op;
+    s.attrs = n.attrs;
+    for (const Operand& o : n.operands) {
+      OpaqueStep::Input in{o.kind, o.id, {}, {}, {}};
+      if (o.is_value()) {
+        const Location l = locate(g_, o.id);
+        in.address = address(o.id);
+        in.type = {g_.type(o.id).dtype, l.shape};
+        in.strides = l.strides;
+      }
+      s.inputs.push_back(std::move(in));
+    }
+    for (uint32_t k = 0; k < n.outputs; ++k) {
+      s.outputs.push_back(address(n.first_output + k));
+      s.types.push_back({g_.type(n.first_output + k).dtype, constant_shape(g_.type(n.first_output + k))});
+    }
+    note("eager   " + std::string(n.op->name));
+    out_->steps_.emplace_back(std::move(s));
+  }
+
+  // A whole value into row-major memory.
+  void copy(ValueId source, Address to) {
+    const Location l = locate(g_, source);
+    check(l.layout == codegen::Layout::plain, "a copy out of a blocked layout");
+    copy_kernel(g_.type(source).dtype, l.shape, l.strides, address(source), to);
+  }
+  void copy_saved(const PlannedCopy& p, const Place& saved) {
+    const eager::Dims shape = constant_shape(g_.type(p.source));
+    copy_kernel(g_.type(p.source).dtype, shape, eager::contiguous_strides(shape), address(saved), {p.to_storage, 0});
+  }
+  void copy_kernel(DType dtype, const eager::Dims& shape, const eager::Dims& strides, Address from, Address to) {
+    eager::KernelDraft d(shape);
+    d.store(1, dtype, 0, eager::contiguous_strides(shape), d.load(0, dtype, 0, strides));
+    add_kernel(std::move(d).finish(), {}, "copy", [&](int tensor) { return tensor == 0 ? from : to; });
+    note("kernel  copy " + eager::to_string(shape));
+  }
+
+  Graph g_;
+  Drafts drafts_;
+  MemoryPlan plan_;
+  std::shared_ptr<Executable> out_;
+};
+
+std::shared_ptr<const tracer::Program> compile(Graph g) { return ExecutableBuilder(std::move(g)).run(); }
+
+namespace {
+// Linking the jit room is what makes segments compile.
+[[maybe_unused]] const bool installed = (tracer::install_compiler(compile), true);
+}  // namespace
+
+}  // namespace kiln::jit

@@ -1,0 +1,149 @@
+#include "jit/executable.h"
+
+#include "codegen/allocator.h"
+#include "codegen/backend.h"
+#include "eager/dispatch.h"
+#include "eager/tape.h"
+
+namespace kiln::jit {
+namespace {
+
+using eager::Storage;
+using eager::Tensor;
+
+struct Run {
+  std::span<std::byte* const> slots;
+  std::span<const eager::Scalar> scalars;
+  void* scratch;
+  std::byte* at(const Address& a) const { return slots[a.slot] + a.bytes; }
+};
+
+void run_step(const KernelStep& s, const Run& run) {
+  constexpr size_t kInPlace = 32;
+  void* pointers_in_place[kInPlace];
+  uint64_t scalars_in_place[kInPlace];
+  std::vector<void*> more_pointers;
+  std::vector<uint64_t> more_scalars;
+  void** pointers = pointers_in_place;
+  uint64_t* scalars = scalars_in_place;
+  if (s.buffers.size() > kInPlace) {
+    more_pointers.resize(s.buffers.size());
+    pointers = more_pointers.data();
+  }
+  if (s.scalars.size() > kInPlace) {
+    more_scalars.resize(s.scalars.size());
+    scalars = more_scalars.data();
+  }
+  for (size_t i = 0; i < s.buffers.size(); ++i) pointers[i] = run.at(s.buffers[i]);
+  for (size_t i = 0; i < s.scalars.size(); ++i) scalars[i] = run.scalars[s.scalars[i].number].bits_as(s.scalars[i].dtype);
+  codegen::Args args{};
+  args.pointers = pointers;
+  args.strides = s.strides.data();
+  args.extents = s.extents.data();
+  args.scalars = scalars;
+  args.clip_total = s.clip_total;
+  codegen::launch(*s.kernel, args);
+}
+
+void run_step(const ContractionStep& s, const Run& run) {
+  const void* inputs[4];
+  void* outputs[2];
+  for (size_t i = 0; i < s.inputs.size(); ++i) inputs[i] = run.at(s.inputs[i]);
+  for (size_t i = 0; i < s.outputs.size(); ++i) outputs[i] = run.at(s.outputs[i]);
+  s.plan->run({inputs, s.inputs.size()}, {outputs, s.outputs.size()}, run.scratch);
+}
+
+void run_step(const ReorderStep& s, const Run& run) {
+  codegen::reorder(reinterpret_cast<const float*>(run.at(s.source)), s.from, reinterpret_cast<float*>(run.at(s.destination)), s.to, s.nchw);
+}
+
+// Memory of a run as a tensor that does not own it.
+Tensor borrowed(std::byte* data, const eager::TensorType& type, const eager::Dims& strides) {
+  int64_t elements = 1;
+  for (int d = 0; d < type.shape.size(); ++d)
+    if (type.shape[d] > 0) elements += (type.shape[d] - 1) * std::max<int64_t>(strides[d], 0);
+  auto storage = Storage::adopt(data, static_cast<size_t>(elements * size_of(type.dtype)), true, nullptr);
+  return Tensor::view(storage, 0, type.shape, strides, type.dtype);
+}
+
+void run_step(const OpaqueStep& s, const Run& run) {
+  std::vector<eager::Operand> operands;
+  for (const OpaqueStep::Input& in : s.inputs) {
+    switch (in.kind) {
+      case tracer::Operand::Kind::absent: operands.emplace_back(); break;
+      case tracer::Operand::Kind::scalar: operands.emplace_back(run.scalars[in.scalar]); break;
+      case tracer::Operand::Kind::value: operands.emplace_back(borrowed(run.at(in.address), in.type, in.strides)); break;
+    }
+  }
+  std::vector<Tensor> outputs(s.types.size());
+  eager::compute(*s.op, {operands, s.attrs}, s.types, outputs.data());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (const auto n = static_cast<size_t>(outputs[i].numel() * size_of(outputs[i].dtype()))) std::memcpy(run.at(s.outputs[i]), outputs[i].data(), n);
+}
+
+// Memory for one run, given back at its end.
+class Arena {
+ public:
+  explicit Arena(size_t bytes) : data_(static_cast<std::byte*>(codegen::allocate(bytes))), bytes_(bytes) {}
+  ~Arena() { codegen::deallocate(data_, bytes_); }
+  Arena(const Arena&) = delete;
+  std::byte* data() const { return data_; }
+
+ private:
+  std::byte* data_;
+  size_t bytes_;
+};
+
+}  // namespace
+
+void Executable::run(const tracer::Bindings& bindings) const {
+  // Everything that can fail comes first: memory for results and temporaries.
+  const Arena arena(static_cast<size_t>(arena_bytes_));
+  const Arena scratch(scratch_bytes_);
+  for (uint32_t s : results_) bindings.storages[s]->ensure_allocated();
+  constexpr size_t kInPlace = 64;
+  std::byte* in_place[kInPlace];
+  std::vector<std::byte*> more;
+  std::byte** slots = in_place;
+  if (storages_ + 1 > kInPlace) {
+    more.resize(storages_ + 1);
+    slots = more.data();
+  }
+  for (uint32_t s = 0; s < storages_; ++s) slots[s] = bindings.storages[s]->raw();
+  slots[storages_] = arena.data();
+  const Run run{{slots, storages_ + 1}, bindings.scalars, scratch.data()};
+  for (const Step& step : steps_) std::visit([&](const auto& s) { run_step(s, run); }, step);
+}
+
+std::string Executable::text(std::string_view what) const {
+  if (what == "trace") return graph_text_;
+  if (what == "graph") return final_graph_text_;
+  std::string out;
+  size_t k = 0;
+  for (const Step& step : steps_) {
+    const auto* kernel = std::get_if<KernelStep>(&step);
+    if (kernel == nullptr) continue;
+    out += "# " + kernel_notes_[k++] + "\n";
+    const codegen::Kernel& ir = kernel->kernel->kernel;
+    if (what == "kernels") {
+      out += codegen::print(ir);
+    } else if (what == "asm") {
+      out += codegen::asmjit_backend().text(ir, codegen::isa(), "asm");
+    } else if (what == "llvm") {
+      std::string why;
+      codegen::Backend* llvm = codegen::llvm_backend(&why);
+      if (llvm == nullptr) fail(ErrorCode::runtime, "the LLVM back end is not there: " + why);
+      out += llvm->text(ir, codegen::isa(), "llvm");
+    } else {
+      fail(ErrorCode::value, "as_text: unknown form '" + std::string(what) + "'; there are trace, graph, kernels, asm, llvm");
+    }
+    out += "\n";
+  }
+  return out;
+}
+
+size_t Executable::bytes() const {
+  return sizeof(*this) + steps_.size() * sizeof(Step) * 4 + graph_text_.size() + final_graph_text_.size();
+}
+
+}  // namespace kiln::jit

@@ -1,0 +1,76 @@
+// A compiled program: steps over bound storages and an arena. Immutable once built, so any number of threads may run it.
+#pragma once
+
+#include <memory>
+#include <variant>
+
+#include "codegen/compiler.h"
+#include "codegen/contraction/contraction.h"
+#include "jit/memory_plan.h"
+#include "tracer/program.h"
+
+namespace kiln::jit {
+
+// Memory of one run: slot s < storages is that storage, the last slot is the arena.
+struct Address {
+  uint32_t slot = 0;
+  int64_t bytes = 0;  // offset
+};
+
+struct KernelStep {
+  std::shared_ptr<codegen::CompiledKernel> kernel;
+  std::vector<Address> buffers;
+  std::vector<int64_t> extents, strides;
+  int64_t clip_total = 0;
+  std::vector<DraftedCluster::ScalarSlot> scalars;  // per kernel scalar slot
+};
+struct ContractionStep {
+  std::shared_ptr<const codegen::ContractionPlan> plan;
+  std::vector<Address> inputs, outputs;
+};
+struct ReorderStep {
+  Address source, destination;
+  codegen::Layout from, to;
+  std::array<int64_t, 4> nchw;
+};
+// An operator run as eager mode runs it, for what has no kernel of its own (empty reductions and the like).
+struct OpaqueStep {
+  const eager::Operator* op;
+  eager::Attrs attrs;
+  struct Input {
+    tracer::Operand::Kind kind;
+    uint32_t scalar = 0;
+    Address address;
+    eager::TensorType type;
+    eager::Dims strides;
+  };
+  std::vector<Input> inputs;
+  std::vector<Address> outputs;
+  std::vector<eager::TensorType> types;
+};
+using Step = std::variant<KernelStep, ContractionStep, ReorderStep, OpaqueStep>;
+
+class Executable final : public tracer::Program {
+ public:
+  void run(const tracer::Bindings&) const override;
+  const tracer::ProgramInfo& info() const override { return info_; }
+  std::string text(std::string_view what) const override;
+  size_t bytes() const override;
+
+ private:
+  friend class ExecutableBuilder;
+  std::vector<Step> steps_;
+  std::vector<uint32_t> results_;      // storages that get memory, if they have none, and new content
+  std::vector<uint32_t> leaves_;       // storages read
+  uint32_t storages_ = 0;
+  int64_t arena_bytes_ = 0;
+  size_t scratch_bytes_ = 0;           // the largest contraction's
+  tracer::ProgramInfo info_;
+  std::string graph_text_, final_graph_text_;
+  std::vector<std::string> kernel_notes_;  // by kernel step, in order
+};
+
+// The whole pipeline: passes, fusion, memory plan, kernels. What tracer::install_compiler gets.
+std::shared_ptr<const tracer::Program> compile(tracer::Graph);
+
+}  // namespace kiln::jit

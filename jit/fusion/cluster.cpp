@@ -1,0 +1,254 @@
+#include "jit/fusion/cluster.h"
+
+#include <algorithm>
+
+#include "eager/lowering.h"
+
+namespace kiln::jit {
+namespace {
+
+using tracer::Graph;
+using tracer::Layout;
+using tracer::Node;
+using tracer::NodeIndex;
+using tracer::NodeKind;
+using tracer::Operand;
+using tracer::ValueId;
+
+constexpr uint32_t kNone = ~0u;
+// A row that later passes read again must still be in L1 or L2 by then.
+constexpr int64_t kMaxRowBytes = 64 << 10;
+// Kernels larger than this spill more than fusing saves.
+constexpr size_t kMaxNodes = 96;
+
+bool is_pointwise(const Node& n) { return n.kind == NodeKind::operation && n.op->body; }
+bool is_reduction(const Node& n) { return n.kind == NodeKind::operation && n.op->reduction; }
+bool is_affine(const Node& n) { return n.kind == NodeKind::operation && n.op->affine; }
+
+eager::Dims shape_of(const Graph& g, ValueId v) { return constant_shape(g.type(v)); }
+
+class Fuser {
+ public:
+  explicit Fuser(const Graph& g) : g_(g), uses_(g.use_counts()) { partition_.cluster_of.assign(g.nodes.size(), kNone); }
+
+  Partition run() {
+    for (NodeIndex i = 0; i < g_.nodes.size(); ++i) place(i);
+    return ordered();
+  }
+
+ private:
+  struct Range {
+    int first = 0, count = 0;
+  };
+
+  // ---- placing one node: its own cluster, then joined to its producers' where that is allowed ----
+
+  void place(NodeIndex i) {
+    const Node& n = g_.nodes[i];
+    Cluster c;
+    c.nodes = {i};
+    switch (n.kind) {
+      case NodeKind::input:
+      case NodeKind::view: return;
+      case NodeKind::reorder: c.kind = StepKind::reorder; break;
+      case NodeKind::update: c.space = eager::Dims(); for (tracer::Dim d : n.window.shape) c.space.push_back(d.constant()); break;
+      case NodeKind::operation:
+        c.layout = g_.values[n.first_output].layout;
+        if (n.op->contraction) {
+          c.kind = StepKind::contraction;
+        } else if (is_pointwise(n)) {
+          c.space = shape_of(g_, n.first_output);
+        } else if (is_affine(n)) {
+          c.space = shape_of(g_, n.first_output);
+          c.affine = i;
+        } else if (is_reduction(n) && reduces_something(n)) {
+          c.space = shape_of(g_, n.operands[0].id);
+          const Range r = range_of(n);
+          c.first_reduced = r.first;
+          c.reduced_count = r.count;
+        } else {
+          c.kind = StepKind::opaque;
+        }
+    }
+    const auto id = static_cast<uint32_t>(partition_.clusters.size());
+    partition_.cluster_of[i] = id;
+    partition_.clusters.push_back(std::move(c));
+    if (partition_.clusters[id].kind != StepKind::kernel) return;
+    for (const Operand& o : n.operands) {
+      if (!o.is_value()) continue;
+      const uint32_t producer = partition_.cluster_of[g_.values[o.id].node];  // kNone through views: those read memory
+      const uint32_t own = partition_.cluster_of[i];
+      if (producer != kNone && producer != own && may_join(i, o.id, own, producer) && !would_cycle(own, producer)) merge(producer, own);
+    }
+  }
+
+  bool reduces_something(const Node& n) const {
+    const eager::Dims shape = shape_of(g_, n.operands[0].id);
+    const Range r = range_of(n);
+    if (r.count == 0) return false;
+    for (int a = r.first; a < r.first + r.count; ++a)
+      if (shape[a] == 0) return false;
+    return true;
+  }
+
+  Range range_of(const Node& n) const {
+    const auto steps = eager::reduction_steps(shape_of(g_, n.operands[0].id), n.attrs[0], std::get<bool>(n.attrs[1]));
+    return steps.size() == 1 ? Range{steps[0].first, steps[0].count} : Range{};
+  }
+
+  // ---- may node i (of cluster `own`) read value v inside producer's kernel? ----
+
+  bool may_join(NodeIndex i, ValueId v, uint32_t own, uint32_t producer) const {
+    const Cluster& a = partition_.clusters[own];
+    const Cluster& b = partition_.clusters[producer];
+    if (b.kind != StepKind::kernel || a.nodes.size() + b.nodes.size() > kMaxNodes) return false;
+    if (!fuses_values(i) || a.layout != b.layout || is_update(v)) return false;
+    if (is_affine(g_.nodes[i])) return may_absorb(v, b);
+    if (a.has_affine() && b.has_affine()) return false;
+    if ((a.has_affine() && b.reduced_count) || (b.has_affine() && a.reduced_count)) return false;
+    if (a.reduced_count && b.reduced_count) return same_rows(a, b) && row_fits(a) && splits_well(a);
+    if (a.reduced_count) return a.space == b.space && !b.has_affine() && splits_well(a);
+    if (b.reduced_count) return joins_rows(a, b);
+    return a.space == b.space;
+  }
+
+  bool fuses_values(NodeIndex i) const {
+    const Node& n = g_.nodes[i];
+    return is_pointwise(n) || is_reduction(n) || is_affine(n) || n.kind == NodeKind::update;
+  }
+  bool is_update(ValueId v) const { return g_.producer(v).kind == NodeKind::update; }
+
+  // Pooling computes its operand where it reads it, once a tap: only for a cheap operator nobody else wants.
+  bool may_absorb(ValueId v, const Cluster& producer) const {
+    return producer.nodes.size() == 1 && is_pointwise(g_.producer(v)) && uses_[v] == 1 && !producer.has_affine() && producer.reduced_count == 0;
+  }
+
+  static bool same_rows(const Cluster& a, const Cluster& b) {
+    return a.space == b.space && a.first_reduced == b.first_reduced && a.reduced_count == b.reduced_count;
+  }
+  static bool lanes(const Cluster& c) { return c.first_reduced + c.reduced_count == c.space.size(); }
+  static int64_t row(const Cluster& c) {
+    int64_t n = 1;
+    for (int d = c.first_reduced; d < c.first_reduced + c.reduced_count; ++d) n *= c.space[d];
+    return n;
+  }
+  bool row_fits(const Cluster& c) const { return lanes(c) && row(c) * 4 <= kMaxRowBytes; }
+
+  // A reduction that eager mode cuts over two kernels keeps its producers apart here too, for parallelism.
+  bool splits_well(const Cluster& c) const {
+    return !eager::splits_reduction(c.space, {c.first_reduced, c.reduced_count, true});
+  }
+
+  // Users of a row's results: per row (the reduced shape), or per element of the row (another pass over it).
+  bool joins_rows(const Cluster& user, const Cluster& rows) const {
+    if (!splits_well(rows)) return false;
+    if (user.space == rows.space) return row_fits(rows);
+    return user.space == eager::reduced_shape(rows.space, {rows.first_reduced, rows.reduced_count, true}) ||
+           user.space == eager::reduced_shape(rows.space, {rows.first_reduced, rows.reduced_count, false});
+  }
+
+  // ---- merging ----
+
+  // Is there a path between the two clusters through a third (or through memory, by a view)?
+  bool would_cycle(uint32_t a, uint32_t b) const { return reaches_outside(a, b) || reaches_outside(b, a); }
+
+  // Does `to` depend on `from` other than by a direct, fusable edge?
+  bool reaches_outside(uint32_t from, uint32_t to) const {
+    std::vector<bool> seen(partition_.clusters.size(), false);
+    std::vector<uint32_t> work;
+    const auto expand = [&](uint32_t c, bool first) {
+      for (NodeIndex i : partition_.clusters[c].nodes)
+        for (size_t k = 0; k < g_.nodes[i].operands.size(); ++k) {
+          const Operand& o = g_.nodes[i].operands[k];
+          if (!o.is_value()) continue;
+          const uint32_t p = partition_.cluster_of[g_.values[base_of(g_, o.id)].node];
+          if (p == kNone || p == c) continue;
+          const bool through_memory = base_of(g_, o.id) != o.id || (g_.nodes[i].kind == NodeKind::update && k == 0);
+          if (p == from && first && !through_memory) continue;  // the edge that fusion removes
+          if (p == from) return true;
+          if (!seen[p]) {
+            seen[p] = true;
+            work.push_back(p);
+          }
+        }
+      return false;
+    };
+    if (expand(to, true)) return true;
+    while (!work.empty()) {
+      const uint32_t c = work.back();
+      work.pop_back();
+      if (expand(c, false)) return true;
+    }
+    return false;
+  }
+
+  void merge(uint32_t into, uint32_t from) {
+    Cluster& a = partition_.clusters[into];
+    Cluster& b = partition_.clusters[from];
+    if (b.has_affine()) {  // the affine operator's iteration leads
+      a.affine = b.affine;
+      a.space = b.space;
+    } else if (b.reduced_count && !a.reduced_count) {
+      a.space = b.space;
+      a.first_reduced = b.first_reduced;
+      a.reduced_count = b.reduced_count;
+    }
+    a.nodes.insert(a.nodes.end(), b.nodes.begin(), b.nodes.end());
+    std::sort(a.nodes.begin(), a.nodes.end());
+    for (NodeIndex i : b.nodes) partition_.cluster_of[i] = into;
+    b.nodes.clear();
+  }
+
+  // Clusters in dependency order, as near as possible to the order of calls; empty ones dropped.
+  Partition ordered() {
+    Partition result;
+    result.cluster_of.assign(g_.nodes.size(), kNone);
+    std::vector<uint8_t> state(partition_.clusters.size(), 0);
+    const auto visit = [&](auto&& self, uint32_t c) -> void {
+      if (state[c]) return;
+      state[c] = 1;
+      for (NodeIndex i : partition_.clusters[c].nodes)
+        for (const Operand& o : g_.nodes[i].operands)
+          if (o.is_value()) {
+            const uint32_t p = partition_.cluster_of[g_.values[base_of(g_, o.id)].node];
+            if (p != kNone && p != c) self(self, p);
+          }
+      for (NodeIndex i : partition_.clusters[c].nodes) result.cluster_of[i] = static_cast<uint32_t>(result.clusters.size());
+      result.clusters.push_back(partition_.clusters[c]);
+    };
+    // A cluster's last node says when the program asked for it.
+    std::vector<uint32_t> by_last;
+    for (uint32_t c = 0; c < partition_.clusters.size(); ++c)
+      if (!partition_.clusters[c].nodes.empty()) by_last.push_back(c);
+    std::ranges::sort(by_last, {}, [&](uint32_t c) { return partition_.clusters[c].nodes.back(); });
+    for (uint32_t c : by_last) visit(visit, c);
+    return result;
+  }
+
+  const Graph& g_;
+  std::vector<uint32_t> uses_;
+  Partition partition_;
+};
+
+}  // namespace
+
+ValueId base_of(const Graph& g, ValueId v) {
+  while (g.producer(v).kind == NodeKind::view) v = g.producer(v).operands[0].id;
+  return v;
+}
+
+Partition fuse(const Graph& g) { return Fuser(g).run(); }
+
+std::string describe(const Graph& g, const Cluster& c) {
+  std::string s;
+  for (NodeIndex i : c.nodes) {
+    const Node& n = g.nodes[i];
+    const std::string name = n.kind == NodeKind::operation ? std::string(n.op->name)
+                             : n.kind == NodeKind::reorder ? (g.values[n.first_output].layout == Layout::plain ? "reorder to plain" : "reorder to blocked")
+                                                           : "update";
+    s += (s.empty() ? "" : " + ") + name;
+  }
+  return s;
+}
+
+}  // namespace kiln::jit

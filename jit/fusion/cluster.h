@@ -1,0 +1,40 @@
+// Which nodes run as one kernel. A cluster is a set of nodes that share an iteration space:
+//   pointwise operators of one shape and layout, with any number of outputs;
+//   a reduction range over that shape: reductions over it, what feeds them, and what uses their results, in passes over the row;
+//   one affine operator (pooling), whose operands' pointwise producers are computed where it reads and whose pointwise users are
+//   computed where it writes.
+// Contractions, reorders and updates are steps of their own (an update takes in what computes its source).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tracer/graph.h"
+
+namespace kiln::jit {
+
+enum class StepKind : uint8_t { kernel, contraction, reorder, update, opaque };
+
+struct Cluster {
+  StepKind kind = StepKind::kernel;
+  std::vector<tracer::NodeIndex> nodes;  // in topological order
+  eager::Dims space;                     // logical iteration shape (kernel, update)
+  tracer::Layout layout = tracer::Layout::plain;
+  int first_reduced = 0, reduced_count = 0;
+  tracer::NodeIndex affine = ~0u;        // the affine operator, if any
+  bool has_affine() const { return affine != ~0u; }
+};
+
+// Clusters in an order in which they can run. `cluster_of[node]`; inputs and views belong to none (~0u).
+struct Partition {
+  std::vector<Cluster> clusters;
+  std::vector<uint32_t> cluster_of;
+};
+Partition fuse(const tracer::Graph&);
+
+// The value in whose memory v lives: v itself, or what a chain of views looks at.
+tracer::ValueId base_of(const tracer::Graph&, tracer::ValueId);
+
+std::string describe(const tracer::Graph&, const Cluster&);  // "relu + max_pool2d"
+
+}  // namespace kiln::jit

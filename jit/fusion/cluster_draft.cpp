@@ -1,0 +1,291 @@
+#include "jit/fusion/cluster_draft.h"
+
+#include <algorithm>
+#include <set>
+
+namespace kiln::jit {
+namespace {
+
+using codegen::Layout;
+using codegen::Value;
+using eager::Dims;
+using eager::IndexMap;
+using eager::KernelDraft;
+using tracer::Graph;
+using tracer::Node;
+using tracer::NodeIndex;
+using tracer::NodeKind;
+using tracer::Operand;
+using tracer::ValueId;
+
+constexpr int64_t kBlock = 16;
+
+// [N, C, H, W] as loops over [N, C/16, H, W, 16].
+Dims blocked_extents(const Dims& extents) {
+  Dims d = extents;
+  d[1] = extents[1] / kBlock;
+  d.push_back(kBlock);
+  return d;
+}
+
+// The same map over the split iteration: dimension 1 becomes 16 * (its block) + the last dimension.
+IndexMap split_channels(const IndexMap& m) {
+  IndexMap s = m;
+  s.iteration = m.iteration + 1;
+  for (int d = 0; d < m.rank; ++d) {
+    s.coefficient[d][m.iteration] = m.coefficient[d][1];
+    s.coefficient[d][1] = m.coefficient[d][1] * kBlock;
+  }
+  return s;
+}
+
+class Drafter final : public eager::AffineContext {
+ public:
+  Drafter(const Graph& g, const Cluster& c, const std::vector<bool>& stored) : g_(g), c_(c), stored_(stored) {}
+
+  std::optional<DraftedCluster> run() {
+    if (c_.nodes.size() == 1 && c_.reduced_count && eager::splits_reduction(c_.space, step())) return split_reduction();
+    if (c_.has_affine()) {
+      const Node& n = g_.nodes[c_.affine];
+      affine_ = &n;
+      for (const Operand& o : n.operands) affine_inputs_.push_back(operand_type(g_, o));
+      affine_outputs_ = types_of(n);
+      n.op->affine(*this);
+    } else {
+      draft_.emplace(c_.layout == Layout::blocked16 ? blocked_extents(c_.space) : c_.space, c_.first_reduced, c_.reduced_count);
+    }
+    for (NodeIndex i : c_.nodes) store_outputs(g_.nodes[i]);
+    if (c_.reduced_count && !draft_->reduced_collapses()) return std::nullopt;
+    result_.kernels.push_back(std::move(*draft_).finish());
+    collect();
+    return std::move(result_);
+  }
+
+  // ---- AffineContext: the affine operator's own view of the draft ----
+
+  codegen::Builder& b() override { return draft_->b(); }
+  const eager::Attrs& attrs() const override { return affine_->attrs; }
+  std::span<const eager::OperandType> inputs() const override { return affine_inputs_; }
+  std::span<const eager::TensorType> outputs() const override { return affine_outputs_; }
+  void iterate(const Dims& extents) override { draft_.emplace(blocked() ? blocked_extents(extents) : extents); }
+  Value index(int dimension) override {
+    // Pooling rules ask for rows and columns only; the channel is split.
+    check(!blocked() || dimension != 1, "the channel's index in a blocked layout");
+    return draft_->index(dimension);
+  }
+  Value load(int operand, const IndexMap& at) override { return value_of(affine_->operands[static_cast<size_t>(operand)], at); }
+  Value load(int operand, const IndexMap& at, Value mask, codegen::Operand otherwise) override {
+    mask_ = mask;
+    const Value inside = value_of(affine_->operands[static_cast<size_t>(operand)], at);
+    mask_ = {};
+    return draft_->b().select(mask, inside, otherwise);
+  }
+  void store(int output, const IndexMap& at, Value v) override {
+    const IndexMap m = blocked() ? split_channels(at) : at;
+    const ValueId id = affine_->first_output + static_cast<uint32_t>(output);
+    known_.push_back({id, m, v});
+    if (output == 0) affine_at_ = m;
+  }
+
+ private:
+  bool blocked() const { return c_.layout == Layout::blocked16; }
+  eager::ReductionShape step() const { return {c_.first_reduced, c_.reduced_count, true}; }
+
+  std::vector<eager::TensorType> types_of(const Node& n) const {
+    std::vector<eager::TensorType> types;
+    for (uint32_t k = 0; k < n.outputs; ++k) {
+      const tracer::Type& t = g_.type(n.first_output + k);
+      types.push_back({t.dtype, constant_shape(t)});
+    }
+    return types;
+  }
+
+  Value value_of(const Operand& o, const IndexMap& at) { return eval(o.id, blocked() ? split_channels(at) : at); }
+
+  // ---- where each of the cluster's values is computed ----
+
+  // The index of a value of this shape at the kernel's current position.
+  IndexMap position(const Dims& shape) const {
+    if (c_.has_affine()) return affine_at_;
+    const int rank = c_.space.size();
+    if (shape == c_.space) return blocked() ? split_channels(IndexMap::identity(rank)) : IndexMap::identity(rank);
+    IndexMap m;  // a row's result: the reduced axes are 1, or gone
+    m.rank = shape.size();
+    m.iteration = rank;
+    const bool kept = shape.size() == rank;
+    for (int d = 0, at = 0; d < rank; ++d) {
+      const bool reduced = d >= c_.first_reduced && d < c_.first_reduced + c_.reduced_count;
+      if (reduced && !kept) continue;
+      if (!reduced) m.coefficient[at][d] = 1;
+      ++at;
+    }
+    return m;
+  }
+
+  bool computes(ValueId v) const {
+    const NodeIndex n = g_.values[v].node;
+    return g_.nodes[n].kind == NodeKind::operation && std::ranges::binary_search(c_.nodes, n);
+  }
+
+  Value eval(ValueId v, const IndexMap& at) {
+    for (const Known& k : known_)
+      if (k.value == v && k.at == at && !mask_) return k.expression;
+    if (!computes(v)) return load_from(v, at);
+    const Node& n = g_.producer(v);
+    if (n.op->reduction) {
+      const DType dtype = g_.type(v).dtype;
+      const Value x = draft_->b().cast(eval(n.operands[0].id, IndexMap::identity(c_.space.size())), dtype);
+      const Value r = draft_->b().reduce(*n.op->reduction, x);
+      known_.push_back({v, at, r});
+      return r;
+    }
+    check(!n.op->affine, "an affine operator away from its own index");
+    const std::vector<Value> outputs = pointwise(n, at);
+    if (!mask_)
+      for (uint32_t k = 0; k < n.outputs; ++k) known_.push_back({n.first_output + k, at, outputs[k]});
+    return outputs[g_.values[v].output];
+  }
+
+  std::vector<Value> pointwise(const Node& n, const IndexMap& at) {
+    std::vector<eager::OperandType> inputs;
+    for (const Operand& o : n.operands) inputs.push_back(operand_type(g_, o));
+    const std::vector<eager::TensorType> outputs = types_of(n);
+    eager::EmitContext context{
+        draft_->b(), inputs, n.attrs, outputs,
+        [&](int i, const IndexMap& where) { return eval(n.operands[static_cast<size_t>(i)].id, where); },
+        [&](int i, DType t) { return scalar(n.operands[static_cast<size_t>(i)].id, t); },
+        [&](const IndexMap& where, int axis) { return axis_index(where, axis); },
+    };
+    return emit_pointwise(*n.op, context, at);
+  }
+
+  Value axis_index(const IndexMap& at, int axis) {
+    codegen::Builder& b = draft_->b();
+    Value sum = b.constant_bits(DType::I64, static_cast<uint64_t>(at.base[axis]));
+    for (int d = 0; d < at.iteration; ++d)
+      if (const int64_t c = at.coefficient[axis][d]) sum = b.add(sum, b.mul(draft_->index(d), b.constant_bits(DType::I64, static_cast<uint64_t>(c))));
+    return sum;
+  }
+
+  Value scalar(uint32_t number, DType dtype) {
+    auto& slots = result_.scalar_slots;
+    auto at = std::ranges::find_if(slots, [&](const auto& s) { return s.number == number && s.dtype == dtype; });
+    if (at == slots.end()) at = slots.insert(slots.end(), {number, dtype});
+    return draft_->scalar(static_cast<int>(at - slots.begin()), dtype);
+  }
+
+  // ---- memory ----
+
+  // Offset and stride per iteration dimension of the value's element at `at`.
+  std::pair<int64_t, Dims> address(const Location& l, const IndexMap& at) const {
+    if (l.layout == Layout::plain) return {l.offset + at.offset(l.strides), at.iteration_strides(l.strides)};
+    // Blocked: channel = 16 * block + lane, so its row of the map must be exactly that of a split dimension.
+    const int64_t h = l.shape[2], w = l.shape[3];
+    const Dims strides{l.shape[1] * h * w, 0, w * kBlock, kBlock};
+    Dims steps = at.iteration_strides(strides);
+    int64_t offset = at.offset(strides);
+    for (int d = 0; d < at.iteration; ++d) {
+      const int64_t c = at.coefficient[1][d];
+      check(c == 0 || c == 1 || c % kBlock == 0, "a channel index that a blocked layout cannot follow");
+      steps[d] += c == 1 ? 1 : c / kBlock * (h * w * kBlock);
+    }
+    check(at.base[1] % kBlock == 0, "a channel offset that a blocked layout cannot follow");
+    return {offset + at.base[1] / kBlock * (h * w * kBlock), steps};
+  }
+
+  Value load_from(ValueId v, const IndexMap& at) {
+    const Location l = locate(g_, v);
+    const auto [offset, strides] = address(l, at);
+    const DType dtype = g_.type(v).dtype;
+    reads_.insert(l.tensor);
+    if (mask_) return draft_->load(static_cast<int>(l.tensor), dtype, offset, strides, mask_, draft_->b().constant(dtype, 0));
+    return draft_->load(static_cast<int>(l.tensor), dtype, offset, strides);
+  }
+
+  void store_outputs(const Node& n) {
+    if (n.kind == NodeKind::update) {
+      const Dims window = c_.space;
+      const Value v = eval(n.operands[1].id, position(window));
+      const IndexMap at = position(window);
+      Dims strides(n.window.strides.begin(), n.window.strides.end());
+      draft_->store(static_cast<int>(n.first_output), g_.type(n.first_output).dtype, n.window.offset.constant() + at.offset(strides),
+                    at.iteration_strides(strides), v);
+      writes_.insert(n.first_output);
+      return;
+    }
+    for (uint32_t k = 0; k < n.outputs; ++k) {
+      const ValueId v = n.first_output + k;
+      if (!stored_[v]) continue;
+      const IndexMap at = position(constant_shape(g_.type(v)));
+      const Location l = locate(g_, v);
+      const auto [offset, strides] = address(l, at);
+      draft_->store(static_cast<int>(v), g_.type(v).dtype, offset, strides, eval(v, at));
+      writes_.insert(v);
+    }
+  }
+
+  // A large reduction alone: block results, then their tree.
+  std::optional<DraftedCluster> split_reduction() {
+    const Node& n = g_.nodes[c_.nodes[0]];
+    const ValueId v = n.first_output;
+    const DType dtype = g_.type(v).dtype;
+    const eager::ReductionRequest request{c_.space, step(), *n.op->reduction, dtype, kPartials};
+    const auto emit = [&](KernelDraft& d) {
+      const Location l = locate(g_, n.operands[0].id);
+      const auto [offset, strides] = address(l, IndexMap::identity(c_.space.size()));
+      reads_.insert(l.tensor);
+      return d.b().cast(d.load(static_cast<int>(l.tensor), g_.type(n.operands[0].id).dtype, offset, strides), dtype);
+    };
+    const auto finish = [&](KernelDraft& d, Value r) {
+      const auto [offset, strides] = address(locate(g_, v), position(constant_shape(g_.type(v))));
+      d.store(static_cast<int>(v), dtype, offset, strides, r);
+      writes_.insert(v);
+    };
+    auto drafted = eager::draft_reduction(request, emit, finish);
+    if (!drafted) return std::nullopt;
+    result_.kernels = std::move(drafted->kernels);
+    if (result_.kernels.size() > 1) result_.partials = drafted->partials;
+    collect();
+    return std::move(result_);
+  }
+
+  void collect() {
+    result_.reads.assign(reads_.begin(), reads_.end());
+    result_.writes.assign(writes_.begin(), writes_.end());
+  }
+
+  struct Known {
+    ValueId value;
+    IndexMap at;
+    Value expression;
+  };
+  const Graph& g_;
+  const Cluster& c_;
+  const std::vector<bool>& stored_;
+  std::optional<KernelDraft> draft_;
+  std::vector<Known> known_;
+  Value mask_;                       // of the tap being read, in pooling with padding
+  const Node* affine_ = nullptr;
+  std::vector<eager::OperandType> affine_inputs_;
+  std::vector<eager::TensorType> affine_outputs_;
+  IndexMap affine_at_;               // where the affine operator stores
+  std::set<ValueId> reads_, writes_;
+  DraftedCluster result_;
+};
+
+}  // namespace
+
+Location locate(const Graph& g, ValueId v) {
+  const Node& n = g.producer(v);
+  const Dims shape = constant_shape(g.type(v));
+  if (n.kind == NodeKind::view) {
+    const ValueId base = n.operands[0].id;
+    check(g.producer(base).kind != NodeKind::view, "a view of a view");
+    return {base, n.window.offset.constant(), Dims(n.window.strides.begin(), n.window.strides.end()), Layout::plain, shape};
+  }
+  return {v, 0, eager::contiguous_strides(shape), g.values[v].layout, shape};
+}
+
+std::optional<DraftedCluster> draft(const Graph& g, const Cluster& c, const std::vector<bool>& stored) { return Drafter(g, c, stored).run(); }
+
+}  // namespace kiln::jit

@@ -1,0 +1,38 @@
+// From a cluster to the kernel it runs as: each value is asked for at an index map; what the cluster computes becomes expression, what it
+// reads becomes loads at the composed address. Uses the same drafting and operator emission as eager mode (eager/lowering.h).
+#pragma once
+
+#include <optional>
+
+#include "eager/lowering.h"
+#include "jit/fusion/cluster.h"
+
+namespace kiln::jit {
+
+// Where a value lies: elements of the memory of `tensor` (a value that is materialised), in row-major or blocked order.
+struct Location {
+  tracer::ValueId tensor;
+  int64_t offset = 0;                 // elements
+  eager::Dims strides;                // per axis; meaningless when blocked
+  codegen::Layout layout = codegen::Layout::plain;
+  eager::Dims shape;
+};
+Location locate(const tracer::Graph&, tracer::ValueId);
+
+struct DraftedCluster {
+  std::vector<eager::LoweredKernel> kernels;       // BufferUse::tensor: a ValueId (an update's: the updated value), or partials below
+  std::vector<int> scalars;                        // unused numbers are allowed: LoweredKernel::scalars index `scalar_slots`
+  struct ScalarSlot {
+    uint32_t number;                               // the graph's scalar
+    DType dtype;                                   // in which the kernel reads it
+  };
+  std::vector<ScalarSlot> scalar_slots;
+  std::optional<eager::TensorType> partials;       // temporary between two kernels, tensor number kPartials
+  std::vector<tracer::ValueId> reads, writes;      // materialised values
+};
+inline constexpr int kPartials = -2;
+
+// `stored[v]`: is value v wanted outside the cluster. nullopt: an access does not cross the reduced range evenly; run the nodes apart.
+std::optional<DraftedCluster> draft(const tracer::Graph&, const Cluster&, const std::vector<bool>& stored);
+
+}  // namespace kiln::jit

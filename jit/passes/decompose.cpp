@@ -1,0 +1,85 @@
+#include <numeric>
+
+#include "eager/lowering.h"
+#include "jit/passes/pass.h"
+
+namespace kiln::jit {
+namespace {
+
+using tracer::Dim;
+using tracer::Graph;
+using tracer::Node;
+using tracer::NodeKind;
+using tracer::Operand;
+using tracer::Type;
+using tracer::ValueId;
+using tracer::Window;
+
+// The same elements under another shape.
+ValueId reshaped(Graph& g, ValueId v, const std::vector<Dim>& shape) {
+  if (g.type(v).shape == shape) return v;
+  return g.add_view(v, {0, shape, tracer::row_major_strides(shape)});
+}
+
+// Contractions read their operands row-major and whole: any other window is copied first, as eager mode does.
+void copy_awkward_operands(Graph& g, size_t node) {
+  for (size_t i = 0; i < g.nodes[node].operands.size(); ++i) {
+    const Operand o = g.nodes[node].operands[i];
+    if (!o.is_value() || g.producer(o.id).kind != NodeKind::view) continue;
+    const Window& w = g.producer(o.id).window;
+    const std::vector<int64_t> plain = tracer::row_major_strides(w.shape);
+    bool awkward = false;
+    for (size_t d = 0; d < w.shape.size(); ++d) awkward |= w.shape[d] != Dim(1) && w.strides[d] != plain[d];
+    if (!awkward) continue;
+    Node copy;
+    copy.op = eager::find_operator("copy_to");
+    const Type type = g.type(o.id);
+    copy.operands = {o};
+    copy.attrs = {eager::Attr(type.dtype), eager::Attr(constant_shape(type))};
+    g.nodes[node].operands[i] = Operand::value(g.add(std::move(copy), {type}));
+  }
+}
+
+// A reduction over scattered axes becomes one per adjacent range, last first (the canonical order: eager/lowering.h).
+ValueId split_reduction(Graph& g, const Node& n) {
+  const bool keepdims = std::get<bool>(n.attrs[1]);
+  const auto steps = eager::reduction_steps(constant_shape(g.type(n.operands[0].id)), n.attrs[0], keepdims);
+  if (steps.size() <= 1) return n.first_output;
+  const Type result = g.type(n.first_output);
+  ValueId v = n.operands[0].id;
+  for (const eager::ReductionShape& step : steps) {
+    Node part;
+    part.op = n.op;
+    part.operands = {Operand::value(v)};
+    part.attrs = n.attrs;
+    eager::Dims axes;
+    Type type{result.dtype, g.type(v).shape};
+    for (int a = step.first; a < step.first + step.count; ++a) {
+      axes.push_back(a);
+      type.shape[static_cast<size_t>(a)] = 1;
+    }
+    part.attrs[0] = eager::Attr(axes);
+    part.attrs[1] = eager::Attr(true);
+    v = g.add(std::move(part), {std::move(type)});
+  }
+  return reshaped(g, v, result.shape);
+}
+
+}  // namespace
+
+void decompose(Graph& g) {
+  std::vector<ValueId> forward(g.values.size());
+  std::iota(forward.begin(), forward.end(), 0);
+  const size_t nodes = g.nodes.size();
+  for (size_t i = 0; i < nodes; ++i) {
+    if (g.nodes[i].kind != NodeKind::operation) continue;
+    if (g.nodes[i].op->contraction) copy_awkward_operands(g, i);
+    if (g.nodes[i].op->reduction) {
+      const Node n = g.nodes[i];
+      forward[n.first_output] = split_reduction(g, n);
+    }
+  }
+  g.rewrite(forward);
+}
+
+}  // namespace kiln::jit

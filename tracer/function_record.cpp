@@ -1,0 +1,59 @@
+#include "tracer/function_record.h"
+
+#include <algorithm>
+
+namespace kiln::tracer {
+namespace {
+std::atomic<SourceLocation> locate{nullptr};
+}
+
+void install_source_location(SourceLocation f) { locate.store(f); }
+
+std::string source_location() {
+  const SourceLocation f = locate.load();
+  return f ? f() : std::string();
+}
+
+void FunctionRecord::note_run(const std::shared_ptr<const Program>& program, eager::FlushReason reason, double first_compile_ms) {
+  std::lock_guard lock(mutex_);
+  compile_ms_ += first_compile_ms;
+  auto trace = std::find_if(traces_.begin(), traces_.end(), [&](const TraceRecord& t) { return t.program == program; });
+  if (trace == traces_.end()) trace = traces_.insert(traces_.end(), TraceRecord{program, 0, {}});
+  ++trace->runs;
+  auto flush = std::find_if(trace->flushes.begin(), trace->flushes.end(), [&](const Flush& f) { return f.reason == reason; });
+  if (flush == trace->flushes.end()) {
+    // The first flush for a reason names its line; asking at each would cost more than the flush.
+    const std::string where = reason == eager::FlushReason::function_end ? std::string() : source_location();
+    flush = trace->flushes.insert(trace->flushes.end(), Flush{reason, where, 0});
+  }
+  ++flush->count;
+}
+
+void FunctionRecord::note_fallback(const std::string& reason) {
+  std::lock_guard lock(mutex_);
+  ++fallbacks_[reason];
+}
+
+std::vector<TraceRecord> FunctionRecord::traces() const {
+  std::lock_guard lock(mutex_);
+  return traces_;
+}
+
+std::map<std::string, uint64_t> FunctionRecord::fallbacks() const {
+  std::lock_guard lock(mutex_);
+  return fallbacks_;
+}
+
+double FunctionRecord::compile_ms() const {
+  std::lock_guard lock(mutex_);
+  return compile_ms_;
+}
+
+void FunctionRecord::clear() {
+  std::lock_guard lock(mutex_);
+  traces_.clear();
+  fallbacks_.clear();
+  compile_ms_ = 0;
+}
+
+}  // namespace kiln::tracer

@@ -1,0 +1,54 @@
+// What is known of one decorated function: its programs, why they ended, what they cost. explain() reads it.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "eager/dispatch.h"
+#include "tracer/program.h"
+
+namespace kiln::tracer {
+
+// One way a segment ended: where in the user's source, why, how often.
+struct Flush {
+  eager::FlushReason reason;
+  std::string where;       // "file.py:12", empty at the function's end
+  uint64_t count = 0;
+};
+
+struct TraceRecord {
+  std::shared_ptr<const Program> program;
+  uint64_t runs = 0;
+  std::vector<Flush> flushes;
+};
+
+class FunctionRecord {
+ public:
+  explicit FunctionRecord(std::string name) : name(std::move(name)) {}
+  const std::string name;
+  std::atomic<uint64_t> calls{0};
+
+  void note_run(const std::shared_ptr<const Program>&, eager::FlushReason, double first_compile_ms);
+  void note_fallback(const std::string& reason);  // a call that ran undeferred, or an operator that did
+  std::vector<TraceRecord> traces() const;        // in order of first use
+  std::map<std::string, uint64_t> fallbacks() const;
+  double compile_ms() const;
+  void clear();
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<TraceRecord> traces_;
+  std::map<std::string, uint64_t> fallbacks_;
+  double compile_ms_ = 0;
+};
+
+// Installed by a front end: the source line now running, for flushes in the middle of a function.
+using SourceLocation = std::string (*)();
+void install_source_location(SourceLocation);
+std::string source_location();
+
+}  // namespace kiln::tracer

@@ -1,0 +1,209 @@
+#include "tracer/recorder.h"
+
+#include <chrono>
+
+#include "eager/tape.h"
+
+namespace kiln::tracer {
+namespace {
+
+using eager::FlushReason;
+using eager::Storage;
+using eager::Tensor;
+
+constexpr size_t kMaxPendingCalls = 10'000;
+// A shared storage larger than this is read at the call rather than copied: a copy would cost more than fusion gains.
+constexpr int64_t kMaxSnapshotBytes = 1 << 20;
+
+// Operators called while recorded work runs (snapshots, an executor's copies) must not be recorded themselves.
+class Undeferred {
+ public:
+  Undeferred() : before_(eager::current_recorder()) { eager::set_recorder(nullptr); }
+  ~Undeferred() { eager::set_recorder(before_); }
+
+ private:
+  eager::Recorder* before_;
+};
+
+double milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+SegmentRecorder::~SegmentRecorder() { forget(); }
+
+uint32_t SegmentRecorder::slot_of(Storage& s) {
+  if (s.recorder() == this) return s.slot();
+  if (s.recorder() != nullptr) s.recorder()->flush(FlushReason::other_thread);
+  const auto slot = static_cast<uint32_t>(storages_.size());
+  storages_.push_back({eager::Ref<Storage>(&s), static_cast<int64_t>(s.bytes())});
+  s.set_pending(this, slot, false);
+  return slot;
+}
+
+void SegmentRecorder::add_operand(const eager::Operand& o) {
+  if (o.is_tensor()) {
+    words_.add_tensor(slot_of(o.tensor.storage()), o.tensor);
+  } else if (o.is_scalar()) {
+    words_.add_scalar(o.scalar.kind);
+    scalars_.push_back(o.scalar);
+  } else {
+    words_.add_absent();
+  }
+}
+
+// Memory that someone outside can write must be read now. `run_now` is set where a copy would be too large.
+eager::Operand SegmentRecorder::snapshot_if_shared(const eager::Operand& o, bool* run_now) {
+  if (!o.is_tensor() || !o.tensor.storage().shared()) return o;
+  if (o.tensor.numel() * size_of(o.tensor.dtype()) > kMaxSnapshotBytes) {
+    *run_now = true;
+    return o;
+  }
+  const Undeferred undeferred;
+  const eager::NoGrad no_grad;
+  Tensor copy = Tensor::empty(o.tensor.shape(), o.tensor.dtype());
+  eager::write(copy, o);
+  return copy;
+}
+
+bool SegmentRecorder::record(const eager::Operator& op, const eager::Arguments& arguments, std::span<const eager::TensorType> types,
+                             Tensor* outputs) {
+  std::lock_guard lock(mutex_);
+  bool run_now = op.shape_from_data;
+  bool any_shared = false;
+  for (const eager::Operand& o : arguments.operands) any_shared |= o.is_tensor() && o.tensor.storage().shared();
+  std::vector<eager::Operand> snapshots;
+  if (any_shared)
+    for (const eager::Operand& o : arguments.operands) snapshots.push_back(snapshot_if_shared(o, &run_now));
+  if (run_now) {
+    flush(op.shape_from_data ? FlushReason::shape_from_data : FlushReason::shared_storage);
+    return false;
+  }
+  check_limit();
+  const std::span<const eager::Operand> operands = any_shared ? std::span<const eager::Operand>(snapshots) : arguments.operands;
+  words_.begin_call(&op, operands.size());
+  for (const eager::Operand& o : operands) add_operand(o);
+  words_.add_attrs(arguments.attrs);
+  words_.add_outputs(static_cast<uint32_t>(storages_.size()), types);
+  for (size_t i = 0; i < types.size(); ++i) {
+    outputs[i] = Tensor::pending(types[i].shape, types[i].dtype);
+    Storage& s = outputs[i].storage();
+    s.set_pending(this, static_cast<uint32_t>(storages_.size()), true);
+    storages_.push_back({eager::Ref<Storage>(&s), -1});
+  }
+  return true;
+}
+
+bool SegmentRecorder::record_write(const Tensor& destination, const eager::Operand& source) {
+  std::lock_guard lock(mutex_);
+  if (destination.storage().shared()) {  // visible outside: the write happens at the call
+    flush(FlushReason::shared_storage);
+    return false;
+  }
+  bool run_now = false;
+  const eager::Operand snapshot = snapshot_if_shared(source, &run_now);
+  if (run_now) {
+    flush(FlushReason::shared_storage);
+    return false;
+  }
+  check_limit();
+  words_.begin_call(nullptr, 2);
+  add_operand(destination);
+  add_operand(snapshot);
+  Storage& s = destination.storage();
+  s.set_pending(this, s.slot(), true);
+  return true;
+}
+
+void SegmentRecorder::check_limit() {
+  if (words_.calls() >= kMaxPendingCalls) flush(FlushReason::limit);
+}
+
+std::shared_ptr<const Program> SegmentRecorder::program(double* compile_ms) {
+  // Which contents are still wanted: someone but us holds the storage. It is part of the key, since it decides what is stored.
+  std::vector<bool> visible(storages_.size());
+  key_.assign(words_.words().begin(), words_.words().end());
+  uint64_t bits = 0;
+  for (size_t s = 0; s < storages_.size(); ++s) {
+    visible[s] = storages_[s].storage->use_count() > 1;
+    bits = bits << 1 | (visible[s] ? 1 : 0);
+    if (s % 64 == 63 || s + 1 == storages_.size()) {
+      key_.push_back(bits);
+      bits = 0;
+    }
+    if (storages_[s].leaf_bytes >= 0) key_.push_back(static_cast<uint64_t>(storages_[s].leaf_bytes));
+  }
+  const uint64_t hash = hash_words(key_);
+  ProgramCache& cache = ProgramCache::instance();
+  if (auto found = cache.find(key_, hash)) return found;
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<int64_t> leaf_bytes;
+  for (const Entry& e : storages_) leaf_bytes.push_back(e.leaf_bytes);
+  std::shared_ptr<const Program> made = installed_compiler()(words_.build(leaf_bytes, visible));
+  *compile_ms = milliseconds_since(start);
+  cache.insert(key_, hash, made);
+  return made;
+}
+
+void SegmentRecorder::flush(FlushReason reason) {
+  std::lock_guard lock(mutex_);
+  if (words_.calls() == 0) {
+    forget();
+    return;
+  }
+  const Undeferred undeferred;
+  double compile_ms = 0;
+  const std::shared_ptr<const Program> p = program(&compile_ms);
+  std::vector<Storage*> storages;
+  storages.reserve(storages_.size());
+  for (const Entry& e : storages_) storages.push_back(e.storage.get());
+  p->run({storages, scalars_});  // an error leaves everything pending, as it was
+  if (function_) function_->note_run(p, reason, compile_ms);
+  forget();
+}
+
+void SegmentRecorder::forget() {
+  for (const Entry& e : storages_) e.storage->clear_pending();
+  storages_.clear();
+  scalars_.clear();
+  words_.clear();
+}
+
+namespace {
+
+struct ThreadState {
+  std::unique_ptr<SegmentRecorder> recorder;
+  int depth = 0;
+};
+thread_local ThreadState state;
+
+}  // namespace
+
+SegmentScope::SegmentScope(std::shared_ptr<FunctionRecord> function) {
+  function->calls.fetch_add(1, std::memory_order_relaxed);
+  outermost_ = state.depth++ == 0;
+  if (!outermost_) return;
+  if (!state.recorder) state.recorder = std::make_unique<SegmentRecorder>();
+  state.recorder->set_function(std::move(function));
+  eager::set_recorder(state.recorder.get());
+}
+
+void SegmentScope::end(FlushReason reason) {
+  if (!open_) return;
+  open_ = false;
+  --state.depth;
+  if (!outermost_) return;
+  eager::set_recorder(nullptr);
+  state.recorder->flush(reason);
+}
+
+SegmentScope::~SegmentScope() {
+  try {
+    end(FlushReason::exception);
+  } catch (const Error&) {
+    // The values stay pending; whoever reads them gets the error.
+  }
+}
+
+}  // namespace kiln::tracer

@@ -1,0 +1,63 @@
+// Segments: inside a captured function, operators are written down instead of run, and run fused when something needs a value.
+//
+// One recorder serves a thread. It owns the memory-less storages of results, notes which existing storages are read or written, and at a
+// flush finds (or compiles) the program of what was recorded and runs it. Nothing here can be stale: Python ran every line.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "eager/dispatch.h"
+#include "tracer/function_record.h"
+#include "tracer/program_cache.h"
+#include "tracer/segment_words.h"
+
+namespace kiln::tracer {
+
+class SegmentRecorder final : public eager::Recorder {
+ public:
+  SegmentRecorder() = default;
+  ~SegmentRecorder() override;
+
+  bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType> types, eager::Tensor* outputs) override;
+  bool record_write(const eager::Tensor& destination, const eager::Operand& source) override;
+  void flush(eager::FlushReason) override;
+
+  size_t pending() const { return words_.calls(); }
+  void set_function(std::shared_ptr<FunctionRecord> f) { function_ = std::move(f); }
+
+ private:
+  struct Entry {
+    eager::Ref<eager::Storage> storage;
+    int64_t leaf_bytes;  // -1: made by a recorded call
+  };
+  uint32_t slot_of(eager::Storage&);
+  void add_operand(const eager::Operand&);
+  eager::Operand snapshot_if_shared(const eager::Operand&, bool* run_now);
+  void check_limit();
+  void forget();
+  std::shared_ptr<const Program> program(double* compile_ms);
+
+  std::recursive_mutex mutex_;  // another thread may ask for a value of ours
+  SegmentWords words_;
+  std::vector<Entry> storages_;
+  std::vector<eager::Scalar> scalars_;
+  std::vector<uint64_t> key_;
+  std::shared_ptr<FunctionRecord> function_;
+};
+
+// The scope of one captured call on this thread. Scopes nest: only the outermost flushes at its end.
+class SegmentScope {
+ public:
+  explicit SegmentScope(std::shared_ptr<FunctionRecord>);
+  ~SegmentScope();                        // flushes if end() did not; errors are swallowed only then
+  void end(eager::FlushReason);           // throws what running the pending work throws
+  SegmentScope(const SegmentScope&) = delete;
+
+ private:
+  bool outermost_ = false;
+  bool open_ = true;
+};
+
+}  // namespace kiln::tracer

@@ -1,0 +1,223 @@
+#include "tracer/segment_words.h"
+
+#include <bit>
+
+namespace kiln::tracer {
+namespace {
+
+// Tags of words. A call is: op pointer, operand count, operands, attribute number and content, outputs.
+enum Tag : uint64_t { kAbsent = 1, kScalar = 2, kTensor = 3 };
+
+uint64_t pack(uint64_t tag, uint64_t dtype_or_kind, uint64_t number) { return tag | dtype_or_kind << 8 | number << 16; }
+
+}  // namespace
+
+void SegmentWords::begin_call(const eager::Operator* op, size_t operands) {
+  words_.push_back(reinterpret_cast<uintptr_t>(op));
+  words_.push_back(operands);
+  ++calls_;
+}
+
+void SegmentWords::add_absent() { words_.push_back(kAbsent); }
+
+void SegmentWords::add_scalar(DTypeKind kind) { words_.push_back(pack(kScalar, static_cast<uint64_t>(kind), 0)); }
+
+void SegmentWords::add_dims(const eager::Dims& d) {
+  words_.push_back(static_cast<uint64_t>(d.size()));
+  for (int64_t v : d) words_.push_back(static_cast<uint64_t>(v));
+}
+
+void SegmentWords::add_tensor(uint32_t storage, const eager::Tensor& t) {
+  words_.push_back(pack(kTensor, static_cast<uint64_t>(t.dtype()), storage));
+  words_.push_back(static_cast<uint64_t>(t.offset()));
+  add_dims(t.shape());
+  for (int64_t s : t.strides()) words_.push_back(static_cast<uint64_t>(s));
+}
+
+void SegmentWords::add_attrs(const eager::Attrs& attrs) {
+  words_.push_back(attrs.size());
+  if (attrs.empty()) return;
+  words_.push_back(attrs_.size());
+  attrs_.push_back(attrs);
+  for (const eager::Attr& a : attrs) {
+    words_.push_back(a.index());
+    if (const auto* b = std::get_if<bool>(&a)) words_.push_back(*b);
+    if (const auto* i = std::get_if<int64_t>(&a)) words_.push_back(static_cast<uint64_t>(*i));
+    if (const auto* f = std::get_if<double>(&a)) words_.push_back(std::bit_cast<uint64_t>(*f));
+    if (const auto* t = std::get_if<DType>(&a)) words_.push_back(static_cast<uint64_t>(*t));
+    if (const auto* d = std::get_if<eager::Dims>(&a)) add_dims(*d);
+    if (const auto* s = std::get_if<std::string>(&a)) {
+      words_.push_back(s->size());
+      for (char c : *s) words_.push_back(static_cast<unsigned char>(c));
+    }
+  }
+}
+
+void SegmentWords::add_outputs(uint32_t first_storage, std::span<const eager::TensorType> types) {
+  words_.push_back(first_storage);
+  words_.push_back(types.size());
+  for (const eager::TensorType& t : types) {
+    words_.push_back(static_cast<uint64_t>(t.dtype));
+    add_dims(t.shape);
+  }
+}
+
+void SegmentWords::clear() {
+  words_.clear();
+  attrs_.clear();
+  calls_ = 0;
+}
+
+namespace {
+
+class Reader {
+ public:
+  explicit Reader(std::span<const uint64_t> words) : words_(words) {}
+  bool done() const { return at_ == words_.size(); }
+  uint64_t next() { return words_[at_++]; }
+  std::vector<Dim> shape() {
+    std::vector<Dim> d(next());
+    for (Dim& x : d) x = static_cast<int64_t>(next());
+    return d;
+  }
+  void skip_dims() { at_ += words_[at_] + 1; }
+
+ private:
+  std::span<const uint64_t> words_;
+  size_t at_ = 0;
+};
+
+// A tensor operand as the words say it.
+struct TensorWord {
+  uint32_t storage;
+  DType dtype;
+  Window window;
+};
+
+// Turns calls into nodes, following what each storage holds as its value changes.
+class Builder {
+ public:
+  Builder(Graph& graph, const std::vector<int64_t>& leaf_bytes) : graph_(graph), leaf_bytes_(leaf_bytes), current_(leaf_bytes.size(), kNoValue), written_(leaf_bytes.size(), false) {}
+
+  ValueId read(const TensorWord& t) {
+    const ValueId base = content(t);
+    if (is_identity(t.window, graph_.type(base))) return base;
+    return graph_.add_view(base, t.window);
+  }
+
+  void write(const TensorWord& destination, Operand source) {
+    const ValueId base = content(destination);
+    const Type target{destination.dtype, destination.window.shape};
+    const ValueId cast = fitted(source, target);
+    current_[destination.storage] =
+        is_identity(destination.window, graph_.type(base)) ? cast : graph_.add_update(base, cast, destination.window);
+    written_[destination.storage] = true;
+  }
+
+  void define(uint32_t storage, ValueId v) {
+    current_[storage] = v;
+    written_[storage] = true;
+  }
+
+  void finish(const std::vector<bool>& visible) {
+    for (uint32_t s = 0; s < current_.size(); ++s)
+      if (visible[s] && written_[s]) graph_.results.push_back({s, current_[s]});
+  }
+
+ private:
+  // A leaf's first value: shaped as the tensor if that covers the whole storage in order, else flat.
+  ValueId content(const TensorWord& t) {
+    ValueId& v = current_[t.storage];
+    if (v == kNoValue) {
+      const Type whole{t.dtype, t.window.shape};
+      int64_t elements = 1;
+      for (Dim d : t.window.shape) elements *= d.constant();
+      const int64_t held = leaf_bytes_[t.storage] / size_of(t.dtype);
+      v = graph_.add_input(t.storage, elements == held && is_identity(t.window, whole) ? whole : Type{t.dtype, {held}});
+    }
+    return v;
+  }
+
+  // The source as a value of exactly this type: a `copy` operation does broadcasting and casting.
+  ValueId fitted(Operand source, const Type& target) {
+    if (source.is_value() && graph_.type(source.id) == target) return source.id;
+    Node n;
+    n.op = eager::find_operator("copy_to");
+    check(n.op != nullptr, "operator copy_to is not registered");
+    n.operands = {source};
+    n.attrs = {eager::Attr(target.dtype), eager::Attr(constant_shape(target))};
+    return graph_.add(std::move(n), {target});
+  }
+
+  Graph& graph_;
+  const std::vector<int64_t>& leaf_bytes_;
+  std::vector<ValueId> current_;
+  std::vector<bool> written_;
+};
+
+}  // namespace
+
+Graph SegmentWords::build(const std::vector<int64_t>& leaf_bytes, const std::vector<bool>& visible) const {
+  Graph graph;
+  graph.storages = static_cast<uint32_t>(leaf_bytes.size());
+  Builder builder(graph, leaf_bytes);
+  Reader in(words_);
+  while (!in.done()) {
+    const auto* op = reinterpret_cast<const eager::Operator*>(static_cast<uintptr_t>(in.next()));
+    const size_t count = in.next();
+    std::vector<Operand> operands;
+    TensorWord destination{};
+    for (size_t i = 0; i < count; ++i) {
+      const uint64_t word = in.next();
+      switch (static_cast<Tag>(word & 0xff)) {
+        case kAbsent: operands.push_back({}); break;
+        case kScalar: operands.push_back(Operand::scalar(graph.scalars++, static_cast<DTypeKind>(word >> 8 & 0xff))); break;
+        case kTensor: {
+          TensorWord t{static_cast<uint32_t>(word >> 16), static_cast<DType>(word >> 8 & 0xff), {}};
+          t.window.offset = static_cast<int64_t>(in.next());
+          t.window.shape = in.shape();
+          for (size_t d = 0; d < t.window.shape.size(); ++d) t.window.strides.push_back(static_cast<int64_t>(in.next()));
+          if (op == nullptr && i == 0) {
+            destination = std::move(t);
+          } else {
+            operands.push_back(Operand::value(builder.read(t)));
+          }
+        } break;
+      }
+    }
+    if (op == nullptr) {
+      builder.write(destination, operands[0]);
+      continue;
+    }
+    Node node;
+    node.op = op;
+    node.operands = std::move(operands);
+    if (const size_t attrs = in.next()) {
+      node.attrs = attrs_[in.next()];
+      for (size_t i = 0; i < attrs; ++i) {
+        const uint64_t index = in.next();
+        if (index == 0) continue;
+        if (std::holds_alternative<eager::Dims>(node.attrs[i])) {
+          in.skip_dims();
+        } else if (const auto* s = std::get_if<std::string>(&node.attrs[i])) {
+          for (size_t k = 0; k <= s->size(); ++k) in.next();
+        } else {
+          in.next();
+        }
+      }
+    }
+    const auto first_storage = static_cast<uint32_t>(in.next());
+    std::vector<Type> types(in.next());
+    for (Type& t : types) {
+      t.dtype = static_cast<DType>(in.next());
+      t.shape = in.shape();
+    }
+    const auto outputs = static_cast<uint32_t>(types.size());
+    const ValueId first = graph.add(std::move(node), std::move(types));
+    for (uint32_t i = 0; i < outputs; ++i) builder.define(first_storage + i, first + i);
+  }
+  builder.finish(visible);
+  return graph;
+}
+
+}  // namespace kiln::tracer
