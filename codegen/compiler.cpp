@@ -2,6 +2,7 @@
 #include "codegen/compiler.h"
 
 #include <chrono>
+#include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
 #include <unordered_set>
@@ -13,18 +14,18 @@
 namespace kiln::codegen {
 namespace {
 
-using Lock = std::unique_lock<std::shared_mutex>;
-using SharedLock = std::shared_lock<std::shared_mutex>;
+// Plain mutexes: a read-write lock that is held over fork() cannot be unlocked in the child (it knows its writer's thread id).
+using Lock = std::unique_lock<std::mutex>;
 
 struct Shard {
-  std::shared_mutex mutex;
+  std::mutex mutex;
   std::unordered_multimap<uint64_t, std::shared_ptr<CompiledKernel>> kernels;  // by key_of()
 };
 
 // Lives as long as the process: kernels may be let go of after static objects are gone.
 struct Cache {
   std::array<Shard, 16> shards;
-  std::shared_mutex mutex;  // of what follows, and of every kernel's list of codes
+  std::mutex mutex;  // of what follows, and of every kernel's list of codes
   std::unordered_set<CompiledKernel*> alive;
   uint64_t launches_of_the_dead[kBackendNames.size()] = {};
   std::array<std::atomic<uint64_t>, kBackendNames.size()> compiles{};
@@ -53,7 +54,7 @@ std::atomic<uint8_t>& setting() {
 std::shared_ptr<Code> interpreted(CompiledKernel& kernel) { return compile_with(interpreter_backend(), kernel); }
 
 std::shared_ptr<Code> first_code(CompiledKernel& kernel, std::optional<BackendKind> forced) {
-  const SharedLock gate(compile_gate());
+  const std::shared_lock gate(compile_gate());
   std::shared_ptr<Code> code;
   switch (forced.value_or(BackendKind::asmjit)) {
     case BackendKind::interpreter: break;
@@ -132,7 +133,7 @@ std::shared_ptr<CompiledKernel> get(const Kernel& kernel) {
     return nullptr;
   };
   {
-    const SharedLock lock(shard.mutex);
+    const Lock lock(shard.mutex);
     if (auto found = find()) return found;
   }
   verify(kernel);
@@ -162,7 +163,7 @@ void clear_kernel_cache() {
 
 KernelCounters counters() {
   KernelCounters sum{};
-  const SharedLock lock(cache().mutex);
+  const Lock lock(cache().mutex);
   sum.kernels = cache().alive.size();
   for (size_t i = 0; i < kBackendNames.size(); ++i) {
     sum.launches[i] = cache().launches_of_the_dead[i];

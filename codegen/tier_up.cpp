@@ -51,26 +51,30 @@ class TierUp {
   }
 
   void before_fork() {
-    gate_.lock();
+    gate_->lock();
     mutex_.lock();
     lock_kernel_cache();
   }
   void after_fork_in_parent() {
     unlock_kernel_cache();
     mutex_.unlock();
-    gate_.unlock();
+    gate_->unlock();
   }
   void after_fork_in_child() {
-    // The parent's waiters are still counted in the old condition variable: a new one, and the old one is left alone.
-    changed_.release();
+    // The condition variable still counts the parent's waiters, and the gate knows its holder by the parent's thread id: new ones, and
+    // the old ones are left alone.
+    (void)changed_.release();
     changed_ = std::make_unique<std::condition_variable>();
+    (void)gate_.release();
+    gate_ = std::make_unique<std::shared_mutex>();
     started_ = false;
     if (busy_) waiting_.push_front(std::move(current_));
     busy_ = false;
-    after_fork_in_parent();
+    unlock_kernel_cache();
+    mutex_.unlock();
   }
 
-  std::shared_mutex& gate() { return gate_; }
+  std::shared_mutex& gate() { return *gate_; }
 
  private:
   // Under the lock.
@@ -120,7 +124,7 @@ class TierUp {
 
   // False where there is no LLVM to compile with.
   bool compile(CompiledKernel& kernel) {
-    const std::shared_lock gate(gate_);
+    const std::shared_lock gate(*gate_);
     Backend* llvm = llvm_backend();
     if (llvm == nullptr) return false;
     static const bool registered = (at_exit(), true);  // now that LLVM's own exit handlers are, so that ours runs first
@@ -134,7 +138,7 @@ class TierUp {
 
   static void at_exit();
 
-  std::shared_mutex gate_;
+  std::unique_ptr<std::shared_mutex> gate_ = std::make_unique<std::shared_mutex>();
   std::mutex mutex_;  // of what follows
   std::unique_ptr<std::condition_variable> changed_ = std::make_unique<std::condition_variable>();
   std::deque<std::shared_ptr<CompiledKernel>> waiting_;

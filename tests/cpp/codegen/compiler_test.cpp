@@ -1,0 +1,203 @@
+// Kernels in use: the cache, forced back ends, launches on the pool, floating-point state, threads and fork.
+#include "codegen/compiler.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xmmintrin.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+#include <thread>
+
+#include "codegen/builder.h"
+#include "codegen/error.h"
+#include "codegen/math.h"
+#include "codegen/thread_pool.h"
+#include "codegen/tunables.h"
+
+namespace kiln::codegen {
+namespace {
+
+// out = f(x); `tag` makes kernels that no other test has.
+Kernel affine(double tag) {
+  Kernel kernel;
+  Builder b(kernel);
+  const Value x = b.load(b.add_buffer({DType::F32}));
+  b.store(b.add_buffer({DType::F32}), b.fma(x, tag, 1));
+  return kernel;
+}
+
+void launch_over(CompiledKernel& kernel, const std::vector<float>& x, std::vector<float>& y) {
+  y.resize(x.size());
+  void* pointers[] = {const_cast<float*>(x.data()), y.data()};
+  const int64_t strides[] = {4, 4}, extents[] = {static_cast<int64_t>(x.size())};
+  launch(kernel, {.pointers = pointers, .strides = strides, .extents = extents});
+}
+
+struct Compiler : ::testing::Test {
+  std::optional<BackendKind> before = forced_backend();
+  ~Compiler() override { force_backend(before); }
+};
+
+TEST_F(Compiler, OneInstanceForEqualKernels) {
+  const auto first = get(affine(2)), again = get(affine(2)), other = get(affine(3));
+  EXPECT_EQ(first, again);
+  EXPECT_NE(first, other);
+  EXPECT_EQ(first->hash, hash(affine(2)));
+}
+
+TEST_F(Compiler, EachSettingHasItsOwnInstance) {
+  force_backend(std::nullopt);
+  const auto automatic = get(affine(2));
+  force_backend(BackendKind::interpreter);
+  const auto interpreted = get(affine(2));
+  EXPECT_NE(automatic, interpreted);
+  EXPECT_EQ(BackendKind::interpreter, interpreted->code().backend);
+  EXPECT_EQ(interpreted, get(affine(2)));
+}
+
+TEST_F(Compiler, CountsWhatRan) {
+  force_backend(BackendKind::interpreter);
+  const KernelCounters start = counters();
+  auto kernel = get(affine(17));
+  const size_t interpreter = static_cast<size_t>(BackendKind::interpreter);
+  std::vector<float> x(10, 2.0f), y;
+  for (int i = 0; i < 3; ++i) launch_over(*kernel, x, y);
+  EXPECT_EQ(35.0f, y[9]);
+  EXPECT_EQ(3u, kernel->launches());
+  EXPECT_EQ(3u, kernel->launches_by_backend[interpreter]);
+  EXPECT_EQ(start.compiles[interpreter] + 1, counters().compiles[interpreter]);
+  EXPECT_EQ(start.kernels + 1, counters().kernels);
+  kernel.reset();
+  clear_kernel_cache();
+  EXPECT_EQ(start.launches[interpreter] + 3, counters().launches[interpreter]) << "launches outlive their kernels";
+  EXPECT_NE(nullptr, get(affine(17)));
+}
+
+TEST_F(Compiler, RefusesInvalidKernels) {
+  Kernel kernel = affine(2);
+  kernel.nodes[0].slot = 5;
+  EXPECT_THROW(get(kernel), Error);
+}
+
+TEST_F(Compiler, RunsTheSameOnOneThreadAndMany) {
+  const int threads = num_threads();
+  Kernel kernel;
+  Builder b(kernel);
+  const Value x = b.load(b.add_buffer({DType::F32}));
+  b.store(b.add_buffer({DType::F32}), tanh(b, x) * exp(b, x));
+  std::vector<float> in(300'000), one, many;
+  for (size_t i = 0; i < in.size(); ++i) in[i] = std::sin(static_cast<float>(i));
+  const auto compiled = get(kernel);
+  set_num_threads(1);
+  launch_over(*compiled, in, one);
+  set_num_threads(3);
+  launch_over(*compiled, in, many);
+  set_num_threads(threads);
+  EXPECT_EQ(0, std::memcmp(one.data(), many.data(), one.size() * sizeof(float)));
+}
+
+TEST_F(Compiler, EmptySpacesRunNothing) {
+  const auto kernel = get(affine(2));
+  std::vector<float> none, y;
+  const uint64_t before = kernel->launches();
+  launch_over(*kernel, none, y);
+  EXPECT_EQ(before, kernel->launches());
+}
+
+// Kernels see denormals and round to nearest whatever the caller left in MXCSR, and the caller gets it back, on every thread.
+TEST_F(Compiler, ForeignFloatingPointStateIsSetAside) {
+  const auto kernel = get(affine(1));
+  std::vector<float> x(200'000, 0x1p-140f), y;
+  Kernel halving;
+  Builder b(halving);
+  const Value v = b.load(b.add_buffer({DType::F32}));
+  b.store(b.add_buffer({DType::F32}), v * 0.5);
+  const auto half = get(halving);
+  const unsigned flush_and_round_up = 0x1f80 | 0x8040 | 0x4000;
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(flush_and_round_up);
+  launch_over(*half, x, y);
+  const unsigned after = _mm_getcsr();
+  _mm_setcsr(before);
+  EXPECT_EQ(flush_and_round_up, after & ~0x3fu);
+  for (float out : y) ASSERT_EQ(0x1p-141f, out);
+}
+
+TEST_F(Compiler, ThreadsShareTheCache) {
+  std::vector<std::shared_ptr<CompiledKernel>> got(8);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < got.size(); ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        const auto kernel = get(affine(100 + i));
+        std::vector<float> x(100, 1.0f), y;
+        launch_over(*kernel, x, y);
+        ASSERT_EQ(static_cast<float>(101 + i), y[50]);
+        if (i == 7) got[t] = kernel;
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  for (const auto& kernel : got) EXPECT_EQ(got[0], kernel);
+}
+
+TEST_F(Compiler, HotKernelsGoToLlvmOnce) {
+  if (llvm_backend() == nullptr) GTEST_SKIP() << "no LLVM library here";
+  force_backend(std::nullopt);
+  const auto kernel = get(affine(41));
+  std::vector<float> x(100, 1.0f), y;
+  for (int64_t i = 0; i <= value(Tunable::tier_up_launches); ++i) launch_over(*kernel, x, y);
+  wait_for_compiles();
+  EXPECT_EQ(BackendKind::llvm, kernel->code().backend);
+  EXPECT_TRUE(kernel->queued);
+  launch_over(*kernel, x, y);
+  EXPECT_EQ(42.0f, y[0]);
+  EXPECT_GE(kernel->launches_by_backend[static_cast<size_t>(BackendKind::llvm)], 1u);
+}
+
+TEST_F(Compiler, WorksInAForkedChild) {
+  std::vector<float> x(200'000, 1.0f), y;
+  force_backend(std::nullopt);
+  for (int i = 0; i < 20; ++i) launch_over(*get(affine(300 + i)), x, y);  // some may be on their way to LLVM
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    for (int i = 0; i < 20; ++i) launch_over(*get(affine(320 + i)), x, y);
+    wait_for_compiles();
+    launch_over(*get(affine(301)), x, y);
+    _exit(y.back() == 302.0f ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(child, waitpid(child, &status, 0));
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  wait_for_compiles();
+}
+
+// A process that ends while kernels are being compiled ends at once and cleanly.
+TEST_F(Compiler, ExitStopsTheBackgroundThread) {
+  force_backend(std::nullopt);
+  const int64_t launches = value(Tunable::tier_up_launches);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    set_value(Tunable::tier_up_launches, 0);
+    for (int i = 0; i < 30; ++i) get(affine(400 + i));
+    std::exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(child, waitpid(child, &status, 0));
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(launches, value(Tunable::tier_up_launches));
+}
+
+TEST(Tunables, KnowTheirRange) {
+  EXPECT_THROW(set_value(Tunable::parallel_work, 0), Error);
+  const int64_t before = value(Tunable::parallel_work);
+  set_value(Tunable::parallel_work, 12345);
+  EXPECT_EQ(12345, value(Tunable::parallel_work));
+  set_value(Tunable::parallel_work, before);
+}
+
+}  // namespace
+}  // namespace kiln::codegen
