@@ -1,0 +1,407 @@
+#include "codegen/contraction/contraction.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "codegen/allocator.h"
+#include "codegen/contraction/gemm.h"
+#include "codegen/error.h"
+#include "codegen/thread_pool.h"
+
+namespace kiln::codegen {
+namespace {
+
+using Floats = std::vector<float>;
+
+// What an operand looks like: [N, C, H, W] for activations; a matrix or weights have only their element count.
+struct Operand {
+  int64_t elements;
+  std::array<int64_t, 4> nchw{};
+};
+
+struct Problem {
+  ContractionKey key;
+  std::vector<Operand> inputs, outputs;
+};
+
+Problem matmul(int64_t m, int64_t n, int64_t k, bool ta = false, bool tb = false, bool bias = false, int64_t batch = 1) {
+  Problem p;
+  p.key = {.kind = ContractionKind::matmul, .bias = bias, .transpose_a = ta, .transpose_b = tb, .batch = batch, .m = m, .n = n, .k = k};
+  p.inputs = {{batch * m * k}, {batch * k * n}};
+  if (bias) p.inputs.push_back({n});
+  p.outputs = {{batch * m * n}};
+  return p;
+}
+
+struct Convolution {
+  int64_t images, in, height, width, out, kernel_height, kernel_width;
+  int64_t stride = 1, padding = 0, dilation = 1;
+};
+
+Problem convolution(ContractionKind kind, const Convolution& c, bool bias = true) {
+  Problem p;
+  p.key = {.kind = kind, .bias = bias && kind != ContractionKind::conv2d_data};
+  p.key.images = c.images, p.key.in_channels = c.in, p.key.in_height = c.height, p.key.in_width = c.width;
+  p.key.out_channels = c.out, p.key.kernel_height = c.kernel_height, p.key.kernel_width = c.kernel_width;
+  p.key.stride = {c.stride, c.stride}, p.key.padding = {c.padding, c.padding}, p.key.dilation = {c.dilation, c.dilation};
+  const auto extent = [&](int64_t in, int64_t kernel) { return (in + 2 * c.padding - c.dilation * (kernel - 1) - 1) / c.stride + 1; };
+  const int64_t h = extent(c.height, c.kernel_height), w = extent(c.width, c.kernel_width);
+  const Operand x{c.images * c.in * c.height * c.width, {c.images, c.in, c.height, c.width}}, y{c.images * c.out * h * w, {c.images, c.out, h, w}};
+  const Operand weights{c.out * c.in * c.kernel_height * c.kernel_width}, vector{c.out};
+  switch (kind) {
+    case ContractionKind::conv2d_data: p.inputs = {y, weights}, p.outputs = {x}; break;
+    case ContractionKind::conv2d_weights: p.inputs = {x, y}, p.outputs = {weights}; break;
+    default: p.inputs = {x, weights}, p.outputs = {y};
+  }
+  if (p.key.bias) (kind == ContractionKind::conv2d_weights ? p.outputs : p.inputs).push_back(vector);
+  return p;
+}
+
+Floats random_floats(int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  Floats values(count);
+  for (float& v : values) v = uniform(random);
+  return values;
+}
+
+std::vector<Floats> random_inputs(const Problem& p) {
+  std::vector<Floats> inputs;
+  for (size_t i = 0; i < p.inputs.size(); ++i) inputs.push_back(random_floats(p.inputs[i].elements, static_cast<unsigned>(i + 1)));
+  return inputs;
+}
+
+class Aligned {
+ public:
+  explicit Aligned(size_t bytes) : data(allocate(bytes)), bytes_(bytes) { std::memset(data, 0xff, bytes); }  // NaN: nothing may be left unwritten
+  ~Aligned() { deallocate(data, bytes_); }
+  Aligned(const Aligned&) = delete;
+  void* const data;
+
+ private:
+  size_t bytes_;
+};
+
+// Runs the plan on plain operands, reordering to and from its layouts as eager code does.
+std::vector<Floats> run(const Problem& p, const std::vector<Floats>& plain_inputs) {
+  const auto plan = contraction_plan(p.key);
+  EXPECT_EQ(plan->input_layouts().size(), p.inputs.size());
+  EXPECT_EQ(plan->output_layouts().size(), p.outputs.size());
+  std::vector<std::unique_ptr<Aligned>> memory;
+  const auto array = [&](int64_t elements) { return memory.emplace_back(std::make_unique<Aligned>(elements * sizeof(float)))->data; };
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  for (size_t i = 0; i < p.inputs.size(); ++i) {
+    void* const data = array(p.inputs[i].elements);
+    if (plan->input_layouts()[i] == Layout::blocked16)
+      reorder(plain_inputs[i].data(), Layout::plain, static_cast<float*>(data), Layout::blocked16, p.inputs[i].nchw);
+    else
+      std::memcpy(data, plain_inputs[i].data(), p.inputs[i].elements * sizeof(float));
+    inputs.push_back(data);
+  }
+  for (const Operand& operand : p.outputs) outputs.push_back(array(operand.elements));
+  const Aligned scratch(plan->scratch_bytes());
+  plan->run(inputs, outputs, scratch.data);
+  std::vector<Floats> results;
+  for (size_t i = 0; i < p.outputs.size(); ++i) {
+    Floats& result = results.emplace_back(p.outputs[i].elements);
+    if (plan->output_layouts()[i] == Layout::blocked16)
+      reorder(static_cast<const float*>(outputs[i]), Layout::blocked16, result.data(), Layout::plain, p.outputs[i].nchw);
+    else if (!result.empty())
+      std::memcpy(result.data(), outputs[i], result.size() * sizeof(float));
+  }
+  return results;
+}
+
+// The same in double precision, on inputs mapped by `map`.
+template <class Map>
+std::vector<std::vector<double>> run_in_double(Problem p, const std::vector<Floats>& plain_inputs, Map map) {
+  p.key.dtype = DType::F64;
+  std::vector<std::vector<double>> inputs, results;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  for (const Floats& values : plain_inputs) {
+    std::vector<double>& mapped = inputs.emplace_back();
+    for (const float v : values) mapped.push_back(map(static_cast<double>(v)));
+  }
+  for (const Operand& operand : p.outputs) results.emplace_back(operand.elements);
+  for (const auto& values : inputs) in.push_back(values.data());
+  for (auto& values : results) out.push_back(values.data());
+  contraction_plan(p.key)->run(in, out, nullptr);
+  return results;
+}
+
+// The error of a sum of `terms` products grows like the root of their number, relative to the sum of absolute values.
+void expect_close_to_double(const Problem& p) {
+  const std::vector<Floats> inputs = random_inputs(p);
+  const auto results = run(p, inputs);
+  const auto exact = run_in_double(p, inputs, [](double v) { return v; });
+  const auto scale = run_in_double(p, inputs, [](double v) { return std::abs(v); });
+  const std::string what = contraction_plan(p.key)->describe();
+  for (size_t o = 0; o < results.size(); ++o)
+    for (size_t i = 0; i < results[o].size(); ++i)
+      ASSERT_NEAR(results[o][i], exact[o][i], 1e-6 * (scale[o][i] + 1)) << what << ", output " << o << " element " << i;
+}
+
+bool same_bits(const std::vector<Floats>& a, const std::vector<Floats>& b) {
+  for (size_t i = 0; i < a.size(); ++i)
+    if (std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0) return false;
+  return true;
+}
+
+class Contraction : public ::testing::Test {
+ protected:
+  void TearDown() override { set_num_threads(before_); }
+  const int before_ = num_threads();
+};
+
+// f32 convolutions need oneDNN, which a machine may lack.
+class ConvolutionByDnnl : public Contraction {
+ protected:
+  void SetUp() override {
+    try {
+      contraction_plan(convolution(ContractionKind::conv2d, {1, 1, 3, 3, 1, 3, 3}).key);
+    } catch (const Error& e) {
+      ASSERT_EQ(e.code(), ErrorCode::runtime);
+      ASSERT_NE(std::string(e.what()).find("onednn-cpu-gomp"), std::string::npos);
+      GTEST_SKIP() << e.what();
+    }
+  }
+};
+
+constexpr ContractionKind kConvolutions[] = {ContractionKind::conv2d, ContractionKind::conv2d_data, ContractionKind::conv2d_weights};
+
+const Convolution kShapes[] = {
+    {4, 16, 10, 9, 32, 3, 3},                    // blocked on both sides
+    {5, 1, 12, 12, 32, 3, 3},                    // first layer, plain input
+    {3, 3, 11, 13, 16, 5, 5, 2, 2},              // colours, strided, padded
+    {7, 6, 14, 14, 16, 5, 5},                    // plain to blocked
+    {2, 1, 28, 28, 6, 5, 5, 1, 2},               // plain on both sides
+    {2, 32, 8, 8, 20, 1, 1},                     // pointwise, blocked to plain
+    {1, 32, 12, 12, 160, 3, 3, 1, 1},            // one image: cut by channels, and the last group is smaller
+    {1, 160, 9, 9, 64, 3, 3, 1, 1},              //
+    {2, 16, 15, 15, 16, 3, 3, 1, 2, 2},          // dilated
+    {3, 16, 9, 9, 16, 3, 3, 2, 0, 2},            // dilated and strided
+    {2, 16, 10, 10, 16, 3, 3, 3, 0},             // stride that leaves input unread
+    {1, 1, 1, 1, 1, 1, 1},                       //
+    {2, 5, 7, 1, 3, 4, 1, 1, 3},                 // padding as large as the kernel allows
+    {2, 256, 3, 3, 128, 3, 3, 1, 1},             // weights large enough to be reordered in pieces
+    {35, 16, 12, 12, 32, 3, 3, 1, 1},            // images that do not divide into slices
+};
+
+TEST_F(Contraction, MatmulIsOneChainOfMultiplyAddsOverK) {
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {3, 5, 7}, {8, 32, 16}, {17, 33, 300}, {64, 120, 400}, {130, 300, 70}, {1, 90, 513}})
+    for (int flags = 0; flags < 8; ++flags) {
+      const bool ta = flags & 1, tb = flags & 2, bias = flags & 4;
+      const Problem p = matmul(m, n, k, ta, tb, bias);
+      const auto inputs = random_inputs(p);
+      const Floats c = run(p, inputs)[0];
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t j = 0; j < n; ++j) {
+          float sum = 0;
+          for (int64_t q = 0; q < k; ++q) sum = std::fma(inputs[0][ta ? q * m + i : i * k + q], inputs[1][tb ? j * k + q : q * n + j], sum);
+          if (bias) sum += inputs[2][j];
+          ASSERT_EQ(c[i * n + j], sum) << contraction_plan(p.key)->describe() << " at " << i << ", " << j;
+        }
+    }
+}
+
+TEST_F(Contraction, LongSumsAreSplitAndStayAccurate) {
+  for (const Problem& p : {matmul(64, 128, 9216, false, true, true), matmul(32, 30, 20000, true, false), matmul(5, 3, 100000, false, false, true)}) {
+    EXPECT_NE(contraction_plan(p.key)->describe().find("parts"), std::string::npos);
+    expect_close_to_double(p);
+  }
+}
+
+TEST_F(Contraction, BatchedMatmulIsMatmulOfEachImage) {
+  const Problem batched = matmul(9, 40, 33, false, true, true, 5), single = matmul(9, 40, 33, false, true, true);
+  const auto inputs = random_inputs(batched);
+  const Floats all = run(batched, inputs)[0];
+  for (int64_t image = 0; image < 5; ++image) {
+    const auto part = [&](const Floats& v) {
+      const auto size = static_cast<int64_t>(v.size()) / 5;
+      return Floats(v.begin() + image * size, v.begin() + (image + 1) * size);
+    };
+    EXPECT_EQ(run(single, {part(inputs[0]), part(inputs[1]), inputs[2]})[0], part(all));
+  }
+}
+
+TEST_F(Contraction, BothTileKernelsGiveTheSameBits) {
+  if (!__builtin_cpu_supports("avx512f")) GTEST_SKIP() << "this CPU has no AVX-512";
+  const Floats a = random_floats(8 * 100, 1), b = random_floats(100 * 32, 2);
+  const auto product = [&](const TileKernel& kernel) {
+    Floats c(8 * 32);
+    for (int j = 0; j < 32; j += kernel.columns) {
+      Floats panel;
+      for (int p = 0; p < 100; ++p) panel.insert(panel.end(), b.begin() + p * 32 + j, b.begin() + p * 32 + j + kernel.columns);
+      for (int i = 0; i < 8; i += kernel.rows) {
+        const auto run = kernel.by_rows[std::min(kernel.rows, 8 - i) - 1];
+        run(60, a.data() + i * 100, 100, 1, panel.data(), c.data() + i * 32 + j, 32, false);
+        run(40, a.data() + i * 100 + 60, 100, 1, panel.data() + 60 * kernel.columns, c.data() + i * 32 + j, 32, true);
+      }
+    }
+    return c;
+  };
+  EXPECT_EQ(product(avx2_tile_kernel()), product(avx512_tile_kernel()));
+}
+
+TEST_F(ConvolutionByDnnl, IsCloseToDoublePrecision) {
+  for (const Convolution& shape : kShapes)
+    for (const ContractionKind kind : kConvolutions)
+      for (const bool bias : {true, false}) expect_close_to_double(convolution(kind, shape, bias));
+}
+
+TEST_F(ConvolutionByDnnl, ThreadCountChangesNoBit) {
+  std::vector<Problem> problems;
+  for (const Convolution& shape : kShapes)
+    for (const ContractionKind kind : kConvolutions) problems.push_back(convolution(kind, shape));
+  problems.push_back(convolution(ContractionKind::conv2d_weights, {64, 32, 26, 26, 64, 3, 3}));
+  problems.push_back(matmul(64, 128, 9216, false, true, true));
+  problems.push_back(matmul(300, 500, 200, true, false));
+  for (const Problem& p : problems) {
+    const auto inputs = random_inputs(p);
+    set_num_threads(1);
+    const auto one = run(p, inputs);
+    for (int threads : {2, 3, 5}) {
+      set_num_threads(threads);
+      ASSERT_TRUE(same_bits(one, run(p, inputs))) << threads << " threads: " << contraction_plan(p.key)->describe();
+    }
+  }
+}
+
+TEST_F(ConvolutionByDnnl, RunsFromSeveralThreadsAtOnceAndInAForkedChild) {
+  const Problem p = convolution(ContractionKind::conv2d_weights, {8, 16, 14, 14, 32, 3, 3});
+  const auto inputs = random_inputs(p);
+  const auto expected = run(p, inputs);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) wrong += !same_bits(run(p, inputs), expected);
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(wrong, 0);
+
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);
+    _exit(same_bits(run(p, inputs), expected) ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(ConvolutionByDnnl, ChannelsInSixteensAreBlocked) {
+  const auto plan = contraction_plan(convolution(ContractionKind::conv2d, {4, 1, 12, 12, 32, 3, 3}).key);
+  ASSERT_EQ(plan->input_layouts().size(), 3u);
+  EXPECT_EQ(plan->input_layouts()[0], Layout::plain);
+  EXPECT_EQ(plan->output_layouts()[0], Layout::blocked16);
+  EXPECT_DOUBLE_EQ(plan->flops(), 2.0 * 4 * 32 * 10 * 10 * 9);
+  EXPECT_NE(plan->describe().find("oneDNN"), std::string::npos);
+}
+
+TEST_F(Contraction, PlansAreMadeOnce) {
+  EXPECT_EQ(contraction_plan(matmul(3, 4, 5).key), contraction_plan(matmul(3, 4, 5).key));
+  EXPECT_NE(contraction_plan(matmul(3, 4, 5).key), contraction_plan(matmul(3, 4, 6).key));
+}
+
+TEST_F(Contraction, NoTermsGiveZeroOrTheBias) {
+  EXPECT_EQ(run(matmul(2, 3, 0), {{}, {}})[0], Floats(6, 0.0f));
+  EXPECT_EQ(run(matmul(2, 3, 0, false, false, true), {{}, {}, {1, 2, 3}})[0], (Floats{1, 2, 3, 1, 2, 3}));
+  EXPECT_TRUE(run(matmul(0, 3, 4), {{}, Floats(12)})[0].empty());
+  const Convolution no_channels{2, 0, 3, 3, 1, 2, 2}, no_images{0, 2, 3, 3, 1, 2, 2};
+  EXPECT_EQ(run(convolution(ContractionKind::conv2d, no_channels), {{}, {}, {7}})[0], Floats(8, 7.0f));
+  EXPECT_TRUE(run(convolution(ContractionKind::conv2d_data, no_channels), {Floats(8, 1), {}})[0].empty());
+  EXPECT_EQ(run(convolution(ContractionKind::conv2d_weights, no_images), {{}, {}})[0], Floats(8, 0.0f));
+  EXPECT_EQ(run(convolution(ContractionKind::conv2d_weights, no_images), {{}, {}})[1], Floats(1, 0.0f));
+}
+
+template <class T>
+std::vector<T> run_small(Problem p, DType dtype, const std::vector<std::vector<T>>& inputs, size_t output = 0) {
+  p.key.dtype = dtype;
+  std::vector<std::vector<T>> results;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  for (const Operand& operand : p.outputs) results.emplace_back(operand.elements);
+  for (const auto& values : inputs) in.push_back(values.data());
+  for (auto& values : results) out.push_back(values.data());
+  contraction_plan(p.key)->run(in, out, nullptr);
+  return results[output];
+}
+
+TEST_F(Contraction, EveryDtypeByHand) {
+  // [1 2; 3 4] [5 6; 7 8]
+  EXPECT_EQ(run_small<int64_t>(matmul(2, 2, 2), DType::I64, {{1, 2, 3, 4}, {5, 6, 7, 8}}), (std::vector<int64_t>{19, 22, 43, 50}));
+  EXPECT_EQ(run_small<double>(matmul(2, 2, 2, true, true, true), DType::F64, {{1, 3, 2, 4}, {5, 7, 6, 8}, {0.5, 1}}),
+            (std::vector<double>{19.5, 23, 43.5, 51}));
+  EXPECT_EQ(run_small<int32_t>(matmul(1, 1, 2), DType::I32, {{INT32_MAX, 1}, {2, 3}}), (std::vector<int32_t>{1}));  // wraps: 2^32 - 2 + 3
+  EXPECT_EQ(run_small<uint8_t>(matmul(1, 1, 2), DType::U8, {{200, 3}, {2, 5}}), (std::vector<uint8_t>{159}));       // 415 - 256
+  const Convolution c{1, 1, 3, 3, 1, 2, 2};
+  const std::vector<int32_t> image{1, 2, 3, 4, 5, 6, 7, 8, 9}, kernel{1, 10, 100, 1000}, ones(4, 1);
+  EXPECT_EQ(run_small<int32_t>(convolution(ContractionKind::conv2d, c), DType::I32, {image, kernel, {1}}),
+            (std::vector<int32_t>{5422, 6533, 8755, 9866}));
+  EXPECT_EQ(run_small<int32_t>(convolution(ContractionKind::conv2d_data, c), DType::I32, {ones, kernel}),
+            (std::vector<int32_t>{1, 11, 10, 101, 1111, 1010, 100, 1100, 1000}));
+  EXPECT_EQ(run_small<int32_t>(convolution(ContractionKind::conv2d_weights, c), DType::I32, {image, ones}),
+            (std::vector<int32_t>{12, 16, 24, 28}));
+  EXPECT_EQ(run_small<int32_t>(convolution(ContractionKind::conv2d_weights, c), DType::I32, {image, ones}, 1), (std::vector<int32_t>{4}));
+}
+
+TEST_F(Contraction, SaysWhichShapesDoNotFit) {
+  const auto message = [](ContractionKey key, ErrorCode code) -> std::string {
+    try {
+      contraction_plan(key);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), code);
+      return e.what();
+    }
+    return "no error";
+  };
+  ContractionKey key = convolution(ContractionKind::conv2d, {2, 3, 5, 5, 8, 3, 3}).key;
+  key.in_height = 2;
+  EXPECT_EQ(message(key, ErrorCode::value),
+            "conv2d of input [2, 3, 2, 5] and weight [8, 3, 3, 3]: the kernel, [3, 3] with dilation [1, 1], is larger than the padded input, [2, 5]");
+  key.stride = {0, 1};
+  EXPECT_NE(message(key, ErrorCode::value).find("stride [0, 1] must be at least 1"), std::string::npos);
+  key = matmul(2, -1, 3).key;
+  EXPECT_EQ(message(key, ErrorCode::value), "matmul of [2, 3] and [3, -1]: an extent is negative");
+  EXPECT_NE(message(matmul(int64_t{1} << 40, 1, int64_t{1} << 40).key, ErrorCode::value).find("memory"), std::string::npos);
+  key = matmul(2, 2, 2).key;
+  key.dtype = DType::Bool;
+  EXPECT_EQ(message(key, ErrorCode::type), "matmul takes numbers, not bool");
+}
+
+TEST_F(Contraction, ReorderMovesEveryElement) {
+  for (const auto& [n, c, h, w] : {std::array<int64_t, 4>{1, 16, 1, 1}, {2, 32, 5, 7}, {3, 48, 26, 26}, {1, 16, 100, 90}, {9, 512, 50, 40}}) {  // the last is streamed
+    const int64_t positions = h * w, elements = n * c * positions;
+    const Aligned plain_memory(elements * 4), blocked_memory(elements * 4), back_memory(elements * 4);
+    auto* const plain = static_cast<float*>(plain_memory.data);
+    auto* const blocked = static_cast<float*>(blocked_memory.data);
+    auto* const back = static_cast<float*>(back_memory.data);
+    for (int64_t i = 0; i < elements; ++i) plain[i] = static_cast<float>(i % 16777216);
+    reorder(plain, Layout::plain, blocked, Layout::blocked16, {n, c, h, w});
+    for (int64_t i = 0; i < elements; ++i) {
+      const int64_t lane = i % 16, position = i / 16 % positions, block = i / 16 / positions;
+      ASSERT_EQ(blocked[i], plain[(block * 16 + lane) * positions + position]);
+    }
+    reorder(blocked, Layout::blocked16, back, Layout::plain, {n, c, h, w});
+    ASSERT_EQ(std::memcmp(back, plain, elements * 4), 0);
+    std::memset(back, 0, elements * 4);
+    reorder(plain, Layout::plain, back, Layout::plain, {n, c, h, w});
+    ASSERT_EQ(std::memcmp(back, plain, elements * 4), 0);
+  }
+}
+
+}  // namespace
+}  // namespace kiln::codegen
