@@ -88,9 +88,7 @@ def machine_limits(threads):
     program = BUILD / "benchmarks/kiln_limits"
     if not program.exists():
         return None
-    output = subprocess.run(
-        [program, f"--threads={threads}", "--benchmark_format=json"], capture_output=True, text=True, check=True
-    )
+    output = subprocess.run([program, f"--threads={threads}", "--benchmark_format=json"], capture_output=True, text=True, check=True)
     flops, copy = 0.0, {}
     for run in json.loads(output.stdout)["benchmarks"]:
         if run["run_type"] != "iteration":
@@ -154,9 +152,7 @@ def rows(case, records, limits, peers):
 def table(lines):
     """Markdown, aligned."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
+    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
     return "\n".join([text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]])
 
 
@@ -167,9 +163,7 @@ def cpu_name():
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "cases", nargs="*", metavar="CASE", help=f"of: {', '.join(CASES)} (a prefix will do; default: all)"
-    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of: {', '.join(CASES)} (a prefix will do; default: all)")
     parser.add_argument("--peers", default="", help=f"comma-separated, of: {', '.join(PEERS)}")
     parser.add_argument("--peer-python", default=sys.executable, help="the interpreter that has the peers")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
@@ -188,9 +182,7 @@ def parse(arguments):
 
 def main():
     options = parse(sys.argv[1:])
-    chosen = [
-        case for name, case in CASES.items() if not options.cases or any(name.startswith(o) for o in options.cases)
-    ]
+    chosen = [case for name, case in CASES.items() if not options.cases or any(name.startswith(o) for o in options.cases)]
     if options.worker:
         print(json.dumps(work(CASES[options.cases[0]], options.worker, options.threads)))
         return 0

@@ -26,9 +26,7 @@ def test_named_files_exist(page):
     made = ("build", "dist/", ".venv/")
     named = re.findall(r"`((?:[\w.]+/)+[\w.]*)(?: [^`]*)?`", (ROOT / page).read_text())
     missing = [
-        name
-        for name in named
-        if not name.startswith(made) and not (ROOT / name).exists() and not (ROOT / page.parent / name).exists()
+        name for name in named if not name.startswith(made) and not (ROOT / name).exists() and not (ROOT / page.parent / name).exists()
     ]
     assert not missing
 
@@ -41,9 +39,7 @@ def test_readme_example_runs():
     """The first Python block, alone, in a new process."""
     example = blocks("README.md", "python")[0]
     assert 10 <= len(example.splitlines()) <= 20, "an example one reads at a glance"
-    environment = dict(
-        os.environ, PYTHONPATH=os.pathsep.join([str(BUILD / "python"), os.environ.get("PYTHONPATH", "")])
-    )
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(BUILD / "python"), os.environ.get("PYTHONPATH", "")]))
     result = subprocess.run([sys.executable, "-c", example], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 

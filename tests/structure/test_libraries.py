@@ -13,9 +13,7 @@ LIBKILN_LLVM = BUILD / "lib/libkiln_llvm.so"
 
 def dynamic_symbols(library, which):
     """Demangled names from the dynamic symbol table; `which` is defined or undefined."""
-    listed = subprocess.run(
-        ["nm", "-D", "-C", f"--{which}-only", library], capture_output=True, text=True, check=True
-    ).stdout
+    listed = subprocess.run(["nm", "-D", "-C", f"--{which}-only", library], capture_output=True, text=True, check=True).stdout
     return [line.split(maxsplit=2 if which == "defined" else 1)[-1] for line in listed.splitlines()]
 
 
@@ -45,8 +43,7 @@ def test_libkiln_exports_its_own_names_only():
     foreign = [
         name
         for name in dynamic_symbols(LIBKILN, "defined")
-        if "kiln" not in name
-        and not re.match(r"(void |bool )?(std::|__gnu_cxx::|operator )|(typeinfo|vtable|guard)", name)
+        if "kiln" not in name and not re.match(r"(void |bool )?(std::|__gnu_cxx::|operator )|(typeinfo|vtable|guard)", name)
     ]
     assert not foreign, foreign
 

@@ -15,10 +15,7 @@ def text_files():
 
 
 def test_files_are_short_enough_to_read(record_property):
-    lengths = {
-        str(path): len((ROOT / path).read_text().splitlines())
-        for path in sources(".h", ".cpp", ".inc", ".py", ".pyi", ".cmake")
-    }
+    lengths = {str(path): len((ROOT / path).read_text().splitlines()) for path in sources(".h", ".cpp", ".inc", ".py", ".pyi", ".cmake")}
     record_property("longest", sorted(lengths.items(), key=lambda item: -item[1])[:5])
     too_long = {path: length for path, length in lengths.items() if length > LONGEST}
     assert not too_long, f"over {LONGEST} lines: {too_long}"
