@@ -18,8 +18,15 @@ set(KILN_FLAGS -Wall -Wextra -Werror=switch -Wno-missing-field-initializers -ffp
 
 find_program(KILN_CCACHE ccache)
 if(KILN_CCACHE)
-  # Paths count relative to the source tree, so that copies and second build folders find what the first one compiled.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+  # Paths below the folder that holds both trees count relative to the build folder, so that copies of the tree and other build folders
+  # find what the first one compiled.
+  set(base ${PROJECT_SOURCE_DIR})
+  cmake_path(IS_PREFIX base ${PROJECT_BINARY_DIR} holds_both)
+  while(NOT holds_both)
+    cmake_path(GET base PARENT_PATH base)
+    cmake_path(IS_PREFIX base ${PROJECT_BINARY_DIR} holds_both)
+  endwhile()
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${base} CCACHE_NOHASHDIR=1
                                   CCACHE_SLOPPINESS=pch_defines,time_macros ${KILN_CCACHE})
 endif()
 find_program(KILN_MOLD mold)
