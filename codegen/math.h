@@ -12,6 +12,7 @@ Value expm1(Builder&, Value x);
 Value log(Builder&, Value x);
 Value log1p(Builder&, Value x);
 Value tanh(Builder&, Value x);
+Value erf(Builder&, Value x);
 Value pow(Builder&, Value x, Value y);
 Value sigmoid(Builder&, Value x);  // 1 / (1 + exp(-x))
 

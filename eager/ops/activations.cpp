@@ -6,9 +6,29 @@
 namespace kiln::eager::ops {
 namespace {
 
-constexpr double kSqrt2OverPi = 0.79788456080286535588, kGeluCubic = 0.044715;
+constexpr double kSqrtHalf = 0.70710678118654752440, kSqrt2OverPi = 0.79788456080286535588, kInverseSqrt2Pi = 0.39894228040143267794;
+constexpr double kGeluCubic = 0.044715;
 
+bool approximates(const Attrs& attrs) {
+  const std::string& word = std::get<std::string>(attrs[0]);
+  if (word != "none" && word != "tanh") fail(ErrorCode::value, "gelu: approximate is 'none' or 'tanh', not '" + word + "'");
+  return word == "tanh";
+}
+
+Value gelu_body(BodyContext& c) {
+  const Value x = c.inputs[0];
+  const Value odd = approximates(c.attrs) ? codegen::tanh(c.b, x * (x * x * kGeluCubic + 1.0) * kSqrt2OverPi) : codegen::erf(c.b, x * kSqrtHalf);
+  return x * 0.5 * (odd + 1.0);
+}
+
+// The normal distribution's share below x, plus x times its density.
 Tensor gelu_slope(const Tensor& x) {
+  const Tensor share = op::multiply(op::add(op::erf(op::multiply(x, kSqrtHalf)), 1), 0.5);
+  const Tensor density = op::multiply(op::exp(op::multiply(op::square(x), -0.5)), kInverseSqrt2Pi);
+  return op::add(share, op::multiply(x, density));
+}
+
+Tensor approximate_gelu_slope(const Tensor& x) {
   const Tensor x2 = op::square(x);
   const Tensor t = op::tanh(op::multiply(op::multiply(x, op::add(op::multiply(x2, kGeluCubic), 1)), kSqrt2OverPi));
   const Tensor inner = op::multiply(op::add(op::multiply(x2, 3 * kGeluCubic), 1), kSqrt2OverPi);
@@ -112,19 +132,26 @@ const Operator& softplus = define({
 
 const Operator& gelu = define({
     .name = "gelu",
-    .doc = "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), elementwise: PyTorch's gelu(approximate='tanh').",
-    .parameters = {floating("x"), text("approximate", "tanh")},
-    .body =
-        [](BodyContext& c) {
-          if (std::get<std::string>(c.attrs[0]) != "tanh") fail(ErrorCode::not_implemented, "gelu: only approximate='tanh' is there so far");
-          const Value x = c.inputs[0];
-          const Value t = codegen::tanh(c.b, x * (x * x * kGeluCubic + 1.0) * kSqrt2OverPi);
-          return x * 0.5 * (t + 1.0);
+    .doc = "x times the standard normal distribution's share below x: x / 2 * (1 + erf(x / sqrt(2))); with approximate='tanh' "
+           "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).",
+    .parameters = {floating("x"), text("approximate", "none")},
+    .body = gelu_body,
+    .result = ResultType::given,
+    .type =
+        [](const Arguments& a) {
+          approximates(a.attrs);  // a wrong word is an error at the call
+          const Operand& x = a.operands[0];
+          return std::vector<TensorType>{{floating_of(default_dtype_of(x)), x.is_tensor() ? x.tensor.shape() : Dims()}};
         },
-    .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), gelu_slope(c.input(0)))}; },
+    .gradient =
+        [](GradContext& c) {
+          const Tensor& x = c.input(0);
+          return Tensors{op::multiply(c.grad(), approximates(c.arguments.attrs) ? approximate_gelu_slope(x) : gelu_slope(x))};
+        },
     .saves = {.inputs = 0b1},
-    .samples = {floats({-0.0, 0.0, 1, -1, 8, -8, 1e-45, kInf, kNaN}), shapes({{3, 37}}), shapes({{0, 4}})},
-    .reference = "x * 0.5 * (1 + numpy.tanh(numpy.sqrt(2 / numpy.pi) * (x + 0.044715 * x * x * x)))",
+    .samples = {floats({-0.0, 0.0, 1, -1, 8, -8, 1e-45, kInf, kNaN}), shapes({{3, 37}}), shapes({{3, 37}}, {std::string("tanh")}), shapes({{0, 4}})},
+    .reference = "x * 0.5 * (1 + (numpy.tanh(numpy.sqrt(2 / numpy.pi) * (x + 0.044715 * x * x * x)) if approximate == 'tanh' else "
+                 "numpy.vectorize(__import__('math').erf, otypes=[float])(x / numpy.sqrt(2))))",
     .onnx = "Gelu",
 });
 

@@ -46,7 +46,11 @@ const Operator& contiguous = define({
     .name = "contiguous",
     .doc = "x itself if its elements lie in row-major order, else a copy.",
     .parameters = {any("x")},
-    .compose = [](const Arguments& a) { return Tensors{a.tensor(0).is_contiguous() ? a.tensor(0) : op::copy(a.tensor(0))}; },
+    .compose =
+        [](const Arguments& a) {
+          const Tensor x = tensor_of(a.operands[0]);
+          return Tensors{x.is_contiguous() ? x : op::copy(x)};
+        },
     .method = true,
     .samples = {shapes({{3, 37}}), shapes({{}})},
     .reference = "numpy.ascontiguousarray(x).reshape(x.shape)",

@@ -41,7 +41,8 @@ Operator constant_like(std::string_view name, std::string_view doc, int64_t valu
       .parameters = {any("x"), dtype_or_none()},
       .compose =
           [value](const Arguments& a) {
-            return Tensors{op::full(a.tensor(0).shape(), Operand(Scalar(value)), dtype_attr(a, 0, a.tensor(0).dtype()))};
+            const Tensor x = tensor_of(a.operands[0]);
+            return Tensors{op::full(x.shape(), Operand(Scalar(value)), dtype_attr(a, 0, x.dtype()))};
           },
       .samples = {shapes({{3, 5}}), shapes({{}}, {DType::F64}), shapes({{0, 2}})},
       .reference = reference,
@@ -120,7 +121,11 @@ const Operator& full_like = define({
     .name = "full_like",
     .doc = "A tensor of x's shape filled with a number; dtype None: x's own.",
     .parameters = {any("x"), unpromoted(any("fill_value")), dtype_or_none()},
-    .compose = [](const Arguments& a) { return Tensors{op::full(a.tensor(0).shape(), a.operands[1], dtype_attr(a, 0, a.tensor(0).dtype()))}; },
+    .compose =
+        [](const Arguments& a) {
+          const Tensor x = tensor_of(a.operands[0]);
+          return Tensors{op::full(x.shape(), a.operands[1], dtype_attr(a, 0, x.dtype()))};
+        },
     .samples = {{.operands = {SampleTensor{.shape = {3, 5}}, Scalar(3)}}, {.operands = {SampleTensor{.shape = {0}}, Scalar(2.5)}, .attrs = {DType::F64}}},
     .reference = "numpy.full_like(x, fill_value, dtype=dtype)",
 });

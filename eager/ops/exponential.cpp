@@ -69,4 +69,21 @@ const Operator& tanh = define({
     .onnx = "Tanh",
 });
 
+const Operator& erf = define({
+    .name = "erf",
+    .doc = "The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x, within 2 ulp. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::erf(b, x); },
+    .gradient =
+        [](GradContext& c) {
+          constexpr double k2OverSqrtPi = 1.12837916709551257390;
+          return Tensors{op::multiply(c.grad(), op::multiply(op::exp(op::negative(op::square(c.input(0)))), k2OverSqrtPi))};
+        },
+    .saves = {.inputs = 0b1},
+    .method = true,
+    .samples = unary_samples(),
+    .reference = "numpy.vectorize(__import__('math').erf, otypes=[x.dtype])(x)",
+    .onnx = "Erf",
+});
+
 }  // namespace kiln::eager::ops

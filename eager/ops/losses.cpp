@@ -32,9 +32,10 @@ void check_targets(const Dims& x, const Dims& target) {
 
 // Targets name classes: anything else would silently cost nothing.
 void check_classes(const Arguments& a) {
-  const Tensor &x = a.tensor(0), &given = a.tensor(1);
-  check_targets(x.shape(), given.shape());
-  const int64_t classes = x.shape()[class_axis(x.shape())];
+  const Tensor given = tensor_of(a.operands[1]);
+  const Dims x = a.operands[0].is_tensor() ? a.tensor(0).shape() : Dims();
+  check_targets(x, given.shape());
+  const int64_t classes = x[class_axis(x)];
   const Tensor target = given.is_contiguous() ? given : op::copy(given);
   const std::byte* data = target.data();
   const auto scan = [&]<class T>(const T* values) {
@@ -60,7 +61,7 @@ Tensor is_target(const Dims& x, const Tensor& target) {
 
 Tensor negative_log_likelihood(const Arguments& a) {
   const Tensor x = floating_tensor(a, 0);
-  const Tensor& target = a.tensor(1);
+  const Tensor target = tensor_of(a.operands[1]);
   check_targets(x.shape(), target.shape());
   const Reduce reduce = reduce_of(a.attrs[0]);
   const Tensor picked = op::sum(op::where(is_target(x.shape(), target), x, 0), Dims{class_axis(x.shape())});
@@ -109,7 +110,7 @@ const Operator& cross_entropy = define({
     .compose =
         [](const Arguments& a) {
           const Tensor x = floating_tensor(a, 0);
-          check_targets(x.shape(), a.tensor(1).shape());
+          check_targets(x.shape(), tensor_of(a.operands[1]).shape());
           return Tensors{op::nll_loss(op::log_softmax(x, class_axis(x.shape())), a.operands[1], a.attrs[0])};
         },
     .samples = class_samples(),

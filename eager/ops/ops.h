@@ -15,7 +15,7 @@ namespace kiln::eager::ops {
 // Handles resolve at first use, so definitions may refer to each other in any order.
 namespace op {
 inline const Op abs{"abs"}, add{"add"}, avg_pool2d{"avg_pool2d"}, avg_pool2d_backward{"avg_pool2d_backward"}, astype{"astype"}, broadcast_to{"broadcast_to"}, conv2d{"conv2d"}, conv2d_data{"conv2d_data"},
-    conv2d_weights{"conv2d_weights"}, copy{"copy"}, divide{"divide"}, equal{"equal"}, exp{"exp"}, expand_dims{"expand_dims"}, flip{"flip"},
+    conv2d_weights{"conv2d_weights"}, copy{"copy"}, divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"}, flip{"flip"},
     float_power{"float_power"}, floor_divide{"floor_divide"}, full{"full"}, greater{"greater"}, greater_equal{"greater_equal"},
     integer_power{"integer_power"}, isfinite{"isfinite"}, isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, log{"log"},
     log_softmax{"log_softmax"}, logical_and{"logical_and"}, logical_or{"logical_or"}, matmul_batched{"matmul_batched"},

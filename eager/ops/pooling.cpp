@@ -178,7 +178,7 @@ Dims image_shape(const Dims& dy, const Attrs& attrs, const Pool& p) {
 }
 
 Tensor max_pool_backward(const Arguments& a) {
-  const Tensor &dy = a.tensor(0), &winner = a.tensor(1);
+  const Tensor dy = floating_tensor(a, 0), winner = tensor_of(a.operands[1]);
   const Pool p = pool_of(a.attrs, 1, true);
   const Dims image = image_shape(dy.shape(), a.attrs, p);
   if (winner.shape() != dy.shape()) fail(ErrorCode::value, "max_pool2d_backward: the index's shape is not dy's");
@@ -199,7 +199,7 @@ Tensor gather_winners(const Tensor& g, const Tensor& winner, const Pool& p) {
 }
 
 Tensor average_pool_backward(const Arguments& a) {
-  const Tensor& dy = a.tensor(0);
+  const Tensor dy = floating_tensor(a, 0);
   const Pool p = pool_of(a.attrs, 1, false);
   const Dims image = image_shape(dy.shape(), a.attrs, p), &s = dy.shape();
   const Tensor share = op::divide(dy, static_cast<double>(p.taps()));

@@ -99,7 +99,7 @@ const Operator& unslice = define({
     .name = "unslice",
     .doc = "Zeros of a shape with x at the positions that slice(..., starts, stops, steps) reads: the gradient of slice.",
     .parameters = {any("x"), shape("shape"), shape("starts"), shape("stops"), ints("steps", {})},
-    .compose = [](const Arguments& a) { return Tensors{put_back(a.tensor(0), a.attr<Dims>(0), a.attrs)}; },
+    .compose = [](const Arguments& a) { return Tensors{put_back(tensor_of(a.operands[0]), a.attr<Dims>(0), a.attrs)}; },
     .gradient =
         [](GradContext& c) {
           const Attrs& attrs = c.arguments.attrs;
