@@ -81,16 +81,13 @@ void* system_allocate(size_t bytes) noexcept {
 }
 
 void system_free(void* p, size_t bytes) noexcept {
-  if (bytes < kMapped)
-    std::free(p);
-  else
-    munmap(p, bytes);
+  if (bytes < kMapped) std::free(p);
+  else munmap(p, bytes);
 }
 
 void raise(std::atomic<int64_t>& highest, int64_t value) {
   int64_t seen = highest.load(std::memory_order_relaxed);
-  while (value > seen && !highest.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
-  }
+  while (value > seen && !highest.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {}
 }
 
 // Trivially destructible, so that tensors that die during static destruction still find it.

@@ -40,9 +40,28 @@ struct KeyHash {
   size_t operator()(const ContractionKey& k) const {
     size_t hash = 0;
     const auto mix = [&](int64_t v) { hash = (hash ^ static_cast<size_t>(v)) * 0x9e3779b97f4a7c15u, hash ^= hash >> 29; };
-    for (const int64_t v : {static_cast<int64_t>(k.kind), static_cast<int64_t>(k.dtype), int64_t{k.bias}, int64_t{k.transpose_a},
-                            int64_t{k.transpose_b}, k.batch, k.m, k.n, k.k, k.images, k.in_channels, k.in_height, k.in_width, k.out_channels,
-                            k.kernel_height, k.kernel_width, k.stride[0], k.stride[1], k.padding[0], k.padding[1], k.dilation[0], k.dilation[1]})
+    for (const int64_t v : {static_cast<int64_t>(k.kind),
+                            static_cast<int64_t>(k.dtype),
+                            int64_t{k.bias},
+                            int64_t{k.transpose_a},
+                            int64_t{k.transpose_b},
+                            k.batch,
+                            k.m,
+                            k.n,
+                            k.k,
+                            k.images,
+                            k.in_channels,
+                            k.in_height,
+                            k.in_width,
+                            k.out_channels,
+                            k.kernel_height,
+                            k.kernel_width,
+                            k.stride[0],
+                            k.stride[1],
+                            k.padding[0],
+                            k.padding[1],
+                            k.dilation[0],
+                            k.dilation[1]})
       mix(v);
     return hash;
   }

@@ -1,10 +1,12 @@
 // Contractions: matrix product and 2-d convolution with its gradients, run by one PLAN per (operation, shapes, dtype, ISA).
 //
-// A plan names the physical layouts of the large operands and cuts the work into slices by shape alone; each slice is one single-threaded oneDNN call from
-// our pool, K-slices are summed pairwise. Eager code gives plain operands and the plan's user reorders into the plan's
+// A plan names the physical layouts of the large operands and cuts the work into slices by shape alone, run on our pool; partial sums are
+// added pairwise. Eager code gives plain operands and the plan's user reorders into the plan's
 // layouts and back; compiled code may cancel inverse reorders, so both run the very same calls on the same bits. Thread count never changes a result.
-// f32 runs on oneDNN (opened lazily: KILN_DNNL, or set_dnnl_path, or the loader's path); other dtypes and a missing library run on plain loops (slow, exact order
-// stated in reference.h), except that a missing library for f32 is an Error{runtime} that names the package `onednn-cpu-gomp`.
+//
+// f32 products run on our own kernel (gemm.h): each element is one chain of fused multiply-adds over k, the same bits on every instruction set.
+// f32 convolutions are single-threaded oneDNN calls, one a slice (oneDNN is opened lazily: KILN_DNNL, or set_dnnl_path, or the loader's path;
+// where it is missing, Error{runtime} names the package `onednn-cpu-gomp`). Other dtypes run on plain loops, in the order stated in reference.h.
 #pragma once
 
 #include <array>

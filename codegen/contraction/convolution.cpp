@@ -15,15 +15,15 @@
 namespace kiln::codegen {
 namespace {
 
-constexpr double kFlopsPerSlice = 2e6;          // about 20 us on one thread
-constexpr int64_t kSlices = 16;                 // enough for 16 threads
-constexpr double kFlopsPerLargeSlice = 1e8;     // large work is cut finer, for more threads
+constexpr double kFlopsPerSlice = 2e6;       // about 20 us on one thread
+constexpr int64_t kSlices = 16;              // enough for 16 threads
+constexpr double kFlopsPerLargeSlice = 1e8;  // large work is cut finer, for more threads
 constexpr int64_t kMostSlices = 64;
-constexpr int64_t kWeightSlices = 8;            // of conv2d_weights: each holds a partial result
-constexpr double kPartialBytes = 32 << 20;      // and all of them together at most so much
-constexpr int64_t kChannelUnit = 16;            // a group of channels is a multiple of this
+constexpr int64_t kWeightSlices = 8;               // of conv2d_weights: each holds a partial result
+constexpr double kPartialBytes = 32 << 20;         // and all of them together at most so much
+constexpr int64_t kChannelUnit = 16;               // a group of channels is a multiple of this
 constexpr double kParallelReorderBytes = 1 << 18;  // weights beyond this are reordered in pieces
-constexpr int64_t kPieceChannels = 64;          // of so many output channels: a multiple of oneDNN's usual blocks
+constexpr int64_t kPieceChannels = 64;             // of so many output channels: a multiple of oneDNN's usual blocks
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -34,7 +34,8 @@ struct Transfer {
 
   // `inward`: from the operand to the primitive.
   Transfer() = default;
-  Transfer(const_dnnl_memory_desc_t operand, const_dnnl_memory_desc_t primitive, bool inward) : bytes(static_cast<int64_t>(dnnl::bytes(primitive))) {
+  Transfer(const_dnnl_memory_desc_t operand, const_dnnl_memory_desc_t primitive, bool inward)
+      : bytes(static_cast<int64_t>(dnnl::bytes(primitive))) {
     if (dnnl::same(operand, primitive)) return;
     reorder = dnnl::Primitive(inward ? dnnl::reorder(operand, primitive) : dnnl::reorder(primitive, operand));
   }
@@ -48,7 +49,7 @@ struct Transfer {
 
 // What differs between the three kinds: which operand is which, in oneDNN's words.
 struct Roles {
-  int input, weights, output;      // x, w, y or their gradients
+  int input, weights, output;  // x, w, y or their gradients
   int bias;
 };
 Roles roles(ContractionKind kind) {
@@ -109,14 +110,16 @@ class SliceKernel {
   }
 
  private:
-  static dnnl::PrimitiveDescriptor describe(const ContractionKey& key, const_dnnl_memory_desc_t x, const_dnnl_memory_desc_t y, int64_t in, int64_t out) {
+  static dnnl::PrimitiveDescriptor describe(const ContractionKey& key, const_dnnl_memory_desc_t x, const_dnnl_memory_desc_t y, int64_t in,
+                                            int64_t out) {
     const dnnl::Descriptor w = dnnl::describe({out, in, key.kernel_height, key.kernel_width}, dnnl_format_tag_any);
     const dnnl::Descriptor bias = key.bias ? dnnl::describe({out}, dnnl_a) : nullptr;
     dnnl::Geometry geometry{key.stride, key.dilation, key.padding, {}};
     const auto outputs = output_extents(key);
     for (int axis = 0; axis < 2; ++axis) {  // oneDNN wants the padding that is used, which may be less than what was given, or negative
       const int64_t kernel = axis == 0 ? key.kernel_height : key.kernel_width, extent = axis == 0 ? key.in_height : key.in_width;
-      geometry.padding_after[axis] = (outputs[axis] - 1) * key.stride[axis] + key.dilation[axis] * (kernel - 1) + 1 - extent - key.padding[axis];
+      geometry.padding_after[axis] =
+          (outputs[axis] - 1) * key.stride[axis] + key.dilation[axis] * (kernel - 1) + 1 - extent - key.padding[axis];
     }
     switch (key.kind) {
       case ContractionKind::conv2d_data: return dnnl::convolution_data(x, w.get(), y, geometry);
@@ -209,7 +212,8 @@ Cut cut_of(const ContractionKey& key) {
 
 class ConvolutionPlan final : public ContractionPlan {
  public:
-  explicit ConvolutionPlan(const ContractionKey& key) : key_(key), cut_(cut_of(key)), kernel_(slice_kernel(cut_.images_per_slice, cut_.channels_per_group)) {
+  explicit ConvolutionPlan(const ContractionKey& key)
+      : key_(key), cut_(cut_of(key)), kernel_(slice_kernel(cut_.images_per_slice, cut_.channels_per_group)) {
     // The last image slice shares the weights of the others, so it must like the same layout of them; else all slices become equal.
     if (const int64_t rest = key.images % cut_.images_per_slice; rest != 0) {
       last_ = std::make_unique<const SliceKernel>(slice_kernel(rest, cut_.channels_per_group));
@@ -246,9 +250,7 @@ class ConvolutionPlan final : public ContractionPlan {
     const auto out = [&](size_t i) { return i < outputs.size() ? static_cast<float*>(outputs[i]) : nullptr; };
     char* const base = static_cast<char*>(scratch);
     switch (key_.kind) {
-      case ContractionKind::conv2d_data:
-        pack(in(1), base);
-        return run_slices(out(0), base, nullptr, in(0));
+      case ContractionKind::conv2d_data: pack(in(1), base); return run_slices(out(0), base, nullptr, in(0));
       case ContractionKind::conv2d_weights: {
         run_slices(in(0), base, key_.bias ? reinterpret_cast<float*>(base + weight_bytes_) : nullptr, in(1));
         auto* const parts = static_cast<float*>(scratch);
@@ -257,9 +259,7 @@ class ConvolutionPlan final : public ContractionPlan {
         if (key_.bias) std::memcpy(out(1), base + weight_bytes_, key_.out_channels * sizeof(float));
         return;
       }
-      default:
-        pack(in(1), base);
-        return run_slices(in(0), base, key_.bias ? in(2) : nullptr, out(0));
+      default: pack(in(1), base); return run_slices(in(0), base, key_.bias ? in(2) : nullptr, out(0));
     }
   }
 
@@ -310,7 +310,8 @@ class ConvolutionPlan final : public ContractionPlan {
       const SliceKernel& kernel = is_last ? *last_ : kernel_;
       const int64_t image = slice * cut_.images_per_slice;
       char* const w = weights + slice * part + group * static_cast<int64_t>(kernel_.weight_bytes());
-      float* const b = bias == nullptr ? nullptr : bias + slice * part / static_cast<int64_t>(sizeof(float)) + group * cut_.channels_per_group;
+      float* const b =
+          bias == nullptr ? nullptr : bias + slice * part / static_cast<int64_t>(sizeof(float)) + group * cut_.channels_per_group;
       kernel.run(x + image * x_image + group * x_group, w, b, y + image * y_image + group * y_group);
     });
   }
@@ -326,6 +327,8 @@ class ConvolutionPlan final : public ContractionPlan {
 
 }  // namespace
 
-std::unique_ptr<const ContractionPlan> make_convolution_plan(const ContractionKey& key) { return std::make_unique<const ConvolutionPlan>(key); }
+std::unique_ptr<const ContractionPlan> make_convolution_plan(const ContractionKey& key) {
+  return std::make_unique<const ConvolutionPlan>(key);
+}
 
 }  // namespace kiln::codegen

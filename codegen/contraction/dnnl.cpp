@@ -63,7 +63,7 @@ struct Api {
   void (*omp_set_num_threads)(int);
 
   dnnl_engine_t engine = nullptr;
-  dnnl_stream_t stream = nullptr;        // holds no state on a CPU without threads of its own, so all threads share it
+  dnnl_stream_t stream = nullptr;  // holds no state on a CPU without threads of its own, so all threads share it
   dnnl_primitive_attr_t attributes = nullptr;
 };
 
@@ -94,7 +94,8 @@ Api load(void* library) {
   Api api{};
   const auto find = [&](auto& function, const char* name) {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
-    if (function == nullptr) fail(ErrorCode::runtime, std::string("this oneDNN lacks ") + name + "; Kiln needs onednn-cpu-gomp 2023.2 (oneDNN 3.2)");
+    if (function == nullptr)
+      fail(ErrorCode::runtime, std::string("this oneDNN lacks ") + name + "; Kiln needs onednn-cpu-gomp 2023.2 (oneDNN 3.2)");
   };
   find(api.engine_create, "dnnl_engine_create");
   find(api.stream_create, "dnnl_stream_create");
@@ -148,8 +149,7 @@ struct Library {
 const Library& library() {
   static const Library* const instance = [] {
     auto made = std::make_unique<Library>();
-    if (void* handle = open_library(&made->why_not))
-      made->api = std::make_unique<const Api>(load(handle));
+    if (void* handle = open_library(&made->why_not)) made->api = std::make_unique<const Api>(load(handle));
     return made.release();
   }();
   return *instance;
@@ -158,8 +158,10 @@ const Library& library() {
 const Api& api() {
   const Library& l = library();
   if (l.api == nullptr)
-    fail(ErrorCode::runtime, "float32 matrix products and convolutions need oneDNN: pip install onednn-cpu-gomp==2023.2.0, or set KILN_DNNL to "
-                             "libdnnl.so.3 (" + l.why_not + ")");
+    fail(ErrorCode::runtime,
+         "float32 matrix products and convolutions need oneDNN: pip install onednn-cpu-gomp==2023.2.0, or set KILN_DNNL to "
+         "libdnnl.so.3 (" +
+             l.why_not + ")");
   return *l.api;
 }
 
@@ -247,8 +249,9 @@ struct Dims {
 PrimitiveDescriptor forward_hint(const Api& a, const_dnnl_memory_desc_t x, const_dnnl_memory_desc_t w, const_dnnl_memory_desc_t y,
                                  const Dims& d) {
   dnnl_primitive_desc_t made = nullptr;
-  const dnnl_status_t status = a.convolution_forward_primitive_desc_create(&made, a.engine, dnnl_forward_training, dnnl_convolution_direct, x, w,
-                                                                           nullptr, y, d.stride, d.dilation, d.before, d.after, a.attributes);
+  const dnnl_status_t status =
+      a.convolution_forward_primitive_desc_create(&made, a.engine, dnnl_forward_training, dnnl_convolution_direct, x, w, nullptr, y,
+                                                  d.stride, d.dilation, d.before, d.after, a.attributes);
   return PrimitiveDescriptor(status == dnnl_success ? made : nullptr);
 }
 
@@ -258,17 +261,18 @@ PrimitiveDescriptor convolution(const_dnnl_memory_desc_t x, const_dnnl_memory_de
                                 const_dnnl_memory_desc_t y, const Geometry& g) {
   const Dims d(g);
   return create([&](const Api& a, dnnl_primitive_desc_t* made) {
-    return a.convolution_forward_primitive_desc_create(made, a.engine, dnnl_forward_training, dnnl_convolution_direct, x, w, bias, y, d.stride,
-                                                       d.dilation, d.before, d.after, a.attributes);
+    return a.convolution_forward_primitive_desc_create(made, a.engine, dnnl_forward_training, dnnl_convolution_direct, x, w, bias, y,
+                                                       d.stride, d.dilation, d.before, d.after, a.attributes);
   });
 }
 
-PrimitiveDescriptor convolution_data(const_dnnl_memory_desc_t dx, const_dnnl_memory_desc_t w, const_dnnl_memory_desc_t dy, const Geometry& g) {
+PrimitiveDescriptor convolution_data(const_dnnl_memory_desc_t dx, const_dnnl_memory_desc_t w, const_dnnl_memory_desc_t dy,
+                                     const Geometry& g) {
   const Dims d(g);
   return create([&](const Api& a, dnnl_primitive_desc_t* made) {
     const PrimitiveDescriptor hint = forward_hint(a, dx, w, dy, d);
-    return a.convolution_backward_data_primitive_desc_create(made, a.engine, dnnl_convolution_direct, dx, w, dy, d.stride, d.dilation, d.before,
-                                                             d.after, hint.get(), a.attributes);
+    return a.convolution_backward_data_primitive_desc_create(made, a.engine, dnnl_convolution_direct, dx, w, dy, d.stride, d.dilation,
+                                                             d.before, d.after, hint.get(), a.attributes);
   });
 }
 
@@ -277,8 +281,8 @@ PrimitiveDescriptor convolution_weights(const_dnnl_memory_desc_t x, const_dnnl_m
   const Dims d(g);
   return create([&](const Api& a, dnnl_primitive_desc_t* made) {
     const PrimitiveDescriptor hint = forward_hint(a, x, dw, dy, d);
-    return a.convolution_backward_weights_primitive_desc_create(made, a.engine, dnnl_convolution_direct, x, dw, dbias, dy, d.stride, d.dilation,
-                                                                d.before, d.after, hint.get(), a.attributes);
+    return a.convolution_backward_weights_primitive_desc_create(made, a.engine, dnnl_convolution_direct, x, dw, dbias, dy, d.stride,
+                                                                d.dilation, d.before, d.after, hint.get(), a.attributes);
   });
 }
 

@@ -16,24 +16,36 @@ namespace {
 constexpr int64_t kDepth = 256;
 static_assert(kDepth * kGemmColumns * sizeof(float) == kGemmScratch);
 
-// panel[p][j] = b(p, j) for p < k, j < columns; zero for columns <= j < width.
-void pack_panel(Matrix b, int64_t k, int64_t columns, int width, float* panel) {
+// B's columns in panels of `width`, each [depth][width], one after the other; zeros beyond the last column.
+void pack_panels(Matrix b, int64_t depth, int64_t columns, int width, float* panels) {
+  const int64_t whole = columns / width * width;
   if (b.column_stride == 1) {
-    for (int64_t p = 0; p < k; ++p) {
-      if (columns == width)
-        for (int j = 0; j < width; j += 8) _mm256_storeu_ps(panel + p * width + j, _mm256_loadu_ps(b.at(p, j)));
-      else
-        for (int j = 0; j < width; ++j) panel[p * width + j] = j < columns ? *b.at(p, j) : 0.0f;
+    for (int64_t p = 0; p < depth; ++p)  // outermost, so that B's rows are read in order
+      for (int64_t j = 0; j < whole; j += width)
+        for (int i = 0; i < width; i += 8) _mm256_storeu_ps(panels + j * depth + p * width + i, _mm256_loadu_ps(b.at(p, j + i)));
+  } else {
+    for (int64_t j = 0; j < whole; j += 8) {
+      float* const panel = panels + j / width * width * depth + j % width;
+      int64_t p = 0;
+      for (; p + 8 <= depth; p += 8) transpose8(b.at(p, j), b.column_stride, panel + p * width, width);
+      for (; p < depth; ++p)
+        for (int i = 0; i < 8; ++i) panel[p * width + i] = *b.at(p, j + i);
     }
+  }
+  if (whole == columns) return;
+  float* const panel = panels + whole * depth;
+  for (int64_t p = 0; p < depth; ++p)
+    for (int i = 0; i < width; ++i) panel[p * width + i] = whole + i < columns ? *b.at(p, whole + i) : 0.0f;
+}
+
+// Rows of A, stored by columns, as [depth][rows].
+void pack_strip(Matrix a, int64_t depth, int64_t rows, float* strip) {
+  if (rows == 8) {  // a whole strip under AVX-512
+    for (int64_t q = 0; q < depth; ++q) _mm256_storeu_ps(strip + q * 8, _mm256_loadu_ps(a.at(0, q)));
     return;
   }
-  for (int j = 0; j < width; j += 8) {
-    int64_t p = 0;
-    if (b.row_stride == 1 && j + 8 <= columns)
-      for (; p + 8 <= k; p += 8) transpose8(b.at(p, j), b.column_stride, panel + p * width + j, width);
-    for (; p < k; ++p)
-      for (int i = j; i < j + 8; ++i) panel[p * width + i] = i < columns ? *b.at(p, i) : 0.0f;
-  }
+  for (int64_t q = 0; q < depth; ++q)
+    for (int64_t r = 0; r < rows; ++r) strip[q * rows + r] = *a.at(r, q);
 }
 
 // A tile at C's right edge: computed whole beside it.
@@ -56,25 +68,20 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t
 
   for (int64_t p = 0; p < k; p += kDepth) {
     const int64_t depth = std::min(kDepth, k - p);
-    for (int64_t j = 0; j < n; j += width)
-      pack_panel({b.at(p, j), b.row_stride, b.column_stride}, depth, std::min<int64_t>(width, n - j), width, scratch + j * depth);
-
+    pack_panels({b.at(p, 0), b.row_stride, b.column_stride}, depth, n, width, scratch);
     for (int64_t i = 0; i < m; i += kernel.rows) {
       const int64_t rows = std::min<int64_t>(kernel.rows, m - i);
       const TileKernel::Function run = kernel.by_rows[rows - 1];
       Matrix part{a.at(i, p), a.row_stride, a.column_stride};
       if (part.column_stride != 1) {
-        for (int64_t q = 0; q < depth; ++q)
-          for (int64_t r = 0; r < rows; ++r) strip[q * rows + r] = *part.at(r, q);
+        pack_strip(part, depth, rows, strip);
         part = {strip, 1, rows};
       }
       for (int64_t j = 0; j < n; j += width) {
         const float* const panel = scratch + j * depth;
         float* const tile = c + i * c_row_stride + j;
-        if (n - j >= width)
-          run(depth, part.data, part.row_stride, part.column_stride, panel, tile, c_row_stride, p > 0);
-        else
-          edge_tile(run, rows, n - j, width, depth, part, panel, tile, c_row_stride, p > 0);
+        if (n - j >= width) run(depth, part.data, part.row_stride, part.column_stride, panel, tile, c_row_stride, p > 0);
+        else edge_tile(run, rows, n - j, width, depth, part, panel, tile, c_row_stride, p > 0);
       }
     }
   }

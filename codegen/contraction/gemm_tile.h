@@ -39,8 +39,9 @@ void tile(int64_t k, const float* a, int64_t a_row_stride, int64_t a_column_stri
 template <class Vector, int kRows>
 constexpr TileKernel tile_kernel() {
   TileKernel kernel{kRows, 2 * Vector::kLanes, {}};
-  [&]<size_t... r>(std::index_sequence<r...>) { ((kernel.by_rows[r] = &tile<Vector, static_cast<int>(r) + 1>), ...); }
-  (std::make_index_sequence<kRows>{});
+  [&]<size_t... r>(std::index_sequence<r...>) {
+    ((kernel.by_rows[r] = &tile<Vector, static_cast<int>(r) + 1>), ...);
+  }(std::make_index_sequence<kRows>{});
   return kernel;
 }
 

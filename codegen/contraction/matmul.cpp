@@ -74,8 +74,9 @@ class MatmulPlan final : public ContractionPlan {
       const Matrix whole_b = matrix(b + image * key_.k * key_.n, key_.k, key_.n, key_.transpose_b);
       float* const target = parts + part * elements() + (image * key_.m + i) * key_.n + j;
       const Scratch packed(kGemmScratch);
-      gemm(grid_.rows.size(row), grid_.columns.size(column), grid_.depth.size(part), {whole_a.at(i, p), whole_a.row_stride, whole_a.column_stride},
-           {whole_b.at(p, j), whole_b.row_stride, whole_b.column_stride}, target, key_.n, packed.floats());
+      gemm(grid_.rows.size(row), grid_.columns.size(column), grid_.depth.size(part),
+           {whole_a.at(i, p), whole_a.row_stride, whole_a.column_stride}, {whole_b.at(p, j), whole_b.row_stride, whole_b.column_stride},
+           target, key_.n, packed.floats());
       if (bias != nullptr && grid_.depth.parts == 1) add_bias(target, grid_.rows.size(row), bias + j, grid_.columns.size(column));
     });
 
@@ -85,8 +86,9 @@ class MatmulPlan final : public ContractionPlan {
   }
 
   std::string describe() const override {
-    return print(key_) + ": " + std::to_string(key_.batch) + " x " + std::to_string(grid_.rows.parts) + " x " + std::to_string(grid_.columns.parts) +
-           " slices" + (grid_.depth.parts > 1 ? ", k in " + std::to_string(grid_.depth.parts) + " parts" : "");
+    return print(key_) + ": " + std::to_string(key_.batch) + " x " + std::to_string(grid_.rows.parts) + " x " +
+           std::to_string(grid_.columns.parts) + " slices" +
+           (grid_.depth.parts > 1 ? ", k in " + std::to_string(grid_.depth.parts) + " parts" : "");
   }
 
  private:

@@ -22,10 +22,8 @@ T multiply_add(T a, T b, T sum) {
 
 template <class T>
 T add(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>)
-    return a + b;
-  else
-    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  if constexpr (std::is_floating_point_v<T>) return a + b;
+  else return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
 
 template <class T>
@@ -39,7 +37,8 @@ void matmul(const ContractionKey& key, const T* a, const T* b, const T* bias, T*
       std::fill_n(c_row, key.n, T{0});
       for (int64_t p = 0; p < key.k; ++p) {  // outside j, so that each sum runs over k in order while rows of b are read in order
         const T x = key.transpose_a ? a_image[p * key.m + i] : a_image[i * key.k + p];
-        for (int64_t j = 0; j < key.n; ++j) c_row[j] = multiply_add(x, key.transpose_b ? b_image[j * key.k + p] : b_image[p * key.n + j], c_row[j]);
+        for (int64_t j = 0; j < key.n; ++j)
+          c_row[j] = multiply_add(x, key.transpose_b ? b_image[j * key.k + p] : b_image[p * key.n + j], c_row[j]);
       }
       if (bias != nullptr)
         for (int64_t j = 0; j < key.n; ++j) c_row[j] = add(c_row[j], bias[j]);
@@ -118,7 +117,9 @@ void conv2d_weights(const ContractionKey& key, const T* x, const T* dy, T* dw, T
   const int64_t plane = key.in_height * key.in_width;
   parallel_for(key.out_channels, 1, [&, height = height, width = width](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
-      const auto gradient = [&](int64_t image, int64_t h, int64_t v) { return dy[((image * key.out_channels + o) * height + h) * width + v]; };
+      const auto gradient = [&](int64_t image, int64_t h, int64_t v) {
+        return dy[((image * key.out_channels + o) * height + h) * width + v];
+      };
       T* out = dw + o * key.in_channels * key.kernel_height * key.kernel_width;
       for (int64_t c = 0; c < key.in_channels; ++c)
         for (int64_t r = 0; r < key.kernel_height; ++r)

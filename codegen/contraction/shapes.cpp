@@ -16,7 +16,9 @@ std::string list(std::initializer_list<int64_t> extents) {
 std::string list(const std::array<int64_t, 2>& pair) { return list({pair[0], pair[1]}); }
 
 std::string input_shape(const ContractionKey& key) { return list({key.images, key.in_channels, key.in_height, key.in_width}); }
-std::string weight_shape(const ContractionKey& key) { return list({key.out_channels, key.in_channels, key.kernel_height, key.kernel_width}); }
+std::string weight_shape(const ContractionKey& key) {
+  return list({key.out_channels, key.in_channels, key.kernel_height, key.kernel_width});
+}
 
 std::string_view name_of(ContractionKind kind) {
   switch (kind) {
@@ -94,7 +96,8 @@ bool is_empty(const ContractionKey& key) {
 }
 
 double flops(const ContractionKey& key) {
-  if (!is_convolution(key.kind)) return 2.0 * static_cast<double>(key.batch) * static_cast<double>(key.m) * static_cast<double>(key.n) * static_cast<double>(key.k);
+  if (!is_convolution(key.kind))
+    return 2.0 * static_cast<double>(key.batch) * static_cast<double>(key.m) * static_cast<double>(key.n) * static_cast<double>(key.k);
   const auto [height, width] = output_extents(key);
   return 2.0 * static_cast<double>(key.images * key.out_channels) * static_cast<double>(height * width) *
          static_cast<double>(key.in_channels * key.kernel_height * key.kernel_width);
@@ -103,7 +106,8 @@ double flops(const ContractionKey& key) {
 std::string print(const ContractionKey& key) {
   std::string text = std::string(name_of(key.kind)) + " " + std::string(kiln::name_of(key.dtype)) + " " + operands(key);
   if (!is_convolution(key.kind)) {
-    if (key.transpose_a || key.transpose_b) text += std::string(", transposed ") + (key.transpose_a ? "a" : "") + (key.transpose_b ? "b" : "");
+    if (key.transpose_a || key.transpose_b)
+      text += std::string(", transposed ") + (key.transpose_a ? "a" : "") + (key.transpose_b ? "b" : "");
   } else {
     if (key.stride != std::array<int64_t, 2>{1, 1}) text += ", stride " + list(key.stride);
     if (key.padding != std::array<int64_t, 2>{0, 0}) text += ", padding " + list(key.padding);
