@@ -8,7 +8,6 @@
 
 namespace llvm {
 class Function;
-class Module;
 }  // namespace llvm
 
 namespace kiln::codegen::llvm_ir {
@@ -18,7 +17,7 @@ struct Target {
   int64_t cache_bytes = 0;  // of the last level; larger results are stored past it
 };
 
-// Adds the function `name` to the module, which is that of one kernel.
-llvm::Function& emit(const Kernel&, const Target&, llvm::Module&, const char* name);
+// Fills an empty function.
+void emit(const Kernel&, const Target&, llvm::Function&);
 
 }  // namespace kiln::codegen::llvm_ir

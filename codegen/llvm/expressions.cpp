@@ -135,17 +135,19 @@ Value* readable_zeros(IRBuilderBase& b) {
   return new llvm::GlobalVariable(module, b.getInt64Ty(), true, llvm::GlobalValue::PrivateLinkage, b.getInt64(0), "zeros");
 }
 
-Value* addresses(IRBuilderBase& b, const Access& a) {
-  Value* lanes = b.CreateStepVector(register_type(b, DType::I64, a.width));
-  return b.CreateGEP(b.getInt8Ty(), a.address, b.CreateMul(lanes, b.CreateVectorSplat(a.width, a.step)));
+Type* memory_type(IRBuilderBase& b, DType t, int width) { return register_type(b, t == DType::Bool ? DType::U8 : t, width); }
+
+Value* to_memory(IRBuilderBase& b, DType t, Value* v) {
+  return t == DType::Bool ? b.CreateZExt(v, register_type(b, DType::U8, width_of(v))) : v;
 }
+Value* from_memory(IRBuilderBase& b, DType t, Value* v) { return t == DType::Bool ? b.CreateICmpNE(v, integer(v, 0)) : v; }
 
 Value* address_of_lane(IRBuilderBase& b, const Access& a, int lane) {
-  Value* step = a.stride == Stride::contiguous ? b.getInt64(size_of(a.dtype)) : a.step;
-  return b.CreateGEP(b.getInt8Ty(), a.address, b.CreateMul(step, b.getInt64(lane)));
+  return b.CreateGEP(b.getInt8Ty(), a.address, b.CreateMul(a.step, b.getInt64(static_cast<uint64_t>(lane))));
 }
 
-// One element after the other, without branches: a masked-off one is read elsewhere.
+// One element after the other, without branches: a masked-off one is read elsewhere. Without a mask this is three times as fast as a
+// gather instruction on Zen 4, and no slower on others.
 Value* load_each(IRBuilderBase& b, const Access& a, Value* mask) {
   Type* element = memory_type(b, a.dtype, 1);
   Value* strip = llvm::PoisonValue::get(memory_type(b, a.dtype, a.width));
@@ -157,12 +159,16 @@ Value* load_each(IRBuilderBase& b, const Access& a, Value* mask) {
   return strip;
 }
 
+Value* gather(IRBuilderBase& b, const Access& a, Value* mask, Value* otherwise) {
+  Value* lanes = b.CreateStepVector(register_type(b, DType::I64, a.width));
+  Value* addresses = b.CreateGEP(b.getInt8Ty(), a.address, b.CreateMul(lanes, b.CreateVectorSplat(a.width, a.step)));
+  return b.CreateMaskedGather(memory_type(b, a.dtype, a.width), addresses, Align(size_of(a.dtype)), mask, otherwise);
+}
+
 }  // namespace
 
-Type* memory_type(IRBuilderBase& b, DType t, int width) { return register_type(b, t == DType::Bool ? DType::U8 : t, width); }
-
 Value* constant(IRBuilderBase& b, DType t, uint64_t bits, int width) {
-  llvm::Constant* scalar;
+  llvm::Constant* scalar = nullptr;
   switch (t) {
     case DType::Bool: scalar = b.getInt1((bits & 0xff) != 0); break;
     case DType::F32: scalar = llvm::ConstantFP::get(b.getContext(), llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, bits & ~0u))); break;
@@ -211,61 +217,50 @@ Value* primitive(IRBuilderBase& b, Prim p, DType from, DType to, std::span<Value
   llvm_unreachable("a closed enum");
 }
 
-Value* to_memory(IRBuilderBase& b, DType t, Value* v) {
-  return t == DType::Bool ? b.CreateZExt(v, register_type(b, DType::U8, width_of(v))) : v;
-}
-
-Value* from_memory(IRBuilderBase& b, DType t, Value* v) { return t == DType::Bool ? b.CreateICmpNE(v, integer(v, 0)) : v; }
-
 Value* first_lanes(IRBuilderBase& b, Value* count, int width) {
   Type* lane = width <= 16 ? b.getInt32Ty() : b.getInt8Ty();  // wide strips hold bytes
   Value* bounded = b.CreateBinaryIntrinsic(Intrinsic::smin, count, integer(count, width));
   return b.CreateICmpULT(b.CreateStepVector(widen(lane, width)), b.CreateVectorSplat(width, b.CreateTrunc(bounded, lane)));
 }
 
-bool has_masked_form(Isa isa, DType t, Stride stride) {
-  const bool bytes = size_of(t) == 1;
-  return stride == Stride::contiguous ? isa == Isa::avx512 || !bytes : isa == Isa::avx512 && !bytes;
+Value* read(IRBuilderBase& b, DType t, int width, Value* address) {
+  return from_memory(b, t, b.CreateAlignedLoad(memory_type(b, t, width), address, Align(size_of(t))));
 }
 
+void write(IRBuilderBase& b, DType t, Value* value, Value* address) {
+  b.CreateAlignedStore(to_memory(b, t, value), address, Align(size_of(t)));
+}
+
+bool has_masked_form(Isa isa, DType t) { return isa == Isa::avx512 || size_of(t) >= 4; }
+
 Value* load(IRBuilderBase& b, const Access& a, Value* mask, Value* otherwise) {
-  const Align align(size_of(a.dtype));
-  if (a.width == 1) {
-    Value* address = mask ? b.CreateSelect(mask, a.address, readable_zeros(b)) : a.address;
-    Value* v = from_memory(b, a.dtype, b.CreateAlignedLoad(memory_type(b, a.dtype, 1), address, align));
-    return mask ? b.CreateSelect(mask, v, otherwise) : v;
+  if (!mask && (a.contiguous || a.width == 1)) return read(b, a.dtype, a.width, a.address);
+  if (a.width == 1) return b.CreateSelect(mask, read(b, a.dtype, 1, b.CreateSelect(mask, a.address, readable_zeros(b))), otherwise);
+  const bool by_instruction = mask && (a.contiguous ? has_masked_form(a.isa, a.dtype) : a.isa == Isa::avx512 && size_of(a.dtype) >= 4);
+  if (!by_instruction) {
+    Value* v = from_memory(b, a.dtype, load_each(b, a, mask));
+    return otherwise ? b.CreateSelect(mask, v, otherwise) : v;
   }
   Type* type = memory_type(b, a.dtype, a.width);
-  if (a.stride == Stride::contiguous && !mask) return from_memory(b, a.dtype, b.CreateAlignedLoad(type, a.address, align));
-  if (!has_masked_form(a.isa, a.dtype, a.stride)) {
-    Value* v = from_memory(b, a.dtype, load_each(b, a, mask));
-    return mask && otherwise ? b.CreateSelect(mask, v, otherwise) : v;
-  }
   Value* passed = otherwise ? to_memory(b, a.dtype, otherwise) : llvm::Constant::getNullValue(type);
-  return from_memory(b, a.dtype,
-                     a.stride == Stride::contiguous ? b.CreateMaskedLoad(type, a.address, align, mask, passed)
-                                                    : b.CreateMaskedGather(type, addresses(b, a), align, mask, passed));
+  Value* v = a.contiguous ? b.CreateMaskedLoad(type, a.address, Align(size_of(a.dtype)), mask, passed) : gather(b, a, mask, passed);
+  return from_memory(b, a.dtype, v);
 }
 
 void store(IRBuilderBase& b, const Access& a, Value* value, Value* mask, bool streaming) {
+  check(!mask || (a.contiguous && has_masked_form(a.isa, a.dtype)), "a strip is masked only where its stores can be");
   const Align align(size_of(a.dtype));
   if (is_floating(a.dtype)) value = canonical_nan(b, value);
   value = to_memory(b, a.dtype, value);
-  if (a.width == 1) {
+  if (mask) {
+    b.CreateMaskedStore(value, a.address, align, mask);
+  } else if (streaming) {
+    auto* stored = b.CreateAlignedStore(value, a.address, Align(std::min(64, a.width * size_of(a.dtype))));
+    stored->setMetadata(llvm::LLVMContext::MD_nontemporal, llvm::MDNode::get(b.getContext(), llvm::ConstantAsMetadata::get(b.getInt32(1))));
+  } else if (a.contiguous || a.width == 1) {
     b.CreateAlignedStore(value, a.address, align);
-  } else if (a.stride == Stride::contiguous) {
-    if (mask) {
-      b.CreateMaskedStore(value, a.address, align, mask);
-    } else {
-      auto* stored = b.CreateAlignedStore(value, a.address, streaming ? Align(std::min(64, a.width * size_of(a.dtype))) : align);
-      if (streaming) stored->setMetadata(llvm::LLVMContext::MD_nontemporal, llvm::MDNode::get(b.getContext(), llvm::ConstantAsMetadata::get(b.getInt32(1))));
-    }
-  } else if (has_masked_form(a.isa, a.dtype, Stride::any)) {
-    b.CreateMaskedScatter(value, addresses(b, a), align, mask);
   } else {
-    check(mask == nullptr, "a strip is masked only where its stores are");
-    for (int lane = 0; lane < a.width; ++lane)
-      b.CreateAlignedStore(b.CreateExtractElement(value, lane), address_of_lane(b, a, lane), align);
+    for (int lane = 0; lane < a.width; ++lane) b.CreateAlignedStore(b.CreateExtractElement(value, lane), address_of_lane(b, a, lane), align);
   }
 }
 

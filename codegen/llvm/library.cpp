@@ -162,9 +162,18 @@ std::unique_ptr<llvm::Module> LlvmBackend::module(const Kernel& kernel, Isa isa,
   auto module = std::make_unique<llvm::Module>("kiln", context);
   module->setTargetTriple(machine.getTargetTriple().str());
   module->setDataLayout(machine.createDataLayout());
-  [[maybe_unused]] llvm::Function& function = emit(kernel, {.isa = isa, .cache_bytes = cache_bytes_}, *module, name);
+  auto* pointer = llvm::PointerType::get(context, 0);
+  auto* number = llvm::Type::getInt64Ty(context);
+  auto* type = llvm::FunctionType::get(llvm::Type::getInt32Ty(context), {pointer, number, number}, false);
+  auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, *module);
+  function->setDoesNotThrow();
+  if (isa == Isa::avx512) {
+    function->addFnAttr("prefer-vector-width", "512");
+    function->addFnAttr("min-legal-vector-width", "512");
+  }
+  emit(kernel, {.isa = isa, .cache_bytes = cache_bytes_}, *function);
 #ifndef NDEBUG
-  check(!llvm::verifyFunction(function, &llvm::errs()), "the LLVM IR of a kernel is invalid");
+  check(!llvm::verifyFunction(*function, &llvm::errs()), "the LLVM IR of a kernel is invalid");
 #endif
   return module;
 }
