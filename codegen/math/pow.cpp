@@ -83,8 +83,8 @@ Value magnitude_f64(Builder& b, Value x, Value y) {  // x >= 0 or NaN
 Value pow(Builder& b, Value x, Value y) {
   const DType type = x.dtype();
   const Value size = b.abs(x);
-  const Value magnitude = type == DType::F64 ? magnitude_f64(b, size, y)
-                                             : b.cast(exp(b, b.cast(y, DType::F64) * log(b, b.cast(size, DType::F64))), DType::F32);
+  const Value magnitude =
+      type == DType::F64 ? magnitude_f64(b, size, y) : b.cast(exp(b, b.cast(y, DType::F64) * log(b, b.cast(size, DType::F64))), DType::F32);
   const DType bits = type == DType::F32 ? DType::I32 : DType::I64;
   const Value negative = b.lt(b.bitcast(x, bits), 0);
   const Value whole = b.eq(b.trunc(y), y), half = y * 0.5;

@@ -17,7 +17,8 @@ bool approximates(const Attrs& attrs) {
 
 Value gelu_body(BodyContext& c) {
   const Value x = c.inputs[0];
-  const Value odd = approximates(c.attrs) ? codegen::tanh(c.b, x * (x * x * kGeluCubic + 1.0) * kSqrt2OverPi) : codegen::erf(c.b, x * kSqrtHalf);
+  const Value odd =
+      approximates(c.attrs) ? codegen::tanh(c.b, x * (x * x * kGeluCubic + 1.0) * kSqrt2OverPi) : codegen::erf(c.b, x * kSqrtHalf);
   return x * 0.5 * (odd + 1.0);
 }
 
@@ -34,10 +35,6 @@ Tensor approximate_gelu_slope(const Tensor& x) {
   const Tensor inner = op::multiply(op::add(op::multiply(x2, 3 * kGeluCubic), 1), kSqrt2OverPi);
   const Tensor bend = op::multiply(op::multiply(x, op::subtract(1, op::square(t))), inner);
   return op::multiply(op::add(op::add(t, 1), bend), 0.5);
-}
-
-double number_attr(const Attrs& attrs, size_t i) {
-  return std::holds_alternative<int64_t>(attrs[i]) ? static_cast<double>(std::get<int64_t>(attrs[i])) : std::get<double>(attrs[i]);
 }
 
 // The axes attribute of a one-axis operator, for reductions over it.
@@ -74,10 +71,10 @@ const Operator& leaky_relu = define({
     .name = "leaky_relu",
     .doc = "x where it is positive, else x * negative_slope. The gradient at 0 is negative_slope.",
     .parameters = {floating("x"), number("negative_slope", 0.01)},
-    .body = [](BodyContext& c) { return c.b.select(c.b.gt(c.inputs[0], 0), c.inputs[0], c.inputs[0] * number_attr(c.attrs, 0)); },
+    .body = [](BodyContext& c) { return c.b.select(c.b.gt(c.inputs[0], 0), c.inputs[0], c.inputs[0] * number_of(c.attrs[0])); },
     .gradient =
         [](GradContext& c) {
-          const double slope = number_attr(c.arguments.attrs, 0);
+          const double slope = number_of(c.arguments.attrs[0]);
           return Tensors{op::where(op::greater(c.input(0), 0), c.grad(), op::multiply(c.grad(), slope))};
         },
     .saves = {.inputs = 0b1},
@@ -149,7 +146,8 @@ const Operator& gelu = define({
           return Tensors{op::multiply(c.grad(), approximates(c.arguments.attrs) ? approximate_gelu_slope(x) : gelu_slope(x))};
         },
     .saves = {.inputs = 0b1},
-    .samples = {floats({-0.0, 0.0, 1, -1, 8, -8, 1e-45, kInf, kNaN}), shapes({{3, 37}}), shapes({{3, 37}}, {std::string("tanh")}), shapes({{0, 4}})},
+    .samples = {floats({-0.0, 0.0, 1, -1, 8, -8, 1e-45, kInf, kNaN}), shapes({{3, 37}}), shapes({{3, 37}}, {std::string("tanh")}),
+                shapes({{0, 4}})},
     .reference = "x * 0.5 * (1 + (numpy.tanh(numpy.sqrt(2 / numpy.pi) * (x + 0.044715 * x * x * x)) if approximate == 'tanh' else "
                  "numpy.vectorize(__import__('math').erf, otypes=[float])(x / numpy.sqrt(2))))",
     .onnx = "Gelu",
@@ -204,7 +202,8 @@ const Operator& log_softmax = define({
 
 const Operator& logsumexp = define({
     .name = "logsumexp",
-    .doc = "log(sum(exp(x))) over axis (an int, a tuple, or None for all), without overflow; -inf of all -inf. Of no elements: a ValueError.",
+    .doc =
+        "log(sum(exp(x))) over axis (an int, a tuple, or None for all), without overflow; -inf of all -inf. Of no elements: a ValueError.",
     .parameters = {floating("x"), axes(), flag("keepdims", false)},
     .compose =
         [](const Arguments& a) {

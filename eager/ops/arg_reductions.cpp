@@ -7,7 +7,9 @@ namespace {
 // The least index whose element is the extreme. A NaN is the extreme of any elements that hold one.
 Tensor first_position(const Tensor& x, const Op& extreme, int axis, bool keepdims) {
   const int64_t n = x.shape()[axis];
-  if (n == 0) fail(ErrorCode::value, "the position of an extreme of no elements: axis " + std::to_string(axis) + " of shape " + to_string(x.shape()) + " is empty");
+  if (n == 0)
+    fail(ErrorCode::value,
+         "the position of an extreme of no elements: axis " + std::to_string(axis) + " of shape " + to_string(x.shape()) + " is empty");
   Tensor hit = op::equal(x, extreme(x, Dims{axis}, true));
   if (kiln::is_floating(x.dtype())) hit = op::logical_or(hit, op::isnan(x));
   Dims along = Dims::filled(x.rank(), 1);
@@ -39,11 +41,15 @@ Operator position(std::string_view name, std::string_view doc, const Op& extreme
 
 }  // namespace
 
-const Operator& argmax = define(position("argmax", "The first position of the greatest element along axis (None: of the flattened tensor), int64; of the "
-                                         "first NaN if there is one. Of no elements: a ValueError.",
-                                         op::max, "ArgMax", "numpy.argmax(x, axis=axis, keepdims=keepdims)"));
-const Operator& argmin = define(position("argmin", "The first position of the least element along axis (None: of the flattened tensor), int64; of the first "
-                                         "NaN if there is one. Of no elements: a ValueError.",
-                                         op::min, "ArgMin", "numpy.argmin(x, axis=axis, keepdims=keepdims)"));
+const Operator& argmax =
+    define(position("argmax",
+                    "The first position of the greatest element along axis (None: of the flattened tensor), int64; of the "
+                    "first NaN if there is one. Of no elements: a ValueError.",
+                    op::max, "ArgMax", "numpy.argmax(x, axis=axis, keepdims=keepdims)"));
+const Operator& argmin =
+    define(position("argmin",
+                    "The first position of the least element along axis (None: of the flattened tensor), int64; of the first "
+                    "NaN if there is one. Of no elements: a ValueError.",
+                    op::min, "ArgMin", "numpy.argmin(x, axis=axis, keepdims=keepdims)"));
 
 }  // namespace kiln::eager::ops

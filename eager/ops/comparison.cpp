@@ -38,24 +38,26 @@ Operator float_test(std::string_view name, std::string_view doc, bool of_integer
 
 }  // namespace
 
-const Operator& equal = define(comparison("equal", "x1 == x2, elementwise; false where either is NaN.", Prim::eq, {"eq"}, "Equal",
-                                          "numpy.equal(x1, x2)"));
-const Operator& not_equal = define(comparison("not_equal", "x1 != x2, elementwise; true where either is NaN.", Prim::ne, {"ne"}, "",
-                                              "numpy.not_equal(x1, x2)"));
-const Operator& less = define(comparison("less", "x1 < x2, elementwise; false where either is NaN.", Prim::lt, {"lt"}, "Less",
-                                         "numpy.less(x1, x2)"));
+const Operator& equal =
+    define(comparison("equal", "x1 == x2, elementwise; false where either is NaN.", Prim::eq, {"eq"}, "Equal", "numpy.equal(x1, x2)"));
+const Operator& not_equal =
+    define(comparison("not_equal", "x1 != x2, elementwise; true where either is NaN.", Prim::ne, {"ne"}, "", "numpy.not_equal(x1, x2)"));
+const Operator& less =
+    define(comparison("less", "x1 < x2, elementwise; false where either is NaN.", Prim::lt, {"lt"}, "Less", "numpy.less(x1, x2)"));
 const Operator& less_equal = define(comparison("less_equal", "x1 <= x2, elementwise; false where either is NaN.", Prim::le, {"le"},
                                                "LessOrEqual", "numpy.less_equal(x1, x2)"));
-const Operator& greater = define(comparison("greater", "x1 > x2, elementwise; false where either is NaN.", Prim::gt, {"gt"}, "Greater",
-                                            "numpy.greater(x1, x2)"));
+const Operator& greater =
+    define(comparison("greater", "x1 > x2, elementwise; false where either is NaN.", Prim::gt, {"gt"}, "Greater", "numpy.greater(x1, x2)"));
 const Operator& greater_equal = define(comparison("greater_equal", "x1 >= x2, elementwise; false where either is NaN.", Prim::ge, {"ge"},
                                                   "GreaterOrEqual", "numpy.greater_equal(x1, x2)"));
 
-const Operator& isnan = define(float_test("isnan", "Where x is not a number.", false,
-                                          [](Builder& b, Value x) { return b.ne(x, x); }, "IsNaN", "numpy.isnan(x)"));
-const Operator& isinf = define(float_test("isinf", "Where x is infinite, of either sign.", false,
-                                          [](Builder& b, Value x) { return b.eq(b.abs(x), kInf); }, "IsInf", "numpy.isinf(x)"));
-const Operator& isfinite = define(float_test("isfinite", "Where x is neither infinite nor NaN.", true,
-                                             [](Builder& b, Value x) { return b.lt(b.abs(x), kInf); }, "", "numpy.isfinite(x)"));
+const Operator& isnan = define(
+    float_test("isnan", "Where x is not a number.", false, [](Builder& b, Value x) { return b.ne(x, x); }, "IsNaN", "numpy.isnan(x)"));
+const Operator& isinf = define(float_test(
+    "isinf", "Where x is infinite, of either sign.", false, [](Builder& b, Value x) { return b.eq(b.abs(x), kInf); }, "IsInf",
+    "numpy.isinf(x)"));
+const Operator& isfinite = define(float_test(
+    "isfinite", "Where x is neither infinite nor NaN.", true, [](Builder& b, Value x) { return b.lt(b.abs(x), kInf); }, "",
+    "numpy.isfinite(x)"));
 
 }  // namespace kiln::eager::ops

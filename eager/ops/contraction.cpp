@@ -21,7 +21,8 @@ Matrices matrices(const Dims& shape, bool transposed) {
 }
 
 [[noreturn]] void do_not_multiply(const Dims& a, const Dims& b) {
-  fail(ErrorCode::value, "matmul: shapes " + to_string(a) + " and " + to_string(b) + " do not fit: the inner extents, or the batch, differ");
+  fail(ErrorCode::value,
+       "matmul: shapes " + to_string(a) + " and " + to_string(b) + " do not fit: the inner extents, or the batch, differ");
 }
 
 std::vector<TensorType> product_type(const Arguments& a) {
@@ -82,7 +83,8 @@ Tensor matrix_product(Tensor x, Tensor y) {
   if (column) y = op::reshape(y, Dims{y.numel(), 1});
   Matrices l = matrices(x.shape(), false);
   const Matrices r = matrices(y.shape(), false);
-  if (l.columns != r.rows || !(broadcastable_to(l.batch, r.batch) || broadcastable_to(r.batch, l.batch) || l.batch.size() == r.batch.size()))
+  if (l.columns != r.rows ||
+      !(broadcastable_to(l.batch, r.batch) || broadcastable_to(r.batch, l.batch) || l.batch.size() == r.batch.size()))
     do_not_multiply(given_x, given_y);
   const Dims batch = broadcast(l.batch, r.batch);
   Dims result = batch;
@@ -106,7 +108,8 @@ std::vector<TensorType> linear_type(const Arguments& a) {
   const Tensor &x = a.tensor(0), &w = a.tensor(1);
   if (w.rank() != 2) fail(ErrorCode::value, "linear: the weight's shape is [out, in], not " + to_string(w.shape()));
   if (x.rank() == 0 || x.shape().back() != w.shape()[1])
-    fail(ErrorCode::value, "linear: the last extent of shape " + to_string(x.shape()) + " is not the weight's input, " + std::to_string(w.shape()[1]));
+    fail(ErrorCode::value,
+         "linear: the last extent of shape " + to_string(x.shape()) + " is not the weight's input, " + std::to_string(w.shape()[1]));
   const Operand& bias = a.operands[2];
   if (bias.present && !(bias.is_tensor() && bias.tensor.shape() == Dims{w.shape()[0]}))
     fail(ErrorCode::value, "linear: the bias's shape is not [out] = " + to_string(Dims{w.shape()[0]}));
@@ -224,18 +227,21 @@ Tensors conv2d_gradient(GradContext& c) {
 // dy's shape must be what conv2d gives of x and w.
 void check_output_gradient(const char* name, const Dims& dy, const Dims& x, const Dims& w, const Window& window) {
   const Dims y = conv2d_shape(x, w, window);
-  if (dy != y) fail(ErrorCode::value, std::string(name) + ": the output's gradient has shape " + to_string(dy) + ", the output " + to_string(y));
+  if (dy != y)
+    fail(ErrorCode::value, std::string(name) + ": the output's gradient has shape " + to_string(dy) + ", the output " + to_string(y));
 }
 
 Dims data_shape(const Dims& dy, const Dims& w, const Attrs& attrs) {
   const Pair size = pair_of(attrs[0], "input_size");
-  if (dy.size() != 4 || w.size() != 4) fail(ErrorCode::value, "conv2d_data: shapes " + to_string(dy) + " and " + to_string(w) + " are not 4-d");
+  if (dy.size() != 4 || w.size() != 4)
+    fail(ErrorCode::value, "conv2d_data: shapes " + to_string(dy) + " and " + to_string(w) + " are not 4-d");
   return {dy[0], w[1], size[0], size[1]};
 }
 
 Dims weights_shape(const Dims& x, const Dims& dy, const Attrs& attrs) {
   const Pair size = pair_of(attrs[0], "kernel_size");
-  if (x.size() != 4 || dy.size() != 4) fail(ErrorCode::value, "conv2d_weights: shapes " + to_string(x) + " and " + to_string(dy) + " are not 4-d");
+  if (x.size() != 4 || dy.size() != 4)
+    fail(ErrorCode::value, "conv2d_weights: shapes " + to_string(x) + " and " + to_string(dy) + " are not 4-d");
   return {dy[1], x[1], size[0], size[1]};
 }
 
@@ -256,7 +262,8 @@ const Operator& matmul_batched = define({
 
 const Operator& matmul = define({
     .name = "matmul",
-    .doc = "The matrix product of x1 [..., m, k] and x2 [..., k, n]; leading axes broadcast, a 1-d operand is a row on the left, a column on the right.",
+    .doc = "The matrix product of x1 [..., m, k] and x2 [..., k, n]; leading axes broadcast, a 1-d operand is a row on the left, a column "
+           "on the right.",
     .parameters = {numeric("x1"), numeric("x2")},
     .compose =
         [](const Arguments& a) {
@@ -287,7 +294,8 @@ const Operator& linear = define({
 
 const Operator& conv2d = define({
     .name = "conv2d",
-    .doc = "The 2-d cross-correlation of images x [N, C, H, W] with weight [O, C, KH, KW], plus bias [O] or None. stride, padding (of zeros) and "
+    .doc = "The 2-d cross-correlation of images x [N, C, H, W] with weight [O, C, KH, KW], plus bias [O] or None. stride, padding (of "
+           "zeros) and "
            "dilation are one number or one per axis.",
     .parameters = with_window({floating("x"), floating("weight"), optional(floating("bias"))}),
     .contraction =

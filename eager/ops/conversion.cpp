@@ -5,8 +5,9 @@ namespace kiln::eager::ops {
 
 const Operator& astype = define({
     .name = "astype",
-    .doc = "x converted to dtype, always a copy. Floats to integers truncate and saturate, NaN gives 0; wide integers to narrow ones keep the "
-           "low bits; anything but zero is True.",
+    .doc =
+        "x converted to dtype, always a copy. Floats to integers truncate and saturate, NaN gives 0; wide integers to narrow ones keep the "
+        "low bits; anything but zero is True.",
     .parameters = {any("x"), {.name = "dtype", .kind = Parameter::Kind::dtype}},
     .body = [](BodyContext& c) { return c.b.cast(c.inputs[0], c.outputs[0].dtype); },
     .result = ResultType::given,

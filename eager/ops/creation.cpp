@@ -6,9 +6,6 @@
 namespace kiln::eager::ops {
 namespace {
 
-double number_of(const Attr& attr) {
-  return std::holds_alternative<int64_t>(attr) ? static_cast<double>(std::get<int64_t>(attr)) : std::get<double>(attr);
-}
 Scalar scalar_of(const Attr& attr) {
   return std::holds_alternative<int64_t>(attr) ? Scalar(std::get<int64_t>(attr)) : Scalar(std::get<double>(attr));
 }
@@ -28,7 +25,9 @@ Operator constant(std::string_view name, std::string_view doc, int64_t value, st
       .doc = doc,
       .parameters = {shape("shape"), dtype_or_none()},
       .compose =
-          [value](const Arguments& a) { return Tensors{op::full(a.attr<Dims>(0), Operand(Scalar(value)), dtype_attr(a, 1, default_dtype()))}; },
+          [value](const Arguments& a) {
+            return Tensors{op::full(a.attr<Dims>(0), Operand(Scalar(value)), dtype_attr(a, 1, default_dtype()))};
+          },
       .samples = {{.attrs = {Dims{3, 37}, std::monostate()}}, {.attrs = {Dims{}, DType::I32}}, {.attrs = {Dims{0, 2}, DType::Bool}}},
       .reference = reference,
   };
@@ -100,7 +99,8 @@ const Operator& full = define({
           const Dims shape = checked(a.attr<Dims>(0));
           const Operand& value = a.operands[0];
           if (value.is_tensor() && !broadcastable_to(value.tensor.shape(), shape))
-            fail(ErrorCode::value, "full: fill_value of shape " + to_string(value.tensor.shape()) + " does not broadcast to " + to_string(shape));
+            fail(ErrorCode::value,
+                 "full: fill_value of shape " + to_string(value.tensor.shape()) + " does not broadcast to " + to_string(shape));
           return std::vector<TensorType>{{dtype_attr(a, 1, default_dtype_of(value)), shape}};
         },
     .gradient = [](GradContext& c) { return Tensors{as(c.grad(), c.input_types[0].dtype)}; },
@@ -112,10 +112,14 @@ const Operator& full = define({
     .reference = "numpy.full(shape, fill_value, dtype=dtype)",
 });
 
-const Operator& zeros = define(constant("zeros", "A tensor of zeros; dtype None: the default floating dtype.", 0, "numpy.zeros(shape, dtype=dtype)"));
-const Operator& ones = define(constant("ones", "A tensor of ones; dtype None: the default floating dtype.", 1, "numpy.ones(shape, dtype=dtype)"));
-const Operator& zeros_like = define(constant_like("zeros_like", "Zeros of x's shape; dtype None: x's own.", 0, "numpy.zeros_like(x, dtype=dtype)"));
-const Operator& ones_like = define(constant_like("ones_like", "Ones of x's shape; dtype None: x's own.", 1, "numpy.ones_like(x, dtype=dtype)"));
+const Operator& zeros =
+    define(constant("zeros", "A tensor of zeros; dtype None: the default floating dtype.", 0, "numpy.zeros(shape, dtype=dtype)"));
+const Operator& ones =
+    define(constant("ones", "A tensor of ones; dtype None: the default floating dtype.", 1, "numpy.ones(shape, dtype=dtype)"));
+const Operator& zeros_like =
+    define(constant_like("zeros_like", "Zeros of x's shape; dtype None: x's own.", 0, "numpy.zeros_like(x, dtype=dtype)"));
+const Operator& ones_like =
+    define(constant_like("ones_like", "Ones of x's shape; dtype None: x's own.", 1, "numpy.ones_like(x, dtype=dtype)"));
 
 const Operator& full_like = define({
     .name = "full_like",
@@ -126,7 +130,8 @@ const Operator& full_like = define({
           const Tensor x = tensor_of(a.operands[0]);
           return Tensors{op::full(x.shape(), a.operands[1], dtype_attr(a, 0, x.dtype()))};
         },
-    .samples = {{.operands = {SampleTensor{.shape = {3, 5}}, Scalar(3)}}, {.operands = {SampleTensor{.shape = {0}}, Scalar(2.5)}, .attrs = {DType::F64}}},
+    .samples = {{.operands = {SampleTensor{.shape = {3, 5}}, Scalar(3)}},
+                {.operands = {SampleTensor{.shape = {0}}, Scalar(2.5)}, .attrs = {DType::F64}}},
     .reference = "numpy.full_like(x, fill_value, dtype=dtype)",
 });
 
@@ -153,7 +158,8 @@ const Operator& sequence = define({
 
 const Operator& arange = define({
     .name = "arange",
-    .doc = "start, start + step, ... up to but without stop; arange(n) counts from 0. dtype None: int64 of integers, else the default floating dtype.",
+    .doc = "start, start + step, ... up to but without stop; arange(n) counts from 0. dtype None: int64 of integers, else the default "
+           "floating dtype.",
     .parameters = {number("start"), number("stop", std::monostate()), number("step", int64_t{1}), dtype_or_none()},
     .compose = [](const Arguments& a) { return Tensors{range(a)}; },
     .samples = {{.attrs = {int64_t{5}, std::monostate(), int64_t{1}, std::monostate()}},
@@ -167,16 +173,19 @@ const Operator& arange = define({
 const Operator& linspace = define({
     .name = "linspace",
     .doc = "num evenly spaced numbers from start to stop, which is the last one if endpoint; dtype None: the default floating dtype.",
-    .parameters = {unpromoted(any("start")), unpromoted(any("stop")), [] {
+    .parameters = {unpromoted(any("start")), unpromoted(any("stop")),
+                   [] {
                      Parameter p = integer("num", 50);
                      p.alias = "steps";
                      return p;
-                   }(), flag("endpoint", true), dtype_or_none()},
+                   }(),
+                   flag("endpoint", true), dtype_or_none()},
     .body = linspace_body,
     .result = ResultType::given,
     .type =
         [](const Arguments& a) {
-          if (a.operands[0].is_tensor() || a.operands[1].is_tensor()) fail(ErrorCode::type, "linspace: start and stop are numbers, not tensors");
+          if (a.operands[0].is_tensor() || a.operands[1].is_tensor())
+            fail(ErrorCode::type, "linspace: start and stop are numbers, not tensors");
           return std::vector<TensorType>{{dtype_attr(a, 2, default_dtype()), checked({a.attr<int64_t>(0)})}};
         },
     .samples = {{.operands = {Scalar(0), Scalar(1)}, .attrs = {int64_t{11}, true, std::monostate()}},
@@ -188,12 +197,14 @@ const Operator& linspace = define({
 const Operator& eye = define({
     .name = "eye",
     .doc = "Ones on the k-th diagonal (above the main one for k > 0) of an n_rows x n_cols matrix, zeros elsewhere; n_cols None: square.",
-    .parameters = {integer("n_rows"), [] {
+    .parameters = {integer("n_rows"),
+                   [] {
                      Parameter p = integer("n_cols");
                      p.has_default = true;
                      p.default_value = std::monostate();
                      return p;
-                   }(), integer("k", 0), dtype_or_none()},
+                   }(),
+                   integer("k", 0), dtype_or_none()},
     .body =
         [](BodyContext& c) {
           const auto k = static_cast<double>(std::get<int64_t>(c.attrs[2]));

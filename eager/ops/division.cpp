@@ -76,8 +76,9 @@ std::vector<Sample> division_samples() {
 
 const Operator& floor_divide = define({
     .name = "floor_divide",
-    .doc = "floor(x1 / x2), elementwise. Integers: x // 0 is 0, the least integer // -1 is itself. Floats: x // 0 is x / 0; exact while the "
-           "quotient is below 2^53. Not differentiable.",
+    .doc =
+        "floor(x1 / x2), elementwise. Integers: x // 0 is 0, the least integer // -1 is itself. Floats: x // 0 is x / 0; exact while the "
+        "quotient is below 2^53. Not differentiable.",
     .parameters = {numeric("x1"), numeric("x2")},
     .body = floor_divide_body,
     .method = true,
@@ -87,7 +88,8 @@ const Operator& floor_divide = define({
 
 const Operator& remainder = define({
     .name = "remainder",
-    .doc = "x1 - x2 * floor(x1 / x2), elementwise; it has the sign of x2, as Python's %. Integers: x % 0 is 0. Floats: exact in float32, and in "
+    .doc = "x1 - x2 * floor(x1 / x2), elementwise; it has the sign of x2, as Python's %. Integers: x % 0 is 0. Floats: exact in float32, "
+           "and in "
            "float64 while the quotient is below 2^300; x % 0 and inf % x are NaN.",
     .parameters = {numeric("x1"), numeric("x2")},
     .body = remainder_body,

@@ -9,10 +9,8 @@ Operator logical(std::string_view name, std::string_view doc, Prim prim, std::st
       .name = name,
       .doc = doc,
       .parameters = {any("x1"), any("x2")},
-      .body =
-          [prim](Builder& b, Value x, Value y) {
-            return b.primitive(prim, DType::Bool, {b.cast(x, DType::Bool), b.cast(y, DType::Bool)});
-          },
+      .body = [prim](Builder& b, Value x,
+                     Value y) { return b.primitive(prim, DType::Bool, {b.cast(x, DType::Bool), b.cast(y, DType::Bool)}); },
       .result = ResultType::boolean,
       .method = true,
       .samples = binary_samples(),
@@ -42,12 +40,12 @@ Operator bitwise(std::string_view name, std::string_view doc, Prim prim, Paramet
 
 }  // namespace
 
-const Operator& logical_and = define(logical("logical_and", "Where both x1 and x2 are true; NaN counts as true.", Prim::bit_and, "And",
-                                             "numpy.logical_and(x1, x2)"));
-const Operator& logical_or = define(logical("logical_or", "Where x1 or x2 is true; NaN counts as true.", Prim::bit_or, "Or",
-                                            "numpy.logical_or(x1, x2)"));
-const Operator& logical_xor = define(logical("logical_xor", "Where exactly one of x1 and x2 is true; NaN counts as true.", Prim::bit_xor, "Xor",
-                                             "numpy.logical_xor(x1, x2)"));
+const Operator& logical_and =
+    define(logical("logical_and", "Where both x1 and x2 are true; NaN counts as true.", Prim::bit_and, "And", "numpy.logical_and(x1, x2)"));
+const Operator& logical_or =
+    define(logical("logical_or", "Where x1 or x2 is true; NaN counts as true.", Prim::bit_or, "Or", "numpy.logical_or(x1, x2)"));
+const Operator& logical_xor = define(logical("logical_xor", "Where exactly one of x1 and x2 is true; NaN counts as true.", Prim::bit_xor,
+                                             "Xor", "numpy.logical_xor(x1, x2)"));
 
 const Operator& logical_not = define({
     .name = "logical_not",
@@ -61,21 +59,21 @@ const Operator& logical_not = define({
     .onnx = "Not",
 });
 
-const Operator& bitwise_and = define(bitwise("bitwise_and", "The bits set in both x1 and x2: integers or bools.", Prim::bit_and, integral("x1"),
-                                             integral("x2"), "BitwiseAnd", "numpy.bitwise_and(x1, x2)"));
+const Operator& bitwise_and = define(bitwise("bitwise_and", "The bits set in both x1 and x2: integers or bools.", Prim::bit_and,
+                                             integral("x1"), integral("x2"), "BitwiseAnd", "numpy.bitwise_and(x1, x2)"));
 const Operator& bitwise_or = define(bitwise("bitwise_or", "The bits set in x1 or x2: integers or bools.", Prim::bit_or, integral("x1"),
                                             integral("x2"), "BitwiseOr", "numpy.bitwise_or(x1, x2)"));
-const Operator& bitwise_xor = define(bitwise("bitwise_xor", "The bits set in one of x1 and x2: integers or bools.", Prim::bit_xor, integral("x1"),
-                                             integral("x2"), "BitwiseXor", "numpy.bitwise_xor(x1, x2)"));
+const Operator& bitwise_xor = define(bitwise("bitwise_xor", "The bits set in one of x1 and x2: integers or bools.", Prim::bit_xor,
+                                             integral("x1"), integral("x2"), "BitwiseXor", "numpy.bitwise_xor(x1, x2)"));
 
-const Operator& bitwise_left_shift =
-    define(bitwise("bitwise_left_shift", "x1 << x2. A count that is negative or at least the width gives 0.", Prim::shl, integers("x1"),
-                   integers("x2"), "", "numpy.where((x2 >= 0) & (x2 < 8 * x1.itemsize), numpy.left_shift(x1, x2 & (8 * x1.itemsize - 1)), 0)"));
-const Operator& bitwise_right_shift = define(
-    bitwise("bitwise_right_shift", "x1 >> x2, copying the sign. A count that is negative or at least the width gives 0 or -1, the sign.", Prim::shr,
-            integers("x1"), integers("x2"), "",
-            "numpy.right_shift(x1, numpy.where((x2 >= 0) & (x2 < 8 * x1.itemsize), x2, 8 * x1.itemsize - 1)) * ((x1 < 0) | (x2 >= 0) & (x2 < 8 * "
-            "x1.itemsize))"));
+const Operator& bitwise_left_shift = define(
+    bitwise("bitwise_left_shift", "x1 << x2. A count that is negative or at least the width gives 0.", Prim::shl, integers("x1"),
+            integers("x2"), "", "numpy.where((x2 >= 0) & (x2 < 8 * x1.itemsize), numpy.left_shift(x1, x2 & (8 * x1.itemsize - 1)), 0)"));
+const Operator& bitwise_right_shift = define(bitwise(
+    "bitwise_right_shift", "x1 >> x2, copying the sign. A count that is negative or at least the width gives 0 or -1, the sign.", Prim::shr,
+    integers("x1"), integers("x2"), "",
+    "numpy.right_shift(x1, numpy.where((x2 >= 0) & (x2 < 8 * x1.itemsize), x2, 8 * x1.itemsize - 1)) * ((x1 < 0) | (x2 >= 0) & (x2 < 8 * "
+    "x1.itemsize))"));
 
 const Operator& bitwise_invert = define({
     .name = "bitwise_invert",

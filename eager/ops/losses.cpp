@@ -26,8 +26,8 @@ void check_targets(const Dims& x, const Dims& target) {
   Dims wanted = x;
   if (!x.empty()) wanted.erase(class_axis(x));
   if (x.empty() || target != wanted)
-    fail(ErrorCode::value, "nll_loss: predictions [N, classes, ...] of shape " + to_string(x) + " want targets of shape " + to_string(wanted) + ", not " +
-                               to_string(target));
+    fail(ErrorCode::value, "nll_loss: predictions [N, classes, ...] of shape " + to_string(x) + " want targets of shape " +
+                               to_string(wanted) + ", not " + to_string(target));
 }
 
 // Targets name classes: anything else would silently cost nothing.
@@ -82,8 +82,7 @@ std::vector<Sample> class_samples() {
   const SampleTensor six{.shape = {6}, .values = {0, 4, 2, 3, 1, 4}, .dtype = DType::I64};
   SampleTensor narrow = six;
   narrow.dtype = DType::U8;
-  return {tensors_of({{.shape = {6, 5}}, six}),
-          tensors_of({{.shape = {6, 5}}, narrow}, {std::string("sum")}),
+  return {tensors_of({{.shape = {6, 5}}, six}), tensors_of({{.shape = {6, 5}}, narrow}, {std::string("sum")}),
           tensors_of({{.shape = {2, 5, 3}}, {.shape = {2, 3}, .values = {0, 4, 2, 3, 1, 4}, .dtype = DType::I32}}, {std::string("none")}),
           tensors_of({{.shape = {5}}, {.shape = {}, .values = {3}, .dtype = DType::I64}})};
 }
@@ -92,7 +91,8 @@ std::vector<Sample> class_samples() {
 
 const Operator& nll_loss = define({
     .name = "nll_loss",
-    .doc = "Minus the log-probability of each target class: x [N, classes, ...] or [classes], integer target [N, ...] or []; reduction 'mean', 'sum' or "
+    .doc = "Minus the log-probability of each target class: x [N, classes, ...] or [classes], integer target [N, ...] or []; reduction "
+           "'mean', 'sum' or "
            "'none'. A target outside [0, classes) is an IndexError.",
     .parameters = {floating("x"), unpromoted(integers("target")), text("reduction", "mean")},
     .compose = [](const Arguments& a) { return Tensors{negative_log_likelihood(a)}; },

@@ -20,7 +20,8 @@ std::vector<TensorType> padded(const Arguments& a) {
   const Tensor& x = a.tensor(0);
   const Dims before = dims_of(a.attrs[0]), after = dims_of(a.attrs[1]);
   if (before.size() != x.rank() || after.size() != x.rank())
-    fail(ErrorCode::value, "pad: " + to_string(before) + " before and " + to_string(after) + " after do not fit shape " + to_string(x.shape()));
+    fail(ErrorCode::value,
+         "pad: " + to_string(before) + " before and " + to_string(after) + " after do not fit shape " + to_string(x.shape()));
   Dims shape = x.shape();
   for (int i = 0; i < x.rank(); ++i) {
     if (before[i] < 0 || after[i] < 0) fail(ErrorCode::value, "pad: a negative width; slice cuts");
@@ -31,8 +32,7 @@ std::vector<TensorType> padded(const Arguments& a) {
 
 void pad_kernel(AffineContext& c) {
   const Dims before = dims_of(c.attrs()[0]), after = dims_of(c.attrs()[1]);
-  const Attr& fill = c.attrs()[2];
-  const double value = std::holds_alternative<int64_t>(fill) ? static_cast<double>(std::get<int64_t>(fill)) : std::get<double>(fill);
+  const double value = number_of(c.attrs()[2]);
   const Dims& inside = c.inputs()[0].type.shape;
   c.iterate(c.outputs()[0].shape);
   Value mask;
@@ -52,7 +52,8 @@ Dims joined_shape(const Arguments& a, int axis) {
     bool fits = other.size() == shape.size();
     for (int d = 0; fits && d < shape.size(); ++d) fits = d == axis || other[d] == shape[d];
     if (!fits)
-      fail(ErrorCode::value, "shapes " + to_string(a.tensor(0).shape()) + " and " + to_string(other) + " do not join along axis " + std::to_string(axis));
+      fail(ErrorCode::value,
+           "shapes " + to_string(a.tensor(0).shape()) + " and " + to_string(other) + " do not join along axis " + std::to_string(axis));
     shape[axis] += other[axis];
   }
   return shape;
@@ -167,7 +168,8 @@ const Operator& join = define({
           }
           return parts;
         },
-    .samples = {shapes({{2, 3}, {4, 3}}, {int64_t{0}}), shapes({{2, 3}, {2, 1}, {2, 4}}, {int64_t{1}}), shapes({{0, 3}, {2, 3}}, {int64_t{0}})},
+    .samples = {shapes({{2, 3}, {4, 3}}, {int64_t{0}}), shapes({{2, 3}, {2, 1}, {2, 4}}, {int64_t{1}}),
+                shapes({{0, 3}, {2, 3}}, {int64_t{0}})},
     .reference = "numpy.concatenate(arrays, axis)",
 });
 

@@ -17,9 +17,7 @@ DType dtype_attr(const Arguments& a, int i, DType otherwise) { return a.attr_is_
 
 DType default_dtype_of(const Operand& x) { return x.is_tensor() ? x.tensor.dtype() : dtype_of_number(x.scalar.kind); }
 
-bool is_floating(const Operand& x) {
-  return x.is_tensor() ? kiln::is_floating(x.tensor.dtype()) : x.scalar.kind == DTypeKind::floating;
-}
+bool is_floating(const Operand& x) { return x.is_tensor() ? kiln::is_floating(x.tensor.dtype()) : x.scalar.kind == DTypeKind::floating; }
 
 Parameter integers(std::string_view name) {
   Parameter p = numeric(name);
@@ -32,6 +30,10 @@ Parameter axis_or_none() {
   p.has_default = true;
   p.default_value = std::monostate();
   return p;
+}
+
+double number_of(const Attr& attr) {
+  return std::holds_alternative<int64_t>(attr) ? static_cast<double>(std::get<int64_t>(attr)) : std::get<double>(attr);
 }
 
 Dims dims_of(const Attr& attr) {

@@ -14,44 +14,45 @@ namespace kiln::eager::ops {
 
 // Handles resolve at first use, so definitions may refer to each other in any order.
 namespace op {
-inline const Op abs{"abs"}, add{"add"}, avg_pool2d{"avg_pool2d"}, avg_pool2d_backward{"avg_pool2d_backward"}, astype{"astype"}, broadcast_to{"broadcast_to"}, conv2d{"conv2d"}, conv2d_data{"conv2d_data"},
-    conv2d_weights{"conv2d_weights"}, copy{"copy"}, divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"}, flip{"flip"},
-    float_power{"float_power"}, floor_divide{"floor_divide"}, full{"full"}, greater{"greater"}, greater_equal{"greater_equal"},
-    integer_power{"integer_power"}, isfinite{"isfinite"}, isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, log{"log"},
-    log_softmax{"log_softmax"}, logical_and{"logical_and"}, logical_or{"logical_or"}, matmul_batched{"matmul_batched"},
-    matmul{"matmul"},
+inline const Op abs{"abs"}, add{"add"}, avg_pool2d{"avg_pool2d"}, avg_pool2d_backward{"avg_pool2d_backward"}, astype{"astype"},
+    broadcast_to{"broadcast_to"}, conv2d{"conv2d"}, conv2d_data{"conv2d_data"}, conv2d_weights{"conv2d_weights"}, copy{"copy"},
+    divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"}, flip{"flip"}, float_power{"float_power"},
+    floor_divide{"floor_divide"}, full{"full"}, greater{"greater"}, greater_equal{"greater_equal"}, integer_power{"integer_power"},
+    isfinite{"isfinite"}, isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, log{"log"}, log_softmax{"log_softmax"},
+    logical_and{"logical_and"}, logical_or{"logical_or"}, matmul_batched{"matmul_batched"}, matmul{"matmul"},
     matrix_transpose{"matrix_transpose"}, max{"max"}, max_pool2d_backward{"max_pool2d_backward"}, max_pool2d_tiles{"max_pool2d_tiles"},
-    maximum{"maximum"}, mean{"mean"}, min{"min"}, multiply{"multiply"}, negative{"negative"},
-    nll_loss{"nll_loss"}, pad{"pad"}, permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, random_bits{"random_bits"},
-    random_uniform{"random_uniform"}, remainder{"remainder"}, reshape{"reshape"}, sequence{"sequence"},
-    sigmoid{"sigmoid"}, sign{"sign"}, slice{"slice"}, softmax{"softmax"}, sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"},
-    subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"}, tanh{"tanh"}, unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
+    maximum{"maximum"}, mean{"mean"}, min{"min"}, multiply{"multiply"}, negative{"negative"}, nll_loss{"nll_loss"}, pad{"pad"},
+    permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, random_bits{"random_bits"}, random_uniform{"random_uniform"},
+    remainder{"remainder"}, reshape{"reshape"}, sequence{"sequence"}, sigmoid{"sigmoid"}, sign{"sign"}, slice{"slice"}, softmax{"softmax"},
+    sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"}, tanh{"tanh"},
+    unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
 }  // namespace op
 
 // ---- dtypes and operands --------------------------------------------------------------------------------------------
 
 inline DType floating_of(DType t) { return is_floating(t) ? t : default_dtype(); }
-Tensor as(const Tensor&, DType);                   // the tensor itself if it already has that dtype
-Tensor tensor_of(const Operand&);                  // a number becomes a 0-d tensor of its default dtype
-Tensor floating_tensor(const Arguments&, int i);   // operand i for compositions that compute in floats
+Tensor as(const Tensor&, DType);                             // the tensor itself if it already has that dtype
+Tensor tensor_of(const Operand&);                            // a number becomes a 0-d tensor of its default dtype
+Tensor floating_tensor(const Arguments&, int i);             // operand i for compositions that compute in floats
 DType dtype_attr(const Arguments&, int i, DType otherwise);  // a dtype_or_none attribute
-DType default_dtype_of(const Operand&);            // a tensor's own; bool, i64 or the default floating dtype for numbers
+DType default_dtype_of(const Operand&);                      // a tensor's own; bool, i64 or the default floating dtype for numbers
 bool is_floating(const Operand&);
 
-Parameter integers(std::string_view name);         // a tensor of integers, not bool
+Parameter integers(std::string_view name);  // a tensor of integers, not bool
 
 // ---- axes -----------------------------------------------------------------------------------------------------------
 
-Parameter axis_or_none();                          // one axis; None: of the flattened tensor
-Dims dims_of(const Attr&);                         // an int or a tuple
-struct Pair {                                      // one number for each of two image axes
+Parameter axis_or_none();   // one axis; None: of the flattened tensor
+double number_of(const Attr&);                     // an int or a float
+Dims dims_of(const Attr&);  // an int or a tuple
+struct Pair {               // one number for each of two image axes
   std::array<int64_t, 2> values;
   int64_t operator[](int i) const { return values[i]; }
   int64_t least() const { return std::min(values[0], values[1]); }
   bool operator==(const Pair&) const = default;
 };
-Pair pair_of(const Attr&, const char* name);       // an int (both) or a tuple of one or two; throws Error{value}
-Dims axes_of(const Attr&, int rank);               // None, an int or a tuple: sorted axes, each in [0, rank); throws Error{index, value}
+Pair pair_of(const Attr&, const char* name);  // an int (both) or a tuple of one or two; throws Error{value}
+Dims axes_of(const Attr&, int rank);          // None, an int or a tuple: sorted axes, each in [0, rank); throws Error{index, value}
 Dims reduced_shape(const Dims& shape, const Dims& axes, bool keepdims);
 int64_t axes_count(const Dims& shape, const Dims& axes);  // elements reduced into one
 // A reduction's result (or its gradient), given back the axes it lost: broadcasts against the reduced operand.
@@ -63,12 +64,12 @@ inline constexpr double kInf = std::numeric_limits<double>::infinity();
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // Signed zeros, denormals of both widths, extremes, infinities, NaN.
 std::vector<double> special_values();
-Sample specials();                                 // them in one operand
-Sample special_pairs();                            // each with each, in two operands
-Sample integer_extremes(DType);                    // least, greatest, and around zero, in one operand
+Sample specials();               // them in one operand
+Sample special_pairs();          // each with each, in two operands
+Sample integer_extremes(DType);  // least, greatest, and around zero, in one operand
 Sample integer_extreme_pairs(DType);
 Sample tensors_of(std::vector<SampleTensor>, Attrs attrs = {});
-std::vector<Sample> unary_samples();               // specials, a matrix, a 0-d and a zero-size tensor
-std::vector<Sample> binary_samples();              // the same for two operands, with broadcasting and with a number
+std::vector<Sample> unary_samples();   // specials, a matrix, a 0-d and a zero-size tensor
+std::vector<Sample> binary_samples();  // the same for two operands, with broadcasting and with a number
 
 }  // namespace kiln::eager::ops

@@ -45,7 +45,8 @@ Dims pooled_shape(const Dims& x, const Pool& p) {
   if (x.size() != 4) fail(ErrorCode::value, "pooling: images have the shape [N, C, H, W], not " + to_string(x));
   for (int i = 0; i < 2; ++i)
     if (p.dilation[i] * (p.kernel[i] - 1) + 1 > x[2 + i] + 2 * p.padding[i])
-      fail(ErrorCode::value, "pooling: windows of " + to_string(Dims{p.kernel[0], p.kernel[1]}) + " are larger than padded images of shape " + to_string(x));
+      fail(ErrorCode::value,
+           "pooling: windows of " + to_string(Dims{p.kernel[0], p.kernel[1]}) + " are larger than padded images of shape " + to_string(x));
   return {x[0], x[1], p.outputs(0, x[2]), p.outputs(1, x[3])};
 }
 
@@ -158,7 +159,8 @@ Tensor scatter_taps(const Pool& p, const Dims& image, const Dims& result, DType 
       call_in_place(op::add.definition(), operands, {}, part);
     }
   if (p.padding == Pair{{0, 0}}) return padded;
-  return op::slice(padded, Dims{0, 0, p.padding[0], p.padding[1]}, Dims{image[0], image[1], p.padding[0] + image[2], p.padding[1] + image[3]});
+  return op::slice(padded, Dims{0, 0, p.padding[0], p.padding[1]},
+                   Dims{image[0], image[1], p.padding[0] + image[2], p.padding[1] + image[3]});
 }
 
 // Rows and columns beyond the last window are in none.
@@ -188,7 +190,8 @@ Tensor max_pool_backward(const Arguments& a) {
 
 // The winners' elements of g, an image: the adjoint of max_pool_backward.
 Tensor gather_winners(const Tensor& g, const Tensor& winner, const Pool& p) {
-  const Tensor padded = p.padding == Pair{{0, 0}} ? g : op::pad(g, Dims{0, 0, p.padding[0], p.padding[1]}, Dims{0, 0, p.padding[0], p.padding[1]});
+  const Tensor padded =
+      p.padding == Pair{{0, 0}} ? g : op::pad(g, Dims{0, 0, p.padding[0], p.padding[1]}, Dims{0, 0, p.padding[0], p.padding[1]});
   Tensor result;
   for (int64_t i = 0; i < p.kernel[0]; ++i)
     for (int64_t j = 0; j < p.kernel[1]; ++j) {
@@ -215,7 +218,8 @@ SampleTensor winners(Dims shape, double below) { return {.shape = std::move(shap
 
 const Operator& max_pool2d = define({
     .name = "max_pool2d",
-    .doc = "The greatest element of each window of images x [N, C, H, W], and which tap of the window it was (row-major, uint8, or int32 for windows "
+    .doc = "The greatest element of each window of images x [N, C, H, W], and which tap of the window it was (row-major, uint8, or int32 "
+           "for windows "
            "of more than 256). The first maximum wins, NaN beats all, padding never wins. stride None: kernel_size.",
     .parameters = with_pool({floating("x")}, true),
     .outputs = 2,
@@ -235,8 +239,9 @@ const Operator& max_pool2d = define({
     .samples = {shapes({{2, 3, 6, 8}}, {Dims{2, 2}, std::monostate(), Dims{0, 0}, Dims{1, 1}}),
                 shapes({{1, 2, 7, 5}}, {Dims{3, 2}, Dims{2, 1}, Dims{1, 1}, Dims{1, 1}}),
                 shapes({{1, 1, 7, 7}}, {Dims{2, 2}, Dims{1, 2}, Dims{0, 0}, Dims{2, 3}}),
-                tensors_of({{.shape = {1, 1, 4, 4}, .values = {kNaN, 1, 2, 2, 0, -0.0, -kInf, kNaN, -kInf, -kInf, -0.0, 0, -kInf, -kInf, 0, 0}}},
-                           {Dims{2, 2}, std::monostate(), Dims{1, 1}, Dims{1, 1}}),
+                tensors_of(
+                    {{.shape = {1, 1, 4, 4}, .values = {kNaN, 1, 2, 2, 0, -0.0, -kInf, kNaN, -kInf, -kInf, -0.0, 0, -kInf, -kInf, 0, 0}}},
+                    {Dims{2, 2}, std::monostate(), Dims{1, 1}, Dims{1, 1}}),
                 shapes({{0, 2, 4, 4}}, {Dims{2, 2}, std::monostate(), Dims{0, 0}, Dims{1, 1}})},
     .onnx = "MaxPool",
 });
@@ -246,12 +251,14 @@ const Operator& max_pool2d_backward = define({
     .doc = "max_pool2d's gradient: images of input_size (H, W) with dy's elements added at the taps that index names.",
     .parameters = with_pool({floating("dy"), unpromoted(integers("index")), shape("input_size")}, true),
     .compose = [](const Arguments& a) { return Tensors{max_pool_backward(a)}; },
-    .gradient =
-        [](GradContext& c) { return Tensors{gather_winners(c.grad(), c.input(1), pool_of(c.arguments.attrs, 1, true)), Tensor()}; },
+    .gradient = [](GradContext& c) { return Tensors{gather_winners(c.grad(), c.input(1), pool_of(c.arguments.attrs, 1, true)), Tensor()}; },
     .saves = {.inputs = 0b10},
-    .samples = {tensors_of({{.shape = {2, 3, 3, 4}}, winners({2, 3, 3, 4}, 4)}, {Dims{6, 8}, Dims{2, 2}, std::monostate(), Dims{0, 0}, Dims{1, 1}}),
-                tensors_of({{.shape = {1, 2, 3, 2}}, winners({1, 2, 3, 2}, 4)}, {Dims{7, 5}, Dims{2, 2}, std::monostate(), Dims{0, 0}, Dims{1, 1}}),
-                tensors_of({{.shape = {1, 2, 3, 3}}, winners({1, 2, 3, 3}, 9)}, {Dims{5, 5}, Dims{3, 3}, Dims{2, 2}, Dims{1, 1}, Dims{1, 1}})},
+    .samples = {tensors_of({{.shape = {2, 3, 3, 4}}, winners({2, 3, 3, 4}, 4)},
+                           {Dims{6, 8}, Dims{2, 2}, std::monostate(), Dims{0, 0}, Dims{1, 1}}),
+                tensors_of({{.shape = {1, 2, 3, 2}}, winners({1, 2, 3, 2}, 4)},
+                           {Dims{7, 5}, Dims{2, 2}, std::monostate(), Dims{0, 0}, Dims{1, 1}}),
+                tensors_of({{.shape = {1, 2, 3, 3}}, winners({1, 2, 3, 3}, 9)},
+                           {Dims{5, 5}, Dims{3, 3}, Dims{2, 2}, Dims{1, 1}, Dims{1, 1}})},
 });
 
 const Operator& max_pool2d_tiles = define({
@@ -264,7 +271,8 @@ const Operator& max_pool2d_tiles = define({
           const Tensor& dy = a.tensor(0);
           const Pair kernel = pair_of(a.attrs[0], "kernel_size");
           const Dims& s = dy.shape();
-          if (s.size() != 4 || a.tensor(1).shape() != s) fail(ErrorCode::value, "max_pool2d_tiles: dy and index share a shape [N, C, OH, OW]");
+          if (s.size() != 4 || a.tensor(1).shape() != s)
+            fail(ErrorCode::value, "max_pool2d_tiles: dy and index share a shape [N, C, OH, OW]");
           return std::vector<TensorType>{{floating_of(dy.dtype()), {s[0], s[1], s[2] * kernel[0], s[3] * kernel[1]}}};
         },
     .gradient =
@@ -294,7 +302,8 @@ const Operator& avg_pool2d = define({
           const Attrs& a = c.arguments.attrs;
           return Tensors{op::avg_pool2d_backward(c.grad(), image_size(c.input_types[0].shape), a[0], a[1], a[2])};
         },
-    .samples = {shapes({{2, 3, 6, 8}}, {Dims{2, 2}, std::monostate(), Dims{0, 0}}), shapes({{1, 2, 7, 5}}, {Dims{3, 2}, Dims{2, 1}, Dims{1, 1}}),
+    .samples = {shapes({{2, 3, 6, 8}}, {Dims{2, 2}, std::monostate(), Dims{0, 0}}),
+                shapes({{1, 2, 7, 5}}, {Dims{3, 2}, Dims{2, 1}, Dims{1, 1}}),
                 shapes({{1, 1, 5, 5}}, {Dims{2, 2}, std::monostate(), Dims{0, 0}})},
     .onnx = "AveragePool",
 });

@@ -29,7 +29,8 @@ void check_exponents(const Arguments& a) {
   const Tensor y = exponent.tensor.is_contiguous() ? exponent.tensor : op::copy(exponent.tensor);
   const std::byte* data = y.data();
   for (int64_t i = 0; i < y.numel(); ++i) {
-    const bool negative = y.dtype() == DType::I32 ? reinterpret_cast<const int32_t*>(data)[i] < 0 : reinterpret_cast<const int64_t*>(data)[i] < 0;
+    const bool negative =
+        y.dtype() == DType::I32 ? reinterpret_cast<const int32_t*>(data)[i] < 0 : reinterpret_cast<const int64_t*>(data)[i] < 0;
     if (negative) negative_exponent();
   }
 }
@@ -80,8 +81,9 @@ const Operator& pow = define({
 
 const Operator& float_power = define({
     .name = "float_power",
-    .doc = "x1 to the power x2 in floating point, within 3 ulp; special values as C99 Annex F gives them (pow(x, 0) = pow(1, y) = 1, NaN of a "
-           "negative base to a fraction). Where x1 is 0, x2's gradient is 0; where x2 is 0, x1's is 0.",
+    .doc =
+        "x1 to the power x2 in floating point, within 3 ulp; special values as C99 Annex F gives them (pow(x, 0) = pow(1, y) = 1, NaN of a "
+        "negative base to a fraction). Where x1 is 0, x2's gradient is 0; where x2 is 0, x1's is 0.",
     .parameters = {floating("x1"), floating("x2")},
     .body = [](Builder& b, Value x, Value y) { return codegen::pow(b, x, y); },
     .gradient =
@@ -101,7 +103,8 @@ const Operator& float_power = define({
     .saves = {.inputs = 0b11, .outputs = 0b1},
     .samples =
         [] {
-          std::vector<Sample> samples{special_pairs(), tensors_of({{.shape = {3, 37}, .low = 0.05, .high = 9}, {.shape = {37}, .low = -3, .high = 3}}),
+          std::vector<Sample> samples{special_pairs(),
+                                      tensors_of({{.shape = {3, 37}, .low = 0.05, .high = 9}, {.shape = {37}, .low = -3, .high = 3}}),
                                       shapes({{0, 4}, {4}})};
           samples.push_back(shapes({{3, 5}}));
           samples.back().operands.emplace_back(Scalar(3));
@@ -116,8 +119,8 @@ const Operator& integer_power = define({
     .parameters = {integers("x1"), integers("x2")},
     .body = integer_power_body,
     .raises_on_data = check_exponents,
-    .samples = {tensors_of({{.shape = {9, 1}, .values = {-3, -2, -1, 0, 1, 2, 3, 7, 255}},
-                            {.shape = {7}, .values = {0, 1, 2, 3, 31, 63, 200}}}),
+    .samples = {tensors_of(
+                    {{.shape = {9, 1}, .values = {-3, -2, -1, 0, 1, 2, 3, 7, 255}}, {.shape = {7}, .values = {0, 1, 2, 3, 31, 63, 200}}}),
                 tensors_of({{.shape = {4, 0}}, {.shape = {1, 1}, .values = {3}}})},
     .reference = "numpy.power(x1, x2)",
 });

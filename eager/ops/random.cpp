@@ -64,12 +64,13 @@ Value normal_quantile(Builder& b, Value p) {
                                {1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
                                 6.89767334985100004550e-1, 1.67638483018380384940, 2.05319162663775882187, 1.0});
   const Value deep_tail = r - 5.0;
-  const Value deep = polynomial(b, deep_tail,
-                                {2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
-                                 2.96560571828504891230e-1, 1.78482653991729133580, 5.46378491116411436990, 6.65790464350110377720}) /
-                     polynomial(b, deep_tail,
-                                {2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
-                                 1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0});
+  const Value deep =
+      polynomial(b, deep_tail,
+                 {2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
+                  2.96560571828504891230e-1, 1.78482653991729133580, 5.46378491116411436990, 6.65790464350110377720}) /
+      polynomial(b, deep_tail,
+                 {2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
+                  1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0});
   const Value outer = b.select(b.le(r, 5), far, deep);
   return b.select(b.le(b.abs(q), 0.425), near, b.select(b.lt(q, 0), -outer, outer));
 }
@@ -101,7 +102,7 @@ Tensor random_integers(const Arguments& a) {
 
 Tensor kept(const Arguments& a) {
   const Tensor x = floating_tensor(a, 0);
-  const double p = std::holds_alternative<int64_t>(a.attrs[0]) ? static_cast<double>(a.attr<int64_t>(0)) : a.attr<double>(0);
+  const double p = number_of(a.attrs[0]);
   if (!(p >= 0 && p <= 1)) fail(ErrorCode::value, "dropout: the probability " + std::to_string(p) + " is not between 0 and 1");
   if (!a.attr<bool>(1) || p == 0) return x;
   const Tensor keep = op::greater_equal(op::random_uniform(x.shape()), p);
@@ -109,7 +110,10 @@ Tensor kept(const Arguments& a) {
 }
 
 std::vector<Sample> shape_samples() {
-  return {{.attrs = {Dims{3, 37}, std::monostate()}}, {.attrs = {Dims{}, DType::F64}}, {.attrs = {Dims{0, 2}, DType::F32}}, {.attrs = {Dims{5}, DType::F64}}};
+  return {{.attrs = {Dims{3, 37}, std::monostate()}},
+          {.attrs = {Dims{}, DType::F64}},
+          {.attrs = {Dims{0, 2}, DType::F32}},
+          {.attrs = {Dims{5}, DType::F64}}};
 }
 
 }  // namespace
@@ -156,7 +160,8 @@ const Operator& randint = define({
     .doc = "Uniform integer draws from [low, high), int64 unless dtype says otherwise; the bias is below (high - low) / 2^63.",
     .parameters = {integer("low"), integer("high"), shape("shape"), dtype_or_none()},
     .compose = [](const Arguments& a) { return Tensors{random_integers(a)}; },
-    .samples = {{.attrs = {int64_t{-3}, int64_t{4}, Dims{3, 37}, std::monostate()}}, {.attrs = {int64_t{0}, int64_t{256}, Dims{41}, DType::U8}}},
+    .samples = {{.attrs = {int64_t{-3}, int64_t{4}, Dims{3, 37}, std::monostate()}},
+                {.attrs = {int64_t{0}, int64_t{256}, Dims{41}, DType::U8}}},
 });
 
 const Operator& bernoulli = define({

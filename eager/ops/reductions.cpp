@@ -63,7 +63,8 @@ Tensors product_gradient(GradContext& c) {
   const Tensor g = with_axes(c.grad(), axis, c.arguments.attr<bool>(1), x.rank());
   const Tensor zero = op::equal(x, 0), zeros = op::sum(zero, axis, true);
   const Tensor others = op::where(zero, 1, x), product = op::prod(others, axis, true);
-  const Tensor slope = op::where(zero, op::where(op::equal(zeros, 1), product, 0), op::where(op::equal(zeros, 0), op::divide(product, others), 0));
+  const Tensor slope =
+      op::where(zero, op::where(op::equal(zeros, 1), product, 0), op::where(op::equal(zeros, 0), op::divide(product, others), 0));
   return {op::multiply(g, slope)};
 }
 
@@ -73,16 +74,16 @@ Tensor mean_of(const Tensor& x, const Attr& axis, bool keepdims) {
 }
 
 double degrees_of_freedom(const Tensor& x, const Attr& axis, const Attr& correction) {
-  const double c = std::holds_alternative<int64_t>(correction) ? static_cast<double>(std::get<int64_t>(correction)) : std::get<double>(correction);
-  return std::max(0.0, static_cast<double>(axes_count(x.shape(), axes_of(axis, x.rank()))) - c);
+  return std::max(0.0, static_cast<double>(axes_count(x.shape(), axes_of(axis, x.rank()))) - number_of(correction));
 }
 
 }  // namespace
 
 const Operator& sum = define({
     .name = "sum",
-    .doc = "The sum over axis (an int, a tuple, or None for all), in a fixed order that depends on the shape alone. Bools and integers up to "
-           "32 bits sum in int64; dtype converts first.",
+    .doc =
+        "The sum over axis (an int, a tuple, or None for all), in a fixed order that depends on the shape alone. Bools and integers up to "
+        "32 bits sum in int64; dtype converts first.",
     .parameters = {any("x"), axes(), flag("keepdims", false), dtype_or_none()},
     .reduction = Prim::add,
     .result = ResultType::accumulated,
@@ -100,8 +101,9 @@ const Operator& sum = define({
 
 const Operator& prod = define({
     .name = "prod",
-    .doc = "The product over axis (an int, a tuple, or None for all), in a fixed order. Bools and integers up to 32 bits multiply in int64; "
-           "dtype converts first.",
+    .doc =
+        "The product over axis (an int, a tuple, or None for all), in a fixed order. Bools and integers up to 32 bits multiply in int64; "
+        "dtype converts first.",
     .parameters = {any("x"), axes(), flag("keepdims", false), dtype_or_none()},
     .reduction = Prim::mul,
     .result = ResultType::accumulated,
@@ -113,10 +115,12 @@ const Operator& prod = define({
     .onnx = "ReduceProd",
 });
 
-const Operator& max = define(extreme("max", "The greatest element over axis; NaN if there is one. Equals share the gradient. Of no elements: a ValueError.",
-                                     Prim::max, "amax", "ReduceMax", "numpy.max(x, axis=axis, keepdims=keepdims)"));
-const Operator& min = define(extreme("min", "The least element over axis; NaN if there is one. Equals share the gradient. Of no elements: a ValueError.",
-                                     Prim::min, "amin", "ReduceMin", "numpy.min(x, axis=axis, keepdims=keepdims)"));
+const Operator& max =
+    define(extreme("max", "The greatest element over axis; NaN if there is one. Equals share the gradient. Of no elements: a ValueError.",
+                   Prim::max, "amax", "ReduceMax", "numpy.max(x, axis=axis, keepdims=keepdims)"));
+const Operator& min =
+    define(extreme("min", "The least element over axis; NaN if there is one. Equals share the gradient. Of no elements: a ValueError.",
+                   Prim::min, "amin", "ReduceMin", "numpy.min(x, axis=axis, keepdims=keepdims)"));
 
 const Operator& all_true = define({
     .name = "all",
@@ -153,13 +157,15 @@ const Operator& mean = define({
 
 const Operator& var = define({
     .name = "var",
-    .doc = "The mean squared distance from the mean over axis, in two passes, divided by count - correction (0: of a population, 1: of a sample).",
+    .doc = "The mean squared distance from the mean over axis, in two passes, divided by count - correction (0: of a population, 1: of a "
+           "sample).",
     .parameters = {floating("x"), axes(), number("correction", int64_t{0}), flag("keepdims", false)},
     .compose =
         [](const Arguments& a) {
           const Tensor x = floating_tensor(a, 0);
           const Tensor distance = op::subtract(x, mean_of(x, a.attrs[0], true));
-          return Tensors{op::divide(op::sum(op::square(distance), a.attrs[0], a.attr<bool>(2)), degrees_of_freedom(x, a.attrs[0], a.attrs[1]))};
+          return Tensors{
+              op::divide(op::sum(op::square(distance), a.attrs[0], a.attr<bool>(2)), degrees_of_freedom(x, a.attrs[0], a.attrs[1]))};
         },
     .gradient =
         [](GradContext& c) {

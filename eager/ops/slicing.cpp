@@ -27,7 +27,8 @@ std::vector<Range> ranges_of(const Dims& shape, const Attrs& attrs, size_t first
   const int given = dims_of(attrs[first_attr]).size();
   if (given != dims_of(attrs[first_attr + 1]).size()) fail(ErrorCode::value, "a slice has as many starts as stops");
   if (given > shape.size())
-    fail(ErrorCode::index, "too many indices: " + std::to_string(given) + " for a tensor of " + std::to_string(shape.size()) + " dimensions");
+    fail(ErrorCode::index,
+         "too many indices: " + std::to_string(given) + " for a tensor of " + std::to_string(shape.size()) + " dimensions");
   std::vector<Range> ranges;
   for (int i = 0; i < shape.size(); ++i) ranges.push_back(range_of(shape, attrs, first_attr, i));
   return ranges;
@@ -62,7 +63,8 @@ ViewMap flipped(const Tensor& x, const Dims& axes) {
 Tensor put_back(const Tensor& part, const Dims& shape, const Attrs& attrs) {
   const std::vector<Range> ranges = ranges_of(shape, attrs, 1);
   if (part.shape() != counts(ranges))
-    fail(ErrorCode::value, "unslice: a part of shape " + to_string(part.shape()) + " does not fill a slice of shape " + to_string(counts(ranges)));
+    fail(ErrorCode::value,
+         "unslice: a part of shape " + to_string(part.shape()) + " does not fill a slice of shape " + to_string(counts(ranges)));
   if (std::all_of(ranges.begin(), ranges.end(), [](const Range& r) { return r.step == 1; })) {
     Dims before, after;
     for (int i = 0; i < shape.size(); ++i) {
@@ -80,7 +82,8 @@ Tensor put_back(const Tensor& part, const Dims& shape, const Attrs& attrs) {
 
 const Operator& slice = define({
     .name = "slice",
-    .doc = "A view of x[start:stop:step] along its leading axes, each number as slice.indices() gives it (a stop of -1 with a negative step means "
+    .doc = "A view of x[start:stop:step] along its leading axes, each number as slice.indices() gives it (a stop of -1 with a negative "
+           "step means "
            "from the first element); axes beyond the lists are whole. Indexing is made of it. Leaving an axis is an IndexError.",
     .parameters = {any("x"), shape("starts"), shape("stops"), ints("steps", {})},
     .view = [](const Arguments& a) { return sliced(a.tensor(0), ranges_of(a.tensor(0).shape(), a.attrs, 0)); },
@@ -90,7 +93,8 @@ const Operator& slice = define({
           return Tensors{op::unslice(c.grad(), c.input_types[0].shape, attrs[0], attrs[1], attrs[2])};
         },
     .samples = {shapes({{5, 6}}, {Dims{1, 0}, Dims{4, 6}, Dims{}}), shapes({{5, 6}}, {Dims{4, 5}, Dims{-1, 0}, Dims{-2, -1}}),
-                shapes({{5, 6}}, {Dims{2}, Dims{2}, Dims{}}), shapes({{7}}, {Dims{0}, Dims{7}, Dims{3}}), shapes({{0, 3}}, {Dims{0}, Dims{0}, Dims{1}})},
+                shapes({{5, 6}}, {Dims{2}, Dims{2}, Dims{}}), shapes({{7}}, {Dims{0}, Dims{7}, Dims{3}}),
+                shapes({{0, 3}}, {Dims{0}, Dims{0}, Dims{1}})},
     .reference = "x[tuple(slice(a, None if b < 0 else b, c) for a, b, c in zip(starts, stops, steps or (1,) * len(starts)))]",
     .onnx = "Slice",
 });
@@ -105,7 +109,8 @@ const Operator& unslice = define({
           const Attrs& attrs = c.arguments.attrs;
           return Tensors{op::slice(c.grad(), attrs[1], attrs[2], attrs[3])};
         },
-    .samples = {shapes({{3, 6}}, {Dims{5, 6}, Dims{1, 0}, Dims{4, 6}, Dims{}}), shapes({{3, 5}}, {Dims{5, 6}, Dims{4, 5}, Dims{-1, 0}, Dims{-2, -1}}),
+    .samples = {shapes({{3, 6}}, {Dims{5, 6}, Dims{1, 0}, Dims{4, 6}, Dims{}}),
+                shapes({{3, 5}}, {Dims{5, 6}, Dims{4, 5}, Dims{-1, 0}, Dims{-2, -1}}),
                 shapes({{0, 6}}, {Dims{5, 6}, Dims{2}, Dims{2}, Dims{}})},
 });
 

@@ -30,7 +30,9 @@ std::optional<Dims> view_strides(const Dims& own, const Dims& strides, const Dim
 
 // -1 stands for what the other extents leave.
 Dims resolve_shape(const Dims& own, Dims wanted) {
-  const auto mismatch = [&] { fail(ErrorCode::value, "cannot reshape a tensor of shape " + to_string(own) + " into shape " + to_string(wanted)); };
+  const auto mismatch = [&] {
+    fail(ErrorCode::value, "cannot reshape a tensor of shape " + to_string(own) + " into shape " + to_string(wanted));
+  };
   const int64_t total = product(own);
   int unknown = -1;
   int64_t known = 1;
@@ -93,7 +95,8 @@ ViewMap squeezed(const Tensor& x, const Attr& attr) {
   for (int i = 0; i < x.rank(); ++i) {
     if (axes.contains(i)) {
       if (x.shape()[i] == 1) continue;
-      if (!all) fail(ErrorCode::value, "cannot squeeze axis " + std::to_string(i) + " of shape " + to_string(x.shape()) + ": its extent is not 1");
+      if (!all)
+        fail(ErrorCode::value, "cannot squeeze axis " + std::to_string(i) + " of shape " + to_string(x.shape()) + ": its extent is not 1");
     }
     map.shape.push_back(x.shape()[i]);
     map.strides.push_back(x.strides()[i]);
@@ -120,7 +123,8 @@ ViewMap expanded(const Tensor& x, Dims shape) {
 
 const Operator& view = define({
     .name = "view",
-    .doc = "x's elements under another shape of the same size (-1: what is left), in the same memory; a ValueError where strides cannot say that.",
+    .doc = "x's elements under another shape of the same size (-1: what is left), in the same memory; a ValueError where strides cannot "
+           "say that.",
     .parameters = {any("x"), shape("shape")},
     .view =
         [](const Arguments& a) {
@@ -134,13 +138,15 @@ const Operator& view = define({
         },
     .gradient = reshape_back,
     .method = true,
-    .samples = {shapes({{2, 6}}, {Dims{3, -1}}), shapes({{4}}, {Dims{2, 1, 2}}), shapes({{}}, {Dims{1, 1}}), shapes({{0, 3}}, {Dims{3, 0}})},
+    .samples = {shapes({{2, 6}}, {Dims{3, -1}}), shapes({{4}}, {Dims{2, 1, 2}}), shapes({{}}, {Dims{1, 1}}),
+                shapes({{0, 3}}, {Dims{3, 0}})},
     .reference = "numpy.reshape(x, shape)",
 });
 
 const Operator& reshape = define({
     .name = "reshape",
-    .doc = "x's elements, in row-major order, under another shape of the same size (-1: what is left): a view where strides can say it, else a copy.",
+    .doc = "x's elements, in row-major order, under another shape of the same size (-1: what is left): a view where strides can say it, "
+           "else a copy.",
     .parameters = {any("x"), shape("shape")},
     .compose =
         [](const Arguments& a) {
@@ -162,7 +168,8 @@ const Operator& flatten = define({
         [](const Arguments& a) {
           const Tensor x = tensor_of(a.operands[0]);
           if (x.rank() == 0) return Tensors{op::reshape(x, Dims{1})};
-          const int first = normalize_axis(a.attr<int64_t>(0), x.rank(), "start_dim"), last = normalize_axis(a.attr<int64_t>(1), x.rank(), "end_dim");
+          const int first = normalize_axis(a.attr<int64_t>(0), x.rank(), "start_dim"),
+                    last = normalize_axis(a.attr<int64_t>(1), x.rank(), "end_dim");
           if (first > last) fail(ErrorCode::value, "start_dim " + std::to_string(first) + " comes after end_dim " + std::to_string(last));
           Dims shape(x.shape().begin(), x.shape().begin() + first);
           shape.push_back(product(Dims(x.shape().begin() + first, x.shape().begin() + last + 1)));
@@ -170,15 +177,18 @@ const Operator& flatten = define({
           return Tensors{op::reshape(x, shape)};
         },
     .method = true,
-    .samples = {shapes({{2, 3, 5}}), shapes({{2, 3, 5, 2}}, {int64_t{1}, int64_t{-2}}), shapes({{}}), shapes({{2, 0, 3}}, {int64_t{1}, int64_t{-1}})},
-    .reference = "x.reshape(x.shape[:start_dim % max(x.ndim, 1)] + (-1 if x.size else int(numpy.prod(x.shape[start_dim % max(x.ndim, 1):end_dim % "
-                 "max(x.ndim, 1) + 1])),) + x.shape[end_dim % max(x.ndim, 1) + 1:])",
+    .samples = {shapes({{2, 3, 5}}), shapes({{2, 3, 5, 2}}, {int64_t{1}, int64_t{-2}}), shapes({{}}),
+                shapes({{2, 0, 3}}, {int64_t{1}, int64_t{-1}})},
+    .reference =
+        "x.reshape(x.shape[:start_dim % max(x.ndim, 1)] + (-1 if x.size else int(numpy.prod(x.shape[start_dim % max(x.ndim, 1):end_dim % "
+        "max(x.ndim, 1) + 1])),) + x.shape[end_dim % max(x.ndim, 1) + 1:])",
 });
 
 const Operator& permute_dims = define({
     .name = "permute_dims",
     .doc = "A view of x with its axes in the order given: axis i of the result is axis axes[i] of x.",
-    .parameters = {any("x"), [] {
+    .parameters = {any("x"),
+                   [] {
                      Parameter p = shape("axes");
                      p.alias = "dims";
                      return p;
@@ -202,7 +212,8 @@ const Operator& permute_dims = define({
         },
     .aliases = {"permute"},
     .method = true,
-    .samples = {shapes({{2, 3, 5}}, {Dims{2, 0, -2}}), shapes({{3, 4}}, {Dims{1, 0}}), shapes({{}}, {Dims{}}), shapes({{0, 3}}, {Dims{1, 0}})},
+    .samples = {shapes({{2, 3, 5}}, {Dims{2, 0, -2}}), shapes({{3, 4}}, {Dims{1, 0}}), shapes({{}}, {Dims{}}),
+                shapes({{0, 3}}, {Dims{1, 0}})},
     .reference = "numpy.transpose(x, axes)",
     .onnx = "Transpose",
 });
@@ -250,7 +261,8 @@ const Operator& expand_dims = define({
     .gradient = [](GradContext& c) { return Tensors{op::squeeze(c.grad(), c.arguments.attrs[0])}; },
     .aliases = {"unsqueeze"},
     .method = true,
-    .samples = {shapes({{3, 5}}), shapes({{3, 5}}, {Dims{1}}), shapes({{3, 5}}, {Dims{0, -1}}), shapes({{}}, {Dims{0}}), shapes({{0}}, {Dims{1}})},
+    .samples = {shapes({{3, 5}}), shapes({{3, 5}}, {Dims{1}}), shapes({{3, 5}}, {Dims{0, -1}}), shapes({{}}, {Dims{0}}),
+                shapes({{0}}, {Dims{1}})},
     .reference = "numpy.expand_dims(x, axis)",
     .onnx = "Unsqueeze",
 });
