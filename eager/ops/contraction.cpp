@@ -115,7 +115,7 @@ std::vector<TensorType> linear_type(const Arguments& a) {
     fail(ErrorCode::value, "linear: the bias's shape is not [out] = " + to_string(Dims{w.shape()[0]}));
   Dims shape = x.shape();
   shape[shape.size() - 1] = w.shape()[0];
-  return {{promote(promote(x.dtype(), w.dtype()), bias.present ? bias.tensor.dtype() : DType::Bool), shape}};
+  return {{floating_of(promote(promote(x.dtype(), w.dtype()), bias.present ? bias.tensor.dtype() : DType::Bool)), shape}};
 }
 
 DType common_dtype(std::span<const OperandType> inputs) {

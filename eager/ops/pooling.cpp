@@ -50,6 +50,12 @@ Dims pooled_shape(const Dims& x, const Pool& p) {
   return {x[0], x[1], p.outputs(0, x[2]), p.outputs(1, x[3])};
 }
 
+DType floating_images(const char* name, const Tensor& x) {
+  if (!kiln::is_floating(x.dtype()))
+    fail(ErrorCode::type, std::string(name) + ": images are floating, not " + std::string(name_of(x.dtype())));
+  return x.dtype();
+}
+
 DType tap_dtype(const Pool& p) { return p.taps() <= 256 ? DType::U8 : DType::I32; }
 
 // ---- forward ------------------------------------------------------------------------------------------------------------
@@ -120,26 +126,23 @@ void average_pool_kernel(AffineContext& c) {
 
 // ---- backward -----------------------------------------------------------------------------------------------------------
 
-// Each window's gradient at its winning tap, zero at the others. Rows of taps are a dimension of the iteration, a row's taps are stores
-// of their own: so the vectorised dimension is the images' width, whatever the window's.
+// Each window's gradient at its winning tap, zero at the others. The last dimension, which is vectorised, is the images' width, whatever
+// the windows'.
 void tiles_kernel(AffineContext& c) {
   const Pair kernel = pair_of(c.attrs()[0], "kernel_size");
   Builder& b = c.b();
   const Dims& dy = c.inputs()[0].type.shape;
-  c.iterate({dy[0], dy[1], dy[2], kernel[0], dy[3]});
-  IndexMap window{.rank = 4, .iteration = 5}, element{.rank = 4, .iteration = 5};
-  for (int d = 0; d < 3; ++d) window.coefficient[d][d] = 1;
-  window.coefficient[3][4] = 1;
-  element.coefficient[0][0] = element.coefficient[1][1] = 1;
-  element.coefficient[2][2] = kernel[0];
-  element.coefficient[2][3] = 1;
-  element.coefficient[3][4] = kernel[1];
-  const Value g = c.load(0, window), winner = b.cast(c.load(1, window), DType::I64);
-  const Value row = c.index(3) * static_cast<double>(kernel[1]);
-  for (int64_t j = 0; j < kernel[1]; ++j) {
-    element.base[3] = j;
-    c.store(0, element, b.select(b.eq(winner, row + static_cast<double>(j)), g, 0));
-  }
+  enum { kImage, kChannel, kRow, kTapRow, kTapColumn, kColumn, kRank };
+  c.iterate({dy[0], dy[1], dy[2], kernel[0], kernel[1], dy[3]});
+  IndexMap window{.rank = 4, .iteration = kRank};
+  window.coefficient[0][kImage] = window.coefficient[1][kChannel] = window.coefficient[2][kRow] = window.coefficient[3][kColumn] = 1;
+  IndexMap element = window;
+  element.coefficient[2][kRow] = kernel[0];
+  element.coefficient[2][kTapRow] = 1;
+  element.coefficient[3][kColumn] = kernel[1];
+  element.coefficient[3][kTapColumn] = 1;
+  const Value tap = c.index(kTapRow) * static_cast<double>(kernel[1]) + c.index(kTapColumn);
+  c.store(0, element, b.select(b.eq(b.cast(c.load(1, window), DType::I64), tap), c.load(0, window), 0));
 }
 
 // The elements that tap (i, j) of each window reads, of an image with its padding: a strided view.
@@ -228,7 +231,7 @@ const Operator& max_pool2d = define({
         [](const Arguments& a) {
           const Pool p = pool_of(a.attrs, 0, true);
           const Dims shape = pooled_shape(a.tensor(0).shape(), p);
-          return std::vector<TensorType>{{floating_of(a.tensor(0).dtype()), shape}, {tap_dtype(p), shape}};
+          return std::vector<TensorType>{{floating_images("max_pool2d", a.tensor(0)), shape}, {tap_dtype(p), shape}};
         },
     .gradient =
         [](GradContext& c) {
@@ -273,7 +276,7 @@ const Operator& max_pool2d_tiles = define({
           const Dims& s = dy.shape();
           if (s.size() != 4 || a.tensor(1).shape() != s)
             fail(ErrorCode::value, "max_pool2d_tiles: dy and index share a shape [N, C, OH, OW]");
-          return std::vector<TensorType>{{floating_of(dy.dtype()), {s[0], s[1], s[2] * kernel[0], s[3] * kernel[1]}}};
+          return std::vector<TensorType>{{floating_images("max_pool2d_tiles", dy), {s[0], s[1], s[2] * kernel[0], s[3] * kernel[1]}}};
         },
     .gradient =
         [](GradContext& c) {
@@ -295,7 +298,8 @@ const Operator& avg_pool2d = define({
     .affine = average_pool_kernel,
     .type =
         [](const Arguments& a) {
-          return std::vector<TensorType>{{floating_of(a.tensor(0).dtype()), pooled_shape(a.tensor(0).shape(), pool_of(a.attrs, 0, false))}};
+          return std::vector<TensorType>{
+              {floating_images("avg_pool2d", a.tensor(0)), pooled_shape(a.tensor(0).shape(), pool_of(a.attrs, 0, false))}};
         },
     .gradient =
         [](GradContext& c) {
