@@ -40,8 +40,8 @@ std::unique_ptr<Shape> shape_of(const Kernel& kernel, const Schedule& schedule, 
   switch (kernel.reduction) {
     case Reduction::none: return pointwise(kernel, schedule, vectors);
     case Reduction::lanes:
-    case Reduction::tree:
-    case Reduction::rows: return nullptr;
+    case Reduction::tree: return lanes(kernel, schedule, vectors);
+    case Reduction::rows: return rows(kernel, schedule, vectors);
   }
   return nullptr;
 }

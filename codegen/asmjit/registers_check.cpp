@@ -33,10 +33,11 @@ class Checker {
     reserved_ = allocation_.reserved[s];
     uint32_t next = 0;
     for (const Step& step : allocation_.sections[s]) {
-      where_ = std::string(section.name) + " step " + std::to_string(&step - allocation_.sections[s].data());
+      where_.assign(section.name).append(" step ").append(std::to_string(&step - allocation_.sections[s].data()));
       switch (step.kind) {
         case Step::Kind::move:
-          set(step.index, step.dst, get(step.index, step.src[0]));
+          file_[class_of(step.index)][step.dst] = get(step.index, step.src[0]);
+          moved_ = step.dst;
           break;
         case Step::Kind::load:
           set(step.index, step.dst, home(step.index));
@@ -47,6 +48,8 @@ class Checker {
           break;
         case Step::Kind::run:
           if (step.index != next++) fail("is out of order");
+          if (moved_ != kNowhere && moved_ != step.dst) fail("does not replace the copy made for it");
+          moved_ = kNowhere;
           instruction(section.code[step.index], step);
           break;
       }
@@ -124,7 +127,7 @@ class Checker {
     if (!(wanted == found)) fail(what);
   }
   void fail(const char* what) {
-    if (error_.empty()) error_ = where_ + ": " + what;
+    if (error_.empty()) error_.assign(where_).append(": ").append(what);
   }
 
   const Program& program_;
@@ -133,6 +136,7 @@ class Checker {
   std::map<VReg, Content> home_;      // homes written in this section; others hold version 0
   Content file_[2][32];
   std::array<uint32_t, 2> reserved_{};
+  uint8_t moved_ = kNowhere;  // a copy that the next instruction replaces by its result
   std::string where_, error_;
 };
 

@@ -15,4 +15,23 @@ void Shape::values_then_stores(const std::vector<uint32_t>& stores, bool streami
   for (uint32_t s : stores) nodes_.store(kernel_.stores[s], streaming);
 }
 
+void Shape::emit_reduced_extent(Emitter& e) const {
+  using namespace asmjit::x86;
+  auto& a = e.a;
+  a.mov(rdx, Emitter::word(e.args));
+  a.mov(rcx, qword_ptr(rdx, offsetof(Args, extents)));
+  a.mov(rax, qword_ptr(rcx, 8 * kernel_.reduced_dim()));
+  if (kernel_.clip < 0) return;
+  // The last block of a split reduction has what is left.
+  a.mov(rcx, Emitter::word(e.index[static_cast<size_t>(kernel_.clip)]));
+  a.imul(rcx, rax);
+  a.mov(rdx, qword_ptr(rdx, offsetof(Args, clip_total)));
+  a.sub(rdx, rcx);
+  a.xor_(ecx, ecx);
+  a.cmp(rdx, rcx);
+  a.cmovl(rdx, rcx);
+  a.cmp(rax, rdx);
+  a.cmovg(rax, rdx);
+}
+
 }  // namespace kiln::codegen::x64

@@ -25,7 +25,9 @@ class Shape {
  protected:
   void lower_entry();                                      // the section that runs once a call
   void values_then_stores(const std::vector<uint32_t>& stores, bool streaming);
+  void emit_reduced_extent(Emitter&) const;                // to rax: rows or elements to reduce at the present index; uses rcx, rdx
   Program& program() { return vectors_.program(); }
+  const Program& program() const { return vectors_.program(); }
 
   const Kernel& kernel_;
   const Schedule& schedule_;

@@ -19,7 +19,7 @@ class Vectors {
  public:
   explicit Vectors(Program& program) : program_(program) {}
 
-  Program& program() { return program_; }
+  Program& program() const { return program_; }
   bool masks() const { return program_.isa == Isa::avx512; }  // bool lives in mask registers
   int lanes() const { return program_.lanes(); }
   RegClass class_of(DType t) const { return t == DType::Bool && masks() ? RegClass::mask : RegClass::vector; }
