@@ -1,0 +1,11 @@
+// Reading a tensor's elements from Python.
+#pragma once
+
+#include "eager/dispatch.h"
+
+namespace kiln::python {
+
+// The tensor's bytes, after what was deferred on them has run, for the reason given; long waits give up the GIL.
+std::byte* read(const eager::Tensor&, eager::FlushReason);
+
+}  // namespace kiln::python

@@ -1,0 +1,19 @@
+// What each file of this folder adds to kiln._core.
+#pragma once
+
+#include "python/bindings/errors.h"
+
+namespace kiln::python {
+
+void bind_errors(py::module_&);
+void bind_dtypes(py::module_&);
+void bind_operators(py::module_&);
+void bind_tensor_type(py::module_&);
+void bind_numpy(py::module_&);
+void bind_dlpack(py::module_&);
+void bind_autograd(py::module_&);
+void bind_random(py::module_&);
+void bind_config(py::module_&);
+void bind_jit(py::module_&);
+
+}  // namespace kiln::python

@@ -1,0 +1,62 @@
+"""Kiln: eager tensor programs, captured, fused and compiled.
+
+    import kiln as kn
+
+    x = kn.asarray([[1.0, 2.0], [3.0, 4.0]])
+    y = kn.jit(lambda x: kn.exp(x) / kn.sum(kn.exp(x), axis=1, keepdims=True))(x)
+
+Every operator of Kiln is a function here and most are methods of tensors; their signatures follow the Python array API standard.
+"""
+
+from kiln import _core, _setup, _tensor  # isort: skip  (first: the rest needs tensors)
+from kiln import data, nn, optim, random, testing
+from kiln._core import (
+    Tensor,
+    __version__,
+    asarray,
+    clear_kernel_cache,
+    default_dtype,
+    dtype,
+    float32,
+    float64,
+    from_dlpack,
+    int32,
+    int64,
+    is_grad_enabled,
+    kernel_counters,
+    manual_seed,
+    memory_stats,
+    num_threads,
+    release_cached_memory,
+    reset_peak_memory,
+    set_default_dtype,
+    set_num_threads,
+    uint8,
+    wait_for_compiles,
+)
+from kiln._core import bool as bool  # noqa: PLC0414  the dtype, as in NumPy
+from kiln._dtypes import finfo, iinfo
+from kiln._grad import enable_grad, grad, no_grad, value_and_grad
+from kiln._operators import *  # noqa: F403  every operator, by all its names
+from kiln._weights import load, save
+from kiln.compare import compare
+from kiln.config import config
+from kiln.jit import jit
+
+newaxis = None
+pi = 3.141592653589793
+e = 2.718281828459045
+inf = float("inf")
+nan = float("nan")
+
+tensor = asarray  # torch's name
+
+
+def synchronize() -> None:
+    """Waits until all work has been done: on the CPU, operators have when they return."""
+
+
+def __getattr__(name: str):
+    from kiln._elsewhere import explain_missing
+
+    raise AttributeError(explain_missing("kiln", name))

@@ -1,0 +1,33 @@
+"""Stubs and the operators' page, which are derived from the table of operators."""
+
+import ast
+
+from calls import OPERATORS
+
+import kiln as kn
+from kiln import _core, reference
+
+
+def test_stub_has_every_operator_with_its_parameters():
+    tree = ast.parse(reference.operators_stub())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert functions.keys() == _core.operators.keys()
+    for name, op in _core.operators.items():
+        assert [a.arg for a in functions[name].args.args] == [p["name"] for p in op.parameters]
+        assert ast.get_docstring(functions[name])
+
+
+def test_core_stub_names_what_is_there():
+    source = reference.core_stub().replace("type DTypeLike", "DTypeLike").replace("type ArrayLike", "ArrayLike")  # 3.12's statement
+    tree = ast.parse(source)
+    tensor = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Tensor")
+    named = {n.name for n in tensor.body if isinstance(n, ast.FunctionDef)} | {n.target.id for n in tensor.body if isinstance(n, ast.AnnAssign)}
+    assert all(hasattr(kn.Tensor, name) for name in named), [n for n in named if not hasattr(kn.Tensor, n)]
+    for name, op in _core.operators.items():
+        assert not op.is_method or name in named
+
+
+def test_page_has_every_operator():
+    text = reference.page()
+    for name, op in OPERATORS.items():
+        assert f"\n## {name}\n" in text and op.summary in text
