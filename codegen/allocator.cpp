@@ -20,8 +20,8 @@
 #include <string>
 #include <type_traits>
 
-#include "codegen/environment.h"
 #include "codegen/error.h"
+#include "codegen/tunables.h"
 
 namespace kiln::codegen {
 namespace {
@@ -156,10 +156,7 @@ constinit std::atomic<int64_t> highest{0};  // peak that reset_peak() does not t
 // Fork copies the mutex as it is, so nobody may hold it meanwhile. (The pool registers later, hence runs first: it is idle by now.)
 const int fork_handlers = pthread_atfork([] { shared.mutex().lock(); }, [] { shared.mutex().unlock(); }, [] { shared.mutex().unlock(); });
 
-int64_t cache_limit() {
-  static const int64_t limit = environment_integer("KILN_CACHE_MB", 0, 1 << 20).value_or(512) << 20;
-  return limit;
-}
+int64_t cache_limit() { return value(Tunable::cache_mb) << 20; }
 
 // Bytes that may be in use and cached together.
 int64_t footprint_limit(int64_t used) {

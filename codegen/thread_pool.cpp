@@ -30,13 +30,13 @@
 #include <thread>
 #include <type_traits>
 
-#include "codegen/environment.h"
 #include "codegen/error.h"
+#include "codegen/tunables.h"
 
 namespace kiln::codegen {
 namespace {
 
-constexpr int kMostThreads = 1024;
+constexpr int kMostThreads = info(Tunable::num_threads).most;
 constexpr int64_t kPiecesPerThread = 8;  // enough to even out unequal pieces, few enough to keep claims rare
 
 void futex_wait(std::atomic<uint32_t>& word, uint32_t seen) { syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0); }
@@ -68,11 +68,13 @@ int quota_threads() {
 }
 
 int default_threads() {
-  if (const auto asked = environment_integer("KILN_NUM_THREADS", 1, kMostThreads)) return static_cast<int>(*asked);
+  if (const int64_t asked = value(Tunable::num_threads); asked > 0) return static_cast<int>(asked);
   cpu_set_t set;
   const int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(cpus, 1, quota_threads());
 }
+
+std::chrono::nanoseconds spin_limit() { return std::chrono::microseconds(value(Tunable::spin_microseconds)); }
 
 thread_local bool inside_body = false;  // this thread is running a body of the pool's present job
 
@@ -80,10 +82,7 @@ thread_local bool inside_body = false;  // this thread is running a body of the 
 class Pool {
  public:
   int threads() {
-    std::call_once(configured_, [this] {
-      spin_limit_ = std::chrono::microseconds(environment_integer("KILN_SPIN_MICROSECONDS", 0, 1'000'000).value_or(50));
-      threads_.store(default_threads(), std::memory_order_relaxed);
-    });
+    std::call_once(configured_, [this] { threads_.store(default_threads(), std::memory_order_relaxed); });
     return threads_.load(std::memory_order_relaxed);
   }
 
@@ -117,7 +116,7 @@ class Pool {
 
     claim_pieces();
     epoch_.fetch_add(1);
-    if (!spin(spin_limit_, [this] { return inside_.load() == 0; })) {
+    if (!spin(spin_limit(), [this] { return inside_.load() == 0; })) {
       caller_parked_.store(true);
       while (const uint32_t n = inside_.load()) futex_wait(inside_, n);
       caller_parked_.store(false);
@@ -157,7 +156,7 @@ class Pool {
   bool wait_for_job(uint32_t last) {
     const auto is_new = [&](uint32_t epoch) { return epoch % 2 == 1 && epoch != last; };
     while (!is_new(epoch_.load(std::memory_order_acquire)) && !stopping_.load()) {
-      if (spin(spin_limit_, [&] { return is_new(epoch_.load(std::memory_order_acquire)) || stopping_.load(std::memory_order_relaxed); }))
+      if (spin(spin_limit(), [&] { return is_new(epoch_.load(std::memory_order_acquire)) || stopping_.load(std::memory_order_relaxed); }))
         break;
       parked_.fetch_add(1);
       const uint32_t seen = epoch_.load();
@@ -206,7 +205,6 @@ class Pool {
 
   std::once_flag configured_;
   std::atomic<int> threads_{0};
-  std::chrono::nanoseconds spin_limit_{0};
   pthread_t handles_[kMostThreads] = {};
   int workers_ = 0;
 

@@ -8,24 +8,38 @@
 
 namespace kiln::codegen {
 
-enum class Tunable : uint8_t { backend, isa, num_threads, llvm, dnnl, parallel_work, tier_up_launches, tier_up_work };
+enum class Tunable : uint8_t {
+  backend,
+  isa,
+  num_threads,
+  llvm,
+  dnnl,
+  parallel_work,
+  tier_up_launches,
+  tier_up_work,
+  spin_microseconds,
+  cache_mb
+};
 
 struct TunableInfo {
   Tunable tunable;
   std::string_view name;
   const char* variable;
-  bool is_integer;        // else a text; its default is empty
-  int64_t initial;        // integers: the default, -1 where it depends on the machine
-  int64_t least, most;    // integers
+  bool is_integer;      // else a text; its default is empty
+  int64_t initial;      // integers: the default, -1 where it depends on the machine
+  int64_t least, most;  // integers
   std::string_view doc;
 };
 
 inline constexpr std::array kTunables = {
     TunableInfo{Tunable::backend, "backend", "KILN_BACKEND", false, 0, 0, 0,
                 "auto, interpreter, asmjit or llvm: what runs kernels. Contractions are not affected."},
-    TunableInfo{Tunable::isa, "isa", "KILN_ISA", false, 0, 0, 0, "avx2 or avx512: the vector instructions to use; by default the widest there are."},
-    TunableInfo{Tunable::num_threads, "num_threads", "KILN_NUM_THREADS", true, -1, 1, 4096, "Threads that run kernels, the caller included; by default all CPUs of the process."},
-    TunableInfo{Tunable::llvm, "llvm", "KILN_LLVM", false, 0, 0, 0, "Path of libkiln_llvm.so; by default beside libkiln.so. `off` does without LLVM."},
+    TunableInfo{Tunable::isa, "isa", "KILN_ISA", false, 0, 0, 0,
+                "avx2 or avx512: the vector instructions to use; by default the widest there are."},
+    TunableInfo{Tunable::num_threads, "num_threads", "KILN_NUM_THREADS", true, -1, 1, 4096,
+                "Threads that run kernels, the caller included; by default all CPUs of the process."},
+    TunableInfo{Tunable::llvm, "llvm", "KILN_LLVM", false, 0, 0, 0,
+                "Path of libkiln_llvm.so; by default beside libkiln.so. `off` does without LLVM."},
     TunableInfo{Tunable::dnnl, "dnnl", "KILN_DNNL", false, 0, 0, 0, "Path of libdnnl.so; by default where the Python package put it."},
     TunableInfo{Tunable::parallel_work, "parallel_work", "KILN_PARALLEL_WORK", true, 1 << 18, 1, int64_t{1} << 62,
                 "A launch of fewer elements, times operations on each, runs on the calling thread (a few microseconds of work)."},
@@ -33,13 +47,19 @@ inline constexpr std::array kTunables = {
                 "A kernel goes to LLVM after this many launches; large launches count for more (tier_up_work). 0: at once."},
     TunableInfo{Tunable::tier_up_work, "tier_up_work", "KILN_TIER_UP_WORK", true, 1 << 18, 1, int64_t{1} << 62,
                 "Elements, times operations on each, that count as one more launch of a kernel."},
+    TunableInfo{Tunable::spin_microseconds, "spin_microseconds", "KILN_SPIN_MICROSECONDS", true, 50, 0, 1'000'000,
+                "How long an idle worker looks for work before it sleeps."},
+    TunableInfo{Tunable::cache_mb, "cache_mb", "KILN_CACHE_MB", true, 512, 0, 1 << 20,
+                "Mebibytes of freed memory kept for reuse, at most; less where less was ever in use."},
 };
 
-static_assert([] {
-  for (size_t i = 0; i < kTunables.size(); ++i)
-    if (static_cast<size_t>(kTunables[i].tunable) != i) return false;
-  return true;
-}(), "kTunables is in the order of Tunable");
+static_assert(
+    [] {
+      for (size_t i = 0; i < kTunables.size(); ++i)
+        if (static_cast<size_t>(kTunables[i].tunable) != i) return false;
+      return true;
+    }(),
+    "kTunables is in the order of Tunable");
 
 constexpr const TunableInfo& info(Tunable t) { return kTunables[static_cast<size_t>(t)]; }
 

@@ -2,13 +2,13 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
 #include <mutex>
 #include <type_traits>
 #include <utility>
 
 #include "codegen/backend.h"
 #include "codegen/error.h"
+#include "codegen/tunables.h"
 
 namespace kiln::codegen {
 namespace {
@@ -69,7 +69,7 @@ struct Api {
 
 void* open_library(std::string* why) {
   std::string candidates[3];
-  if (const char* path = std::getenv("KILN_DNNL")) candidates[0] = path;
+  candidates[0] = text(Tunable::dnnl);
   {
     const std::lock_guard lock(path_mutex);
     candidates[1] = given_path();
