@@ -85,6 +85,9 @@ class LayoutPass {
     for (uint32_t k = 0; k < g_.nodes[i].outputs; ++k) worthwhile &= has_blocked_form(g_.type(g_.nodes[i].first_output + k));
     if (!worthwhile) return;
     const tracer::Type result = g_.type(g_.nodes[i].first_output);
+    if (g_.nodes[i].op->affine)  // an affine rule that joins or pads channels asks for the channel's index, which blocking splits
+      for (const Operand& o : g_.nodes[i].operands)
+        if (o.is_value() && g_.type(o.id).shape.size() == 4 && g_.type(o.id).shape[1] != result.shape[1]) return;
     for (size_t k = 0; k < g_.nodes[i].operands.size(); ++k) {
       const Operand o = g_.nodes[i].operands[k];
       if (!o.is_value() || !has_blocked_form(g_.type(o.id)) || g_.type(o.id).shape[1] != result.shape[1]) continue;
