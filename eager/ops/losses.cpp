@@ -124,7 +124,8 @@ const Operator& mse_loss = define({
     .compose =
         [](const Arguments& a) {
           const Reduce reduce = reduce_of(a.attrs[0]);
-          return Tensors{reduced(op::square(op::subtract(floating_tensor(a, 0), floating_tensor(a, 1))), reduce)};
+          const Tensor distance = op::subtract(a.operands[0], a.operands[1]);
+          return Tensors{reduced(op::square(as(distance, floating_of(distance.dtype()))), reduce)};
         },
     .samples = {shapes({{3, 5}, {3, 5}}), shapes({{3, 5}, {5}}, {std::string("sum")}), shapes({{3, 5}, {3, 5}}, {std::string("none")})},
     .reference = "{'mean': numpy.mean, 'sum': numpy.sum, 'none': numpy.array}[reduction]((x - target) ** 2)",

@@ -35,6 +35,9 @@ void check_exponents(const Arguments& a) {
   }
 }
 
+// A number at full precision, not at the default dtype's.
+Tensor of_dtype(const Operand& x, DType dtype) { return x.is_tensor() ? as(x.tensor, dtype) : op::full(Dims{}, x, dtype); }
+
 Tensor repeated_product(const Tensor& x, int64_t exponent) {
   Tensor result, square = x;
   for (int64_t left = exponent; left > 0; left >>= 1) {
@@ -88,7 +91,7 @@ const Operator& float_power = define({
     .body = [](Builder& b, Value x, Value y) { return codegen::pow(b, x, y); },
     .gradient =
         [](GradContext& c) {
-          const Operand &x = c.operand(0), &y = c.operand(1);
+          const Tensor x = of_dtype(c.operand(0), c.grad().dtype()), y = of_dtype(c.operand(1), c.grad().dtype());
           Tensor dx, dy;
           if (c.needed[0]) {
             const Tensor slope = op::multiply(op::float_power(x, op::subtract(y, 1)), y);
