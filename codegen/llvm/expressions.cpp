@@ -7,6 +7,7 @@
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/Module.h>
+#include <llvm/IR/PatternMatch.h>
 
 #include "codegen/error.h"
 
@@ -121,9 +122,29 @@ Value* compare(IRBuilderBase& b, Prim p, DType t, Value* x, Value* y) {
   return b.CreateCmp(is_floating(t) ? row.floating : is_signed(t) ? row.with_sign : row.without_sign, x, y);
 }
 
+// Not llvm.minimum and llvm.maximum: LLVM 19 loses a signalling NaN in them under AVX-512. `pick` is one
+// instruction; it gives its second operand if the two are equal or not ordered.
+Value* float_extremum(IRBuilderBase& b, bool greatest, Value* x, Value* y) {
+  const auto pick = [&](Value* u, Value* v) { return b.CreateSelect(greatest ? b.CreateFCmpOGT(u, v) : b.CreateFCmpOLT(u, v), u, v); };
+  if (llvm::isa<llvm::Constant>(x)) std::swap(x, y);
+  const llvm::APFloat* bound = nullptr;
+  if (llvm::PatternMatch::match(y, llvm::PatternMatch::m_APFloat(bound)) && !bound->isNaN()) {
+    Value* nearest = pick(y, x);
+    const bool other_zero_counts = bound->isZero() && bound->isNegative() != greatest;  // max(-0, +0) and min(+0, -0) are the bound
+    if (!other_zero_counts) return nearest;
+    if (greatest) return b.CreateFAdd(nearest, real(x, 0.0));  // -0 to +0, all else as it is
+  }
+  // Whichever comes first, the results are alike, but for zeros of two signs: the bits tell which one it is.
+  Type* bits = register_type(b, x->getType()->getScalarType()->isFloatTy() ? DType::I32 : DType::I64, width_of(x));
+  Value* one = b.CreateBitCast(pick(x, y), bits);
+  Value* other = b.CreateBitCast(pick(y, x), bits);
+  Value* merged = b.CreateBitCast(greatest ? b.CreateAnd(one, other) : b.CreateOr(one, other), x->getType());
+  return b.CreateSelect(b.CreateFCmpUNO(x, y), llvm::ConstantFP::getQNaN(x->getType()), merged);
+}
+
 Value* extremum(IRBuilderBase& b, bool greatest, DType t, Value* x, Value* y) {
   if (t == DType::Bool) return greatest ? b.CreateOr(x, y) : b.CreateAnd(x, y);
-  if (is_floating(t)) return b.CreateBinaryIntrinsic(greatest ? Intrinsic::maximum : Intrinsic::minimum, x, y);
+  if (is_floating(t)) return float_extremum(b, greatest, x, y);
   if (is_signed(t)) return b.CreateBinaryIntrinsic(greatest ? Intrinsic::smax : Intrinsic::smin, x, y);
   return b.CreateBinaryIntrinsic(greatest ? Intrinsic::umax : Intrinsic::umin, x, y);
 }

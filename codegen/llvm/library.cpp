@@ -2,8 +2,6 @@
 //
 // No LLJIT: its set-up looks up symbols of its own by name, which are hidden here, to register unwind tables that kernels, which never
 // unwind, do not have. A kernel refers to no symbol outside of itself, and linking it fails if one day it should.
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <memory>
@@ -27,6 +25,7 @@
 #include <llvm/Target/TargetMachine.h>
 #include <llvm/TargetParser/Host.h>
 
+#include "codegen/cpu_cache.h"
 #include "codegen/error.h"
 #include "codegen/llvm/emit.h"
 
@@ -91,11 +90,6 @@ void set_options() {
   check(llvm::cl::ParseCommandLineOptions(arguments.size(), arguments.data(), "", &llvm::errs()), "LLVM does not know an option");
 }
 
-int64_t last_level_cache() {
-  const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  return bytes > 0 ? bytes : 32 << 20;
-}
-
 // Links machine code into this process and frees it again.
 class Linker {
  public:
@@ -137,7 +131,6 @@ class LlvmBackend final : public Backend {
   Machines machines_;
   Linker linker_;
   std::atomic<uint64_t> kernels_{0};
-  const int64_t cache_bytes_ = last_level_cache();
 };
 
 struct LlvmCode final : Code {
@@ -171,7 +164,7 @@ std::unique_ptr<llvm::Module> LlvmBackend::module(const Kernel& kernel, Isa isa,
     function->addFnAttr("prefer-vector-width", "512");
     function->addFnAttr("min-legal-vector-width", "512");
   }
-  emit(kernel, {.isa = isa, .cache_bytes = cache_bytes_}, *function);
+  emit(kernel, {.isa = isa, .cache_bytes = last_level_cache_bytes()}, *function);
 #ifndef NDEBUG
   check(!llvm::verifyFunction(*function, &llvm::errs()), "the LLVM IR of a kernel is invalid");
 #endif

@@ -1,7 +1,6 @@
 // The LLVM back end against the interpreter, bit for bit, under both instruction sets: every primitive on every dtype, every kind of
 // access and tail, every kind of reduction. (The kernel fuzzer holds it to random combinations of these.)
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <limits>
@@ -10,6 +9,7 @@
 
 #include "codegen/backend.h"
 #include "codegen/builder.h"
+#include "codegen/cpu_cache.h"
 
 namespace kiln::codegen {
 namespace {
@@ -186,6 +186,25 @@ TEST(Llvm, EveryPrimitiveOnEveryDtype) {
     }
 }
 
+// Bounds of either sign of zero, and operands that LLVM knows to be no NaN where the other is a signalling one.
+TEST(Llvm, ExtremaKeepNaNsAndSignedZeros) {
+  for (DType t : {DType::F32, DType::F64}) {
+    Kernel kernel;
+    kernel.rank = 2;
+    Builder b(kernel);
+    const Value x = b.load(b.add_buffer(buffer(t))), row = b.load(b.add_buffer(buffer(t, Stride::zero)));
+    const Value flag = b.cast(b.load(b.add_buffer(buffer(DType::Bool))), t);
+    for (double bound : {0.0, -0.0, 1.0, -2.0})
+      for (Value v : {x, row}) {
+        b.store(b.add_buffer(buffer(t)), b.maximum(v, bound));
+        b.store(b.add_buffer(buffer(t)), b.minimum(bound, v));
+      }
+    b.store(b.add_buffer(buffer(t)), b.maximum(x, flag));
+    b.store(b.add_buffer(buffer(t)), b.minimum(b.neg(flag), row));
+    expect_same_bits(kernel, {{40, 133}, {300, 1}});
+  }
+}
+
 TEST(Llvm, EveryAccess) {
   for (DType t : kAllTypes)
     for (Stride from : {Stride::zero, Stride::contiguous, Stride::any})
@@ -217,8 +236,7 @@ TEST(Llvm, ResultsBeyondTheCacheAreStreamed) {
   Kernel kernel;
   Builder b(kernel);
   b.store(b.add_buffer(buffer(DType::F64)), b.cast(b.index(0), DType::F64) + b.scalar(0, DType::F64));
-  const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  const int64_t elements = (cache > 0 ? std::min(cache, 64L << 20) : 32L << 20) / 8 + 1001;  // enough on most machines
+  const int64_t elements = std::min<int64_t>(last_level_cache_bytes(), 64 << 20) / 8 + 1001;  // enough on most machines
   for (int64_t misalignment : {0, 1}) expect_same_bits(kernel, {{elements}}, 0, misalignment);
 }
 
