@@ -10,14 +10,14 @@
 namespace kiln::codegen {
 
 struct Args {
-  void* const* pointers;     // [buffer] address of the element at index 0 of every dimension
-  const int64_t* strides;    // [buffer][rank] bytes, may be zero or negative
-  const int64_t* extents;    // [rank] >= 0
-  const uint64_t* scalars;   // [scalars]
-  int64_t clip_total;        // see Kernel::clip; 0 when unused
-  void* scratch;             // reserved, may be null
-  uint32_t* error;           // where a kernel reports a code, may be null
-  const void* self;          // the back end's own data for this kernel (the interpreter's program), else null
+  void* const* pointers;    // [buffer] address of the element at index 0 of every dimension
+  const int64_t* strides;   // [buffer][rank] bytes, may be zero or negative
+  const int64_t* extents;   // [rank] >= 0
+  const uint64_t* scalars;  // [scalars]
+  int64_t clip_total;       // see Kernel::clip; 0 when unused
+  void* scratch;            // reserved, may be null
+  uint32_t* error;          // where a kernel reports a code, may be null
+  const void* self;         // the back end's own data for this kernel (the interpreter's program), else null
 };
 static_assert(sizeof(Args) == 64 && offsetof(Args, clip_total) == 32 && offsetof(Args, self) == 56);
 

@@ -37,7 +37,8 @@ DType dtype_of(std::initializer_list<const Operand*> operands) {
 DType Value::dtype() const { return builder_->node(id_).dtype; }
 
 size_t Builder::NodeHash::operator()(const Node& n) const {
-  uint64_t h = static_cast<uint64_t>(n.kind) | static_cast<uint64_t>(n.prim) << 8 | static_cast<uint64_t>(n.dtype) << 16 | static_cast<uint64_t>(n.slot) << 32;
+  uint64_t h = static_cast<uint64_t>(n.kind) | static_cast<uint64_t>(n.prim) << 8 | static_cast<uint64_t>(n.dtype) << 16 |
+               static_cast<uint64_t>(n.slot) << 32;
   for (uint64_t part : {static_cast<uint64_t>(n.operands[0]) << 32 | n.operands[1], static_cast<uint64_t>(n.operands[2]), n.bits})
     h = (h ^ (h >> 29) ^ part) * 0x9e3779b97f4a7c15u;
   return static_cast<size_t>(h ^ (h >> 32));
@@ -65,21 +66,24 @@ Value Builder::scalar(uint32_t slot, DType t) {
 
 Value Builder::index(int dim) { return push({.kind = NodeKind::index, .dtype = DType::I64, .slot = static_cast<uint32_t>(dim)}); }
 
-Value Builder::load(uint32_t buffer) {
-  return push({.kind = NodeKind::load, .dtype = kernel_.buffers.at(buffer).dtype, .slot = buffer});
-}
-Value Builder::load(uint32_t buffer, Value mask, Value otherwise) {
-  return push({.kind = NodeKind::load, .dtype = kernel_.buffers.at(buffer).dtype, .slot = buffer, .operands = {mask.id(), otherwise.id(), kNoNode}});
+Buffer& Builder::buffer(uint32_t slot) {
+  check(slot < kernel_.buffers.size(), "a buffer that the kernel does not have");
+  return kernel_.buffers[slot];
 }
 
-uint32_t Builder::add_buffer(Buffer buffer) {
-  kernel_.buffers.push_back(buffer);
+Value Builder::load(uint32_t slot) { return push({.kind = NodeKind::load, .dtype = buffer(slot).dtype, .slot = slot}); }
+Value Builder::load(uint32_t slot, Value mask, Value otherwise) {
+  return push({.kind = NodeKind::load, .dtype = buffer(slot).dtype, .slot = slot, .operands = {mask.id(), otherwise.id(), kNoNode}});
+}
+
+uint32_t Builder::add_buffer(Buffer added) {
+  kernel_.buffers.push_back(added);
   return static_cast<uint32_t>(kernel_.buffers.size() - 1);
 }
 
-void Builder::store(uint32_t buffer, Value value) {
-  kernel_.buffers.at(buffer).written = true;
-  kernel_.stores.push_back({buffer, value.id()});
+void Builder::store(uint32_t slot, Value value) {
+  buffer(slot).written = true;
+  kernel_.stores.push_back({slot, value.id()});
 }
 
 Value Builder::primitive(Prim prim, DType result, std::initializer_list<Value> operands) {

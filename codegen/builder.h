@@ -27,9 +27,9 @@ class Value {
 
 // An operand given as a value or as a C++ number, which takes the dtype of the operand beside it.
 struct Operand {
-  Operand(Value v) : value(v) {}                     // NOLINT: implicit by design
-  Operand(double v) : number(v) {}                   // NOLINT
-  Operand(int v) : number(v) {}                      // NOLINT
+  Operand(Value v) : value(v) {}    // NOLINT: implicit by design
+  Operand(double v) : number(v) {}  // NOLINT
+  Operand(int v) : number(v) {}     // NOLINT
   Value value;
   double number = 0;
 };
@@ -45,12 +45,12 @@ class Builder {
   // Leaves.
   Value constant(DType, double value);
   Value constant_bits(DType, uint64_t bits);
-  Value scalar(uint32_t slot, DType);          // grows Kernel::scalars
-  Value index(int dim);                        // i64
+  Value scalar(uint32_t slot, DType);  // grows Kernel::scalars
+  Value index(int dim);                // i64
   Value load(uint32_t buffer);
   Value load(uint32_t buffer, Value mask, Value otherwise);
   uint32_t add_buffer(Buffer);
-  void store(uint32_t buffer, Value);          // marks the buffer written
+  void store(uint32_t buffer, Value);  // marks the buffer written
 
   // Primitives; see primitive.h for meanings. At least one operand is a Value.
   Value primitive(Prim, DType result, std::initializer_list<Value> operands);
@@ -82,11 +82,12 @@ class Builder {
   Value gt(Operand, Operand);
   Value ge(Operand, Operand);
   Value select(Value condition, Operand then, Operand otherwise);
-  Value cast(Value, DType);                    // the value itself if it already has that dtype
+  Value cast(Value, DType);  // the value itself if it already has that dtype
   Value bitcast(Value, DType);
   Value reduce(Prim combine, Value);
 
  private:
+  Buffer& buffer(uint32_t slot);
   Value push(const Node&);
   Value unary(Prim, Value);
   Value binary(Prim, Operand, Operand);

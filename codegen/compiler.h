@@ -52,13 +52,13 @@ std::shared_ptr<CompiledKernel> get(const Kernel&);
 // args.error need not be set. The caller keeps the kernel alive.
 void launch(CompiledKernel&, Args args);
 
-void wait_for_compiles();      // until the background queue is empty
-void clear_kernel_cache();     // forgets all kernels (those in use stay alive)
+void wait_for_compiles();   // until the background queue is empty
+void clear_kernel_cache();  // forgets all kernels (those in use stay alive)
 
 struct KernelCounters {
   uint64_t launches[kBackendNames.size()];  // since the process began
   uint64_t compiles[kBackendNames.size()];
-  uint64_t kernels;            // distinct kernels alive
+  uint64_t kernels;  // distinct kernels alive
 };
 KernelCounters counters();
 

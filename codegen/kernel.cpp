@@ -3,10 +3,15 @@
 namespace kiln::codegen {
 namespace {
 
-// One step of a multiply-and-fold hash (the 128-bit product's halves are xored), stable across processes and machines.
-uint64_t mix(uint64_t h, uint64_t value) {
-  const __uint128_t product = static_cast<__uint128_t>(h ^ value ^ 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64) ^ (h << 1);
+// The halves of a 128-bit product, xored: every bit of the result depends on every bit of both factors.
+uint64_t fold(uint64_t a, uint64_t b) {
+  const __uint128_t product = static_cast<__uint128_t>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+// One step of a hash over words, the same in every process. Cheap where it matters: one multiplication waits for the step before.
+uint64_t mix(uint64_t h, uint64_t first, uint64_t second = 0, uint64_t third = 0) {
+  return fold(h ^ first ^ 0x9e3779b97f4a7c15u, second ^ 0xd6e8feb86659fd93u) ^ fold(third ^ 0xa0761d6478bd642fu, 0xe7037ed1a0b428dbu);
 }
 
 template <class... Bytes>
@@ -34,9 +39,9 @@ uint64_t hash(const Kernel& kernel) {
   h = mix(h, static_cast<uint64_t>(kernel.buffers.size()) << 32 | kernel.stores.size());
   for (const Buffer& b : kernel.buffers) h = mix(h, pack(b.dtype, b.written, b.inner, b.reduced));
   for (const Node& n : kernel.nodes) {
-    h = mix(h, pack(n.kind, n.prim, n.dtype) << 32 | n.slot);
-    h = mix(h, static_cast<uint64_t>(n.operands[0]) << 32 | n.operands[1]);
-    h = mix(h, n.bits ^ n.operands[2]);
+    const uint64_t operands = static_cast<uint64_t>(n.operands[0]) << 32 | n.operands[1];
+    // A constant has no third operand, and only constants have bits.
+    h = mix(h, pack(n.kind, n.prim, n.dtype) << 32 | n.slot, operands, n.bits ^ n.operands[2]);
   }
   for (const Store& s : kernel.stores) h = mix(h, static_cast<uint64_t>(s.buffer) << 32 | s.value);
   return h;

@@ -52,13 +52,13 @@ using NodeId = uint32_t;
 inline constexpr NodeId kNoNode = ~NodeId{0};
 
 enum class NodeKind : uint8_t {
-  constant,  // bits: the value, in the low bytes
-  scalar,    // slot: an 8-byte run-time scalar, its low bytes read as dtype
-  index,     // slot: dimension; i64, the index along it
-  load,      // slot: buffer; operands[0] optional: bool mask; operands[1] value where the mask is false (required with a mask, and
-             //   a masked-off element's memory is not touched)
-  primitive, // prim over operands
-  reduce,    // prim combines operands[0] over the reduced dimension
+  constant,   // bits: the value, in the low bytes
+  scalar,     // slot: an 8-byte run-time scalar, its low bytes read as dtype
+  index,      // slot: dimension; i64, the index along it
+  load,       // slot: buffer; operands[0] optional: bool mask; operands[1] value where the mask is false (required with a mask, and
+              //   a masked-off element's memory is not touched)
+  primitive,  // prim over operands
+  reduce,     // prim combines operands[0] over the reduced dimension
 };
 
 struct Node {
@@ -82,7 +82,7 @@ enum class Stride : uint8_t {
 
 struct Buffer {
   DType dtype = DType::F32;
-  bool written = false;            // the kernel stores to it (see Aliasing)
+  bool written = false;               // the kernel stores to it (see Aliasing)
   Stride inner = Stride::contiguous;  // along the last dimension
   Stride reduced = Stride::zero;      // along the reduced dimension; equals inner for lanes and tree, zero without reduction;
                                       // varies along the reduced dimension exactly if != zero
@@ -91,7 +91,7 @@ struct Buffer {
 
 struct Store {
   uint32_t buffer = 0;
-  NodeId value = kNoNode;  // dtype equals the buffer's. A varying value needs a buffer with reduced != zero, and a non-varying value reduced == zero.
+  NodeId value = kNoNode;  // of the buffer's dtype; it varies along the reduced dimension exactly if the buffer does
   bool operator==(const Store&) const = default;
 };
 
@@ -127,8 +127,8 @@ struct Schedule {
   std::vector<bool> varying;
   std::vector<uint8_t> pass;
   std::vector<uint8_t> store_pass;
-  int passes = 1;              // with a last one that may have no loop: the one that stores the reductions' results
-  std::vector<Pass> steps;     // [passes]
+  int passes = 1;           // with a last one that may have no loop: the one that stores the reductions' results
+  std::vector<Pass> steps;  // [passes]
 };
 Schedule schedule(const Kernel&);
 
@@ -140,9 +140,9 @@ Schedule schedule(const Kernel&);
 // An empty space has none, except that a reduction over an empty dimension still stores its identity.
 int64_t block_count(const Kernel&, const int64_t* extents);
 
-uint64_t hash(const Kernel&);        // structural, stable across processes
-std::string print(const Kernel&);    // text that parse() reads back to an equal kernel
-Kernel parse(std::string_view text); // throws Error{value} naming line and column
-void verify(const Kernel&);          // throws Error{internal} naming the offending node
+uint64_t hash(const Kernel&);         // structural, stable across processes
+std::string print(const Kernel&);     // text that parse() reads back to an equal kernel
+Kernel parse(std::string_view text);  // throws Error{value} naming line and column
+void verify(const Kernel&);           // throws Error{internal} naming the offending node
 
 }  // namespace kiln::codegen

@@ -55,7 +55,8 @@ std::string print_node(const Node& node) {
   const std::string type(info(node.dtype).short_name);
   std::string text;
   switch (node.kind) {
-    case NodeKind::constant: return "const " + type + " " + hexadecimal(node.bits, 2 * size_of(node.dtype)) + " ; " + readable(node.dtype, node.bits);
+    case NodeKind::constant:
+      return "const " + type + " " + hexadecimal(node.bits, 2 * size_of(node.dtype)) + " ; " + readable(node.dtype, node.bits);
     case NodeKind::scalar: return "scalar " + type + " s" + shortest(node.slot);
     case NodeKind::index: return "index " + type + " d" + shortest(node.slot);
     case NodeKind::load: text = "load " + type + " b" + shortest(node.slot); break;
@@ -262,12 +263,12 @@ std::string print(const Kernel& kernel) {
     for (std::string_view part : parts) text += part;
     text += '\n';
   };
-  line({"kernel rank=", shortest(int{kernel.rank}), " reduction=", kReductionNames[static_cast<size_t>(kernel.reduction)], " clip=",
-        shortest(int{kernel.clip}), " scalars=", shortest(kernel.scalars)});
+  line({"kernel rank=", shortest(int{kernel.rank}), " reduction=", kReductionNames[static_cast<size_t>(kernel.reduction)],
+        " clip=", shortest(int{kernel.clip}), " scalars=", shortest(kernel.scalars)});
   for (size_t i = 0; i < kernel.buffers.size(); ++i) {
     const Buffer& b = kernel.buffers[i];
-    line({"b", shortest(i), ": ", info(b.dtype).short_name, " inner=", kStrideNames[static_cast<size_t>(b.inner)], " reduced=",
-          kStrideNames[static_cast<size_t>(b.reduced)], b.written ? " written" : ""});
+    line({"b", shortest(i), ": ", info(b.dtype).short_name, " inner=", kStrideNames[static_cast<size_t>(b.inner)],
+          " reduced=", kStrideNames[static_cast<size_t>(b.reduced)], b.written ? " written" : ""});
   }
   for (size_t i = 0; i < kernel.nodes.size(); ++i) line({"%", shortest(i), " = ", print_node(kernel.nodes[i])});
   for (const Store& s : kernel.stores) line({"store b", shortest(s.buffer), " %", shortest(s.value)});

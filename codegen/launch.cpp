@@ -1,38 +1,15 @@
 // Running a kernel's blocks: here when there is little to do, else on the pool.
-#include <xmmintrin.h>
-
 #include <algorithm>
 
 #include "codegen/compiler.h"
 #include "codegen/error.h"
+#include "codegen/mxcsr.h"
 #include "codegen/thread_pool.h"
 #include "codegen/tier_up.h"
 #include "codegen/tunables.h"
 
 namespace kiln::codegen {
 namespace {
-
-// Other libraries leave flush-to-zero or another rounding mode behind; kernels need the default. The sticky exception flags do not matter.
-class DefaultMxcsr {
- public:
-  DefaultMxcsr() : saved_(_mm_getcsr()) {
-    if (foreign()) _mm_setcsr(kDefault);
-  }
-  ~DefaultMxcsr() {
-    if (foreign()) _mm_setcsr(saved_);
-  }
-  DefaultMxcsr(const DefaultMxcsr&) = delete;
-
- private:
-  static constexpr unsigned kDefault = 0x1f80, kFlags = 0x3f;
-  bool foreign() const { return (saved_ & ~kFlags) != kDefault; }
-  const unsigned saved_;
-};
-
-uint32_t run(const Code& code, const Args& args, int64_t begin, int64_t end) {
-  const DefaultMxcsr mxcsr;
-  return code.function(&args, begin, end);
-}
 
 void grow_hot(CompiledKernel& kernel, double work) {
   const int64_t grown = 1 + static_cast<int64_t>(work / static_cast<double>(value(Tunable::tier_up_work)));
@@ -61,12 +38,13 @@ void launch(CompiledKernel& kernel, Args args) {
   args.error = nullptr;  // ranges on several threads return their codes instead
   const auto parallel_work = static_cast<double>(value(Tunable::parallel_work));
   if (blocks == 1 || work < parallel_work) {
-    error = run(code, args, 0, blocks);
+    const DefaultMxcsr mxcsr;
+    error = code.function(&args, 0, blocks);
   } else {
     // A range of blocks is about half of what is worth a thread's while, for balance.
     const auto grain = static_cast<int64_t>(parallel_work / 2 * static_cast<double>(blocks) / work);
     parallel_for(blocks, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
-      if (const uint32_t code_of_range = run(code, args, begin, end)) error = code_of_range;
+      if (const uint32_t reported = code.function(&args, begin, end)) error = reported;
     });
   }
   if (error != 0) report(error);

@@ -31,6 +31,7 @@
 #include <type_traits>
 
 #include "codegen/error.h"
+#include "codegen/mxcsr.h"
 #include "codegen/tunables.h"
 
 namespace kiln::codegen {
@@ -141,6 +142,7 @@ class Pool {
   }
 
   void work() noexcept {
+    const DefaultMxcsr mxcsr;  // the thread has inherited its creator's
     uint32_t last = epoch_.load() & ~1u;  // an open job may be joined at once
     while (wait_for_job(last)) {
       const uint32_t seen = epoch_.load();
@@ -247,6 +249,7 @@ void parallel_for(int64_t count, int64_t grain, void (*body)(void* context, int6
   check(grain >= 1, "parallel_for needs a grain of at least 1");
   if (count <= 0) return;
   pool.threads();  // reads the configuration on first use, which may throw
+  const DefaultMxcsr mxcsr;
   pool.run(count, grain, body, context);
 }
 

@@ -84,7 +84,8 @@ class TierUp {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int failed = pthread_create(&thread_, nullptr, [](void* self) -> void* { return static_cast<TierUp*>(self)->run(), nullptr; }, this);
+    const int failed =
+        pthread_create(&thread_, nullptr, [](void* self) -> void* { return static_cast<TierUp*>(self)->run(), nullptr; }, this);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (failed) {  // kernels stay on their first tier
       waiting_.clear();

@@ -31,7 +31,8 @@ void set_value(Tunable t, int64_t value) {
   const TunableInfo& i = info(t);
   check(i.is_integer, "a tunable that is no integer");
   if (value < i.least || value > i.most)
-    fail(ErrorCode::value, std::string(i.name) + " must be from " + std::to_string(i.least) + " to " + std::to_string(i.most) + ", not " + std::to_string(value));
+    fail(ErrorCode::value, std::string(i.name) + " must be from " + std::to_string(i.least) + " to " + std::to_string(i.most) + ", not " +
+                               std::to_string(value));
   values().at(t).store(value, std::memory_order_relaxed);
 }
 

@@ -8,18 +8,11 @@
 
 namespace kiln::codegen {
 
+// clang-format off
 enum class Tunable : uint8_t {
-  backend,
-  isa,
-  num_threads,
-  llvm,
-  dnnl,
-  parallel_work,
-  tier_up_launches,
-  tier_up_work,
-  spin_microseconds,
-  cache_mb
+  backend, isa, num_threads, llvm, dnnl, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
 };
+// clang-format on
 
 struct TunableInfo {
   Tunable tunable;

@@ -16,7 +16,9 @@ class Verifier {
     header();
     for (size_t i = 0; i < kernel_.buffers.size(); ++i) buffer(i);
     for (size_t i = 0; i < kernel_.nodes.size(); ++i) node(static_cast<NodeId>(i));
-    for (const Store& store : kernel_.stores) require(store.buffer < kernel_.buffers.size() && store.value < kernel_.nodes.size(), "store", store.buffer, "names a buffer or a node that is not there");
+    for (const Store& store : kernel_.stores)
+      require(store.buffer < kernel_.buffers.size() && store.value < kernel_.nodes.size(), "store", store.buffer,
+              "names a buffer or a node that is not there");
     schedule_ = schedule(kernel_);
     for (const Store& s : kernel_.stores) store(s);
     written_flags();
@@ -41,7 +43,8 @@ class Verifier {
 
   void buffer(size_t i) const {
     const Buffer& b = kernel_.buffers[i];
-    if (kernel_.reduction == Reduction::none) require(b.reduced == Stride::zero, "buffer", i, "varies along a reduced dimension, but none is");
+    if (kernel_.reduction == Reduction::none)
+      require(b.reduced == Stride::zero, "buffer", i, "varies along a reduced dimension, but none is");
     if (kernel_.reduced_dim() == kernel_.rank - 1)
       require(b.reduced == b.inner, "buffer", i, "has two strides along the last dimension, which is the reduced one");
   }
@@ -107,7 +110,8 @@ class Verifier {
     const bool selects = n.prim == Prim::select;
     if (selects) require(first == DType::Bool, "node", id, "has a condition that is not bool");
     const DType type = selects ? operand_dtype(n, 1) : first;
-    for (int i = selects ? 1 : 0; i < prim.operands; ++i) require(operand_dtype(n, i) == type, "node", id, "has operands of different dtypes");
+    for (int i = selects ? 1 : 0; i < prim.operands; ++i)
+      require(operand_dtype(n, i) == type, "node", id, "has operands of different dtypes");
     require(accepts(prim.accepts, type), "node", id, "has operands of a dtype that its primitive does not take");
     require(n.dtype == (prim.gives_bool ? DType::Bool : type), "node", id, "has a dtype that its primitive does not give");
   }
@@ -124,7 +128,8 @@ class Verifier {
     std::vector<int> stores(kernel_.buffers.size());
     for (const Store& s : kernel_.stores) ++stores[s.buffer];
     for (size_t i = 0; i < stores.size(); ++i)
-      require(stores[i] == (kernel_.buffers[i].written ? 1 : 0), "buffer", i, "is not stored to exactly as often as it is marked (never or once)");
+      require(stores[i] == (kernel_.buffers[i].written ? 1 : 0), "buffer", i,
+              "is not stored to exactly as often as it is marked (never or once)");
   }
 
   // A load reads what memory held before the kernel's store, so none may run in a later pass than the store to its buffer.

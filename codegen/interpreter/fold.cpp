@@ -41,7 +41,8 @@ void Fold::begin(const Node& node, Reduction kind, int64_t width) {
 }
 
 void Fold::fill_identity() {
-  for (size_t at = 0; at < block_.size(); at += static_cast<size_t>(size_)) std::memcpy(&block_[at], &identity_, static_cast<size_t>(size_));
+  for (size_t at = 0; at < block_.size(); at += static_cast<size_t>(size_))
+    std::memcpy(&block_[at], &identity_, static_cast<size_t>(size_));
   taken_ = 0;
 }
 
@@ -50,7 +51,8 @@ void Fold::take(const void* values, int64_t n) {
   switch (kind_) {
     case Reduction::none: return;
     case Reduction::lanes:
-      for (int64_t i = 0; i < n; i += kLanes) combine_(block_.data(), block_.data(), at + i * size_, nullptr, std::min<int64_t>(kLanes, n - i));
+      for (int64_t i = 0; i < n; i += kLanes)
+        combine_(block_.data(), block_.data(), at + i * size_, nullptr, std::min<int64_t>(kLanes, n - i));
       taken_ += n;
       if (taken_ == kLaneBlock) close_block();
       return;

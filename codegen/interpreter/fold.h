@@ -16,7 +16,7 @@ class Tree {
   void begin(Apply combine, int size, int64_t width);
   void push(const void* values);  // [width]
   bool empty() const { return count_ == 0; }
-  const void* result();           // [width]; needs !empty()
+  const void* result();  // [width]; needs !empty()
 
  private:
   std::byte* level(size_t i) { return partials_.data() + i * stride_; }
@@ -47,8 +47,8 @@ class Fold {
   Reduction kind_ = Reduction::none;
   int size_ = 0;
   uint64_t identity_ = 0;
-  int64_t width_ = 0;  // columns of the result
-  int64_t taken_ = 0;  // elements (lanes) or rows in the block so far
+  int64_t width_ = 0;             // columns of the result
+  int64_t taken_ = 0;             // elements (lanes) or rows in the block so far
   std::vector<std::byte> block_;  // [kLanes] or [width]
   Tree tree_;
 };

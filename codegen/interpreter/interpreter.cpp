@@ -49,7 +49,12 @@ void copy_elements(int size, std::byte* to, int64_t to_stride, const std::byte* 
 class Run {
  public:
   Run(const Program& program, const Args& args, Workspace& workspace)
-      : program_(program), kernel_(program.kernel), args_(args), workspace_(workspace), last_(kernel_.rank - 1), reduced_(kernel_.reduced_dim()) {
+      : program_(program),
+        kernel_(program.kernel),
+        args_(args),
+        workspace_(workspace),
+        last_(kernel_.rank - 1),
+        reduced_(kernel_.reduced_dim()) {
     workspace.values.resize(std::max(workspace.values.size(), kernel_.nodes.size() * kSlot));
     workspace.folds.resize(std::max(workspace.folds.size(), kernel_.nodes.size()));
     const int64_t width = std::clamp<int64_t>(args.extents[last_], 1, kStrip);
@@ -140,7 +145,8 @@ class Run {
   // The element at the current index. Integer arithmetic: a masked-off element's address need not be in any object.
   uintptr_t address(uint32_t buffer) const {
     auto at = reinterpret_cast<uintptr_t>(args_.pointers[buffer]);
-    for (int d = 0; d < kernel_.rank; ++d) at += static_cast<uintptr_t>(index_[d] * args_.strides[buffer * kernel_.rank + static_cast<uint32_t>(d)]);
+    for (int d = 0; d < kernel_.rank; ++d)
+      at += static_cast<uintptr_t>(index_[d] * args_.strides[buffer * kernel_.rank + static_cast<uint32_t>(d)]);
     return at;
   }
   int64_t inner_stride(uint32_t buffer) const {
@@ -158,7 +164,9 @@ class Run {
       const auto* mask = reinterpret_cast<const bool*>(value(node.operands[0]));
       copy_elements(size(id), to, size(id), value(node.operands[1]), size(id), n);
       for (int64_t i = 0; i < n; ++i)
-        if (mask[i]) std::memcpy(to + i * size(id), reinterpret_cast<const std::byte*>(from + static_cast<uintptr_t>(i * stride)), static_cast<size_t>(size(id)));
+        if (mask[i])
+          std::memcpy(to + i * size(id), reinterpret_cast<const std::byte*>(from + static_cast<uintptr_t>(i * stride)),
+                      static_cast<size_t>(size(id)));
     }
     if (node.dtype == DType::Bool)  // any byte but 0 is true
       for (int64_t i = 0; i < n; ++i) to[i] = static_cast<std::byte>(to[i] != std::byte{0});

@@ -72,7 +72,9 @@ T max(T a, T b) {
   return a < b ? b : a;
 }
 template <class T>
-T fma(T a, T b, T c) { return std::fma(a, b, c); }
+T fma(T a, T b, T c) {
+  return std::fma(a, b, c);
+}
 template <class T>
 T abs(T a) {
   if constexpr (kFloat<T>) return std::fabs(a);
@@ -80,22 +82,38 @@ T abs(T a) {
   else return a;
 }
 template <class T>
-T sqrt(T a) { return std::sqrt(a); }
+T sqrt(T a) {
+  return std::sqrt(a);
+}
 template <class T>
-T floor(T a) { return std::floor(a); }
+T floor(T a) {
+  return std::floor(a);
+}
 template <class T>
-T ceil(T a) { return std::ceil(a); }
+T ceil(T a) {
+  return std::ceil(a);
+}
 template <class T>
-T trunc(T a) { return std::trunc(a); }
+T trunc(T a) {
+  return std::trunc(a);
+}
 template <class T>
-T round(T a) { return std::nearbyint(a); }  // half to even: the rounding mode is the default
+T round(T a) {
+  return std::nearbyint(a);
+}  // half to even: the rounding mode is the default
 
 template <class T>
-T bit_and(T a, T b) { return static_cast<T>(a & b); }
+T bit_and(T a, T b) {
+  return static_cast<T>(a & b);
+}
 template <class T>
-T bit_or(T a, T b) { return static_cast<T>(a | b); }
+T bit_or(T a, T b) {
+  return static_cast<T>(a | b);
+}
 template <class T>
-T bit_xor(T a, T b) { return static_cast<T>(a ^ b); }
+T bit_xor(T a, T b) {
+  return static_cast<T>(a ^ b);
+}
 template <class T>
 T bit_not(T a) {
   if constexpr (kBool<T>) return !a;
@@ -121,17 +139,29 @@ T shr(T a, T count) {
 }
 
 template <class T>
-bool eq(T a, T b) { return a == b; }
+bool eq(T a, T b) {
+  return a == b;
+}
 template <class T>
-bool ne(T a, T b) { return a != b; }
+bool ne(T a, T b) {
+  return a != b;
+}
 template <class T>
-bool lt(T a, T b) { return a < b; }
+bool lt(T a, T b) {
+  return a < b;
+}
 template <class T>
-bool le(T a, T b) { return a <= b; }
+bool le(T a, T b) {
+  return a <= b;
+}
 template <class T>
-bool gt(T a, T b) { return a > b; }
+bool gt(T a, T b) {
+  return a > b;
+}
 template <class T>
-bool ge(T a, T b) { return a >= b; }
+bool ge(T a, T b) {
+  return a >= b;
+}
 
 template <class To, class From>
 To cast(From a) {
@@ -155,7 +185,9 @@ T canonical(T a) {
 }
 
 template <class To, class From>
-To bitcast(From a) { return std::bit_cast<To>(canonical(a)); }
+To bitcast(From a) {
+  return std::bit_cast<To>(canonical(a));
+}
 
 // -- Over arrays ------------------------------------------------------------------------------------------------------------------------
 
@@ -192,6 +224,7 @@ auto with_type(DType t, F f) {
   fail(ErrorCode::internal, "unknown dtype");
 }
 
+// clang-format off: a table
 template <class T>
 Apply apply_to(Prim p, DType result) {
   switch (p) {
@@ -224,15 +257,15 @@ Apply apply_to(Prim p, DType result) {
     case Prim::ge: return binary<bool, T, ge<T>>;
     case Prim::select: return ternary_select<T>;
     case Prim::cast: return with_type(result, [](auto to) -> Apply { return unary<decltype(to), T, cast<decltype(to), T>>; });
-    case Prim::bitcast:
-      return with_type(result, [](auto to) -> Apply {
-        using To = decltype(to);
-        if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 4 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
-        else return nullptr;
-      });
+    case Prim::bitcast: return with_type(result, [](auto to) -> Apply {
+      using To = decltype(to);
+      if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 4 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
+      else return nullptr;
+    });
   }
   return nullptr;
 }
+// clang-format on
 
 // An array of one element of any dtype.
 struct Cell {

@@ -19,8 +19,9 @@ constexpr Exponential kExponential32{0x1.62e4p-1, 0x1.7f7d1cp-20, -104, 89, -18,
 constexpr Exponential kExponential64{0x1.62e42feep-1, 0x1.a39ef35793c76p-33, -746, 710, -38, 0x1p-60};
 
 constexpr std::array kTail32{0x1.fffff8p-2, 0x1.55548ep-3, 0x1.555b96p-5, 0x1.123bdp-7, 0x1.685352p-10};
-constexpr std::array kTail64{0x1.000000000000bp-1,  0x1.555555555550fp-3,  0x1.55555555502ap-5,   0x1.1111111122b4ap-7,  0x1.6c16c1852c01cp-10,
-                             0x1.a01a014498ae6p-13, 0x1.a01997c656a0fp-16, 0x1.71deec62e8918p-19, 0x1.28af42a60c9fap-22, 0x1.add773f1864b3p-26};
+constexpr std::array kTail64{0x1.000000000000bp-1,  0x1.555555555550fp-3,  0x1.55555555502ap-5,   0x1.1111111122b4ap-7,
+                             0x1.6c16c1852c01cp-10, 0x1.a01a014498ae6p-13, 0x1.a01997c656a0fp-16, 0x1.71deec62e8918p-19,
+                             0x1.28af42a60c9fap-22, 0x1.add773f1864b3p-26};
 
 const Exponential& constants(Value x) { return x.dtype() == DType::F32 ? kExponential32 : kExponential64; }
 
@@ -40,9 +41,7 @@ Reduced reduce_by_ln2(Builder& b, Value x, int offset) {
   return {b.bitcast(shifted, format_of(x).integer), b.fma(k, -e.ln2_lo, b.fma(k, -e.ln2_hi, x))};
 }
 
-Value exponential_tail(Builder& b, Value r) {
-  return r.dtype() == DType::F32 ? polynomial(b, r, kTail32) : polynomial(b, r, kTail64);
-}
+Value exponential_tail(Builder& b, Value r) { return r.dtype() == DType::F32 ? polynomial(b, r, kTail32) : polynomial(b, r, kTail64); }
 
 namespace {
 

@@ -8,11 +8,11 @@
 namespace kiln::codegen::math {
 
 struct Format {
-  DType integer;          // of the same size
-  int mantissa;           // bits
-  int bias;               // of the exponent
+  DType integer;  // of the same size
+  int mantissa;   // bits
+  int bias;       // of the exponent
   double smallest_normal;
-  double round_magic;     // 1.5 * 2^mantissa: x + round_magic has round(x) in its low bits
+  double round_magic;  // 1.5 * 2^mantissa: x + round_magic has round(x) in its low bits
 };
 inline constexpr Format kF32{DType::I32, 23, 127, 0x1p-126, 0x1.8p23};
 inline constexpr Format kF64{DType::I64, 52, 1023, 0x1p-1022, 0x1.8p52};

@@ -15,20 +15,22 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct Logarithm {
   double ln2_hi, ln2_lo;
-  double two_thirds;   // in the format
-  int rescale;         // log multiplies denormals by 2^rescale, log1p large values by 2^-rescale
+  double two_thirds;  // in the format
+  int rescale;        // log multiplies denormals by 2^rescale, log1p large values by 2^-rescale
 };
 constexpr Logarithm kLogarithm32{0x1.62e43p-1, -0x1.05c61p-29, 0x1.555556p-1, 64};
 constexpr Logarithm kLogarithm64{0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56, 0x1.5555555555555p-1, 512};
 
 // (log(1 + f) - f) / f^2, with an error below 2^-27 (f32) or 2^-59 (f64) of log(1 + f).
-constexpr std::array kTail32{-0x1p-1,       0x1.5555p-2,   -0x1.ffff6ap-3, 0x1.99d268p-3, -0x1.55884ep-3,
+constexpr std::array kTail32{-0x1p-1,       0x1.5555p-2,    -0x1.ffff6ap-3, 0x1.99d268p-3, -0x1.55884ep-3,
                              0x1.1eb8dep-3, -0x1.f56284p-4, 0x1.1ee68ap-3,  -0x1.03037ap-3};
+// clang-format off
 constexpr std::array kTail64{
-    -0x1p-1,               0x1.5555555555535p-2,  -0x1.fffffffffffc6p-3, 0x1.99999999a0692p-3,  -0x1.555555555b98ep-3, 0x1.249249209578ep-3,
-    -0x1.fffffff890b54p-4, 0x1.c71c74170788bp-4,  -0x1.99999bc614b75p-4, 0x1.745cb4d68af68p-4,  -0x1.5554f84295a5fp-4, 0x1.3b1dc83b5b629p-4,
-    -0x1.249bdd9137a8cp-4, 0x1.1068ce487b04cp-4,  -0x1.febf7f3e5f722p-5, 0x1.efc7525246cb7p-5,  -0x1.d460abb76d63cp-5, 0x1.55fd1dadf933ep-5,
-    -0x1.4450089a576c3p-5, 0x1.5c311a6bfffa6p-4,  -0x1.4cdd590a9863fp-4};
+    -0x1p-1,               0x1.5555555555535p-2, -0x1.fffffffffffc6p-3, 0x1.99999999a0692p-3, -0x1.555555555b98ep-3, 0x1.249249209578ep-3,
+    -0x1.fffffff890b54p-4, 0x1.c71c74170788bp-4, -0x1.99999bc614b75p-4, 0x1.745cb4d68af68p-4, -0x1.5554f84295a5fp-4, 0x1.3b1dc83b5b629p-4,
+    -0x1.249bdd9137a8cp-4, 0x1.1068ce487b04cp-4, -0x1.febf7f3e5f722p-5, 0x1.efc7525246cb7p-5, -0x1.d460abb76d63cp-5, 0x1.55fd1dadf933ep-5,
+    -0x1.4450089a576c3p-5, 0x1.5c311a6bfffa6p-4, -0x1.4cdd590a9863fp-4};
+// clang-format on
 
 const Logarithm& logarithm(Value x) { return x.dtype() == DType::F32 ? kLogarithm32 : kLogarithm64; }
 

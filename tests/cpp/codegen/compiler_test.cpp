@@ -125,6 +125,20 @@ TEST_F(Compiler, ForeignFloatingPointStateIsSetAside) {
   for (float out : y) ASSERT_EQ(0x1p-141f, out);
 }
 
+// Threads of the pool do not inherit the state of whoever started them, nor does the caller bring its own along.
+TEST_F(Compiler, PoolBodiesSeeTheDefaultFloatingPointState) {
+  const int threads = num_threads();
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | 0x8040);
+  set_num_threads(1);
+  set_num_threads(4);
+  std::atomic<int> foreign{0};
+  parallel_for(4000, 1, [&](int64_t, int64_t) { foreign += (_mm_getcsr() & ~0x3fu) != 0x1f80; });
+  _mm_setcsr(before);
+  set_num_threads(threads);
+  EXPECT_EQ(0, foreign);
+}
+
 TEST_F(Compiler, ThreadsShareTheCache) {
   std::vector<std::shared_ptr<CompiledKernel>> got(8);
   std::vector<std::thread> threads;

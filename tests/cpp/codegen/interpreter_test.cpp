@@ -40,7 +40,8 @@ template <class T>
 void expect(Prim p, std::initializer_list<T> operands, T wanted) {
   uint64_t bits[3] = {};
   std::transform(operands.begin(), operands.end(), bits, bits_of<T>);
-  const uint64_t got = interpreter::canonical_bits(kDTypeOf<T>, interpreter::evaluate(p, kDTypeOf<T>, kDTypeOf<T>, bits[0], bits[1], bits[2]));
+  const uint64_t got =
+      interpreter::canonical_bits(kDTypeOf<T>, interpreter::evaluate(p, kDTypeOf<T>, kDTypeOf<T>, bits[0], bits[1], bits[2]));
   EXPECT_EQ(bits_of(wanted), got) << info(p).name << " " << name_of(kDTypeOf<T>) << " of " << +*operands.begin();
 }
 template <class From, class To>
@@ -131,8 +132,11 @@ TEST(Primitives, LogicOnBools) {
 }
 
 TEST(Primitives, ComparisonsWithNaNAreFalseSaveForNe) {
-  const auto compare = [](Prim p, float a, float b) { return interpreter::evaluate(p, DType::Bool, DType::F32, bits_of(a), bits_of(b)) == 1; };
-  for (Prim p : {Prim::eq, Prim::lt, Prim::le, Prim::gt, Prim::ge}) EXPECT_FALSE(compare(p, kNaN, kNaN) || compare(p, 1, kNaN) || compare(p, kNaN, 1));
+  const auto compare = [](Prim p, float a, float b) {
+    return interpreter::evaluate(p, DType::Bool, DType::F32, bits_of(a), bits_of(b)) == 1;
+  };
+  for (Prim p : {Prim::eq, Prim::lt, Prim::le, Prim::gt, Prim::ge})
+    EXPECT_FALSE(compare(p, kNaN, kNaN) || compare(p, 1, kNaN) || compare(p, kNaN, 1));
   EXPECT_TRUE(compare(Prim::ne, kNaN, kNaN));
   EXPECT_TRUE(compare(Prim::eq, 0.0f, -0.0f));
   EXPECT_TRUE(compare(Prim::le, 1, 1) && compare(Prim::ge, 1, 1) && compare(Prim::gt, 2, 1));
@@ -163,7 +167,7 @@ TEST(Primitives, CastsTruncateSaturateAndRound) {
   expect_cast(int64_t{0x123456789}, 0x23456789);
   expect_cast(-1, int64_t{-1});
   expect_cast(uint8_t{255}, 255);
-  expect_cast(16777217, 16777216.0f);                          // to even
+  expect_cast(16777217, 16777216.0f);                         // to even
   expect_cast(int64_t{0x4000004000000001}, 0x1.000002p+62f);  // rounded once: by way of f64 it would be 2^62
   expect_cast(1 + 0x1p-24 + 0x1p-50, 1 + 0x1p-23f);
   expect_cast(1e300, kInf);
@@ -180,7 +184,8 @@ TEST(Primitives, ArraysAgreeWithSingleElements) {
   // Vectorised loops must not compute other bits than a loop of one: all primitives, all dtypes, arrays of odd length.
   std::mt19937_64 random(7);
   constexpr int64_t kCount = 77;
-  const uint64_t corners[] = {0, 1, 0x80000000, 0x7fc00001, 0x7f800000, 0x8000000000000000, 0x7ff0000000000001, 0x7ff0000000000000, ~0ull, 31, 32, 64};
+  const uint64_t corners[] = {0,     1,  0x80000000, 0x7fc00001, 0x7f800000, 0x8000000000000000, 0x7ff0000000000001, 0x7ff0000000000000,
+                              ~0ull, 31, 32,         64};
   for (const PrimInfo& p : kPrims)
     for (const DTypeInfo& t : kDTypes)
       for (const DTypeInfo& to : kDTypes) {
@@ -205,7 +210,8 @@ TEST(Primitives, ArraysAgreeWithSingleElements) {
           uint64_t got = 0;
           std::memcpy(&got, out + i * size_of(result), static_cast<size_t>(size_of(result)));
           const uint64_t wanted = interpreter::evaluate(p.prim, result, t.dtype, bits[0][i], bits[1][i], bits[2][i]);
-          ASSERT_EQ(interpreter::canonical_bits(result, wanted), interpreter::canonical_bits(result, got)) << p.name << " " << t.name << " to " << to.name;
+          ASSERT_EQ(interpreter::canonical_bits(result, wanted), interpreter::canonical_bits(result, got))
+              << p.name << " " << t.name << " to " << to.name;
         }
       }
 }
@@ -420,7 +426,8 @@ TEST(Reductions, ASplitSumEqualsTheWhole) {
     float out;
     ASSERT_TRUE(run_kernel(interpreter_backend(), sum_kernel(Reduction::lanes, 2, Stride::contiguous, 0), {{slices, slice}, {}, n},
                            {{x.data(), {4 * slice, 4}}, {partial.data(), {4, 0}}}));
-    ASSERT_TRUE(run_kernel(interpreter_backend(), sum_kernel(Reduction::tree, 1, Stride::contiguous), {{slices}}, {{partial.data(), {4}}, {&out, {0}}}));
+    ASSERT_TRUE(run_kernel(interpreter_backend(), sum_kernel(Reduction::tree, 1, Stride::contiguous), {{slices}},
+                           {{partial.data(), {4}}, {&out, {0}}}));
     EXPECT_EQ(bits_of(canonical_lanes(x)), bits_of(out)) << n;
   }
 }
@@ -428,7 +435,8 @@ TEST(Reductions, ASplitSumEqualsTheWhole) {
 TEST(Reductions, SlicesBeyondTheTotalAreEmpty) {
   const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
   float out[4];
-  ASSERT_TRUE(run_kernel(interpreter_backend(), sum_kernel(Reduction::lanes, 2, Stride::contiguous, 0), {{4, 2}, {}, 3}, {{x, {8, 4}}, {out, {4, 0}}}));
+  ASSERT_TRUE(run_kernel(interpreter_backend(), sum_kernel(Reduction::lanes, 2, Stride::contiguous, 0), {{4, 2}, {}, 3},
+                         {{x, {8, 4}}, {out, {4, 0}}}));
   EXPECT_EQ(3.0f, out[0]);
   EXPECT_EQ(3.0f, out[1]);
   EXPECT_EQ(bits_of(-0.0f), bits_of(out[2]));
@@ -436,9 +444,20 @@ TEST(Reductions, SlicesBeyondTheTotalAreEmpty) {
 }
 
 TEST(Reductions, EmptyOnesGiveTheIdentity) {
-  for (const auto& [p, t] : {std::pair{Prim::add, DType::F32}, {Prim::add, DType::I64}, {Prim::mul, DType::F64}, {Prim::mul, DType::U8}, {Prim::min, DType::F32},
-                             {Prim::min, DType::Bool}, {Prim::max, DType::F64}, {Prim::max, DType::I32}, {Prim::max, DType::Bool}, {Prim::min, DType::U8},
-                             {Prim::bit_and, DType::I32}, {Prim::bit_and, DType::Bool}, {Prim::bit_or, DType::I64}, {Prim::bit_or, DType::Bool}}) {
+  for (const auto& [p, t] : {std::pair{Prim::add, DType::F32},
+                             {Prim::add, DType::I64},
+                             {Prim::mul, DType::F64},
+                             {Prim::mul, DType::U8},
+                             {Prim::min, DType::F32},
+                             {Prim::min, DType::Bool},
+                             {Prim::max, DType::F64},
+                             {Prim::max, DType::I32},
+                             {Prim::max, DType::Bool},
+                             {Prim::min, DType::U8},
+                             {Prim::bit_and, DType::I32},
+                             {Prim::bit_and, DType::Bool},
+                             {Prim::bit_or, DType::I64},
+                             {Prim::bit_or, DType::Bool}}) {
     Kernel kernel;
     kernel.reduction = Reduction::lanes;
     Builder b(kernel);
@@ -462,7 +481,8 @@ TEST(Passes, SoftmaxInPlaceOverRowsAndLanes) {
     kernel.rank = 2;
     kernel.reduction = reduction;
     Builder b(kernel);
-    const uint32_t buffer = b.add_buffer({DType::F32, true, Stride::contiguous, reduction == Reduction::rows ? Stride::any : Stride::contiguous});
+    const uint32_t buffer =
+        b.add_buffer({DType::F32, true, Stride::contiguous, reduction == Reduction::rows ? Stride::any : Stride::contiguous});
     const Value x = b.load(buffer);
     const Value e = exp(b, x - b.reduce(Prim::max, x));
     b.store(buffer, e / b.reduce(Prim::add, e));

@@ -38,9 +38,7 @@ store b2 %8
 std::string error_of(void (*f)(const Kernel&), const Kernel& kernel) {
   try {
     f(kernel);
-  } catch (const Error& e) {
-    return e.what();
-  }
+  } catch (const Error& e) { return e.what(); }
   return "no error";
 }
 std::string parse_error(std::string_view text) {
@@ -80,8 +78,20 @@ TEST(KernelText, RoundTripsEveryKindOfNode) {
 TEST(KernelText, ConstantsAreExactInEveryDType) {
   Kernel kernel;
   Builder b(kernel);
-  const uint64_t patterns[] = {0, 1, 0x7f, 0x80, 0xff, 0x7f800000, 0xff800000, 0x7fc00000, 0x3dcccccd, 0x80000000, 0x3fb999999999999a, 0x8000000000000000,
-                               0x7ff0000000000000, 0x7ff8000000000000};
+  const uint64_t patterns[] = {0,
+                               1,
+                               0x7f,
+                               0x80,
+                               0xff,
+                               0x7f800000,
+                               0xff800000,
+                               0x7fc00000,
+                               0x3dcccccd,
+                               0x80000000,
+                               0x3fb999999999999a,
+                               0x8000000000000000,
+                               0x7ff0000000000000,
+                               0x7ff8000000000000};
   for (const DTypeInfo& t : kDTypes)
     for (uint64_t bits : patterns)
       if ((t.bytes == 8 || bits >> (8 * t.bytes) == 0) && (t.dtype != DType::Bool || bits <= 1)) b.constant_bits(t.dtype, bits);
@@ -90,8 +100,9 @@ TEST(KernelText, ConstantsAreExactInEveryDType) {
 }
 
 TEST(KernelText, TakesPlainNumbersAndComments) {
-  const Kernel kernel = parse("; a comment\nkernel rank=1 reduction=none clip=-1 scalars=0\n\nb0: i32 inner=contiguous reduced=zero written ; out\n"
-                              "%0 = const i32 -7\n store b0 %0");
+  const Kernel kernel = parse(
+      "; a comment\nkernel rank=1 reduction=none clip=-1 scalars=0\n\nb0: i32 inner=contiguous reduced=zero written ; out\n"
+      "%0 = const i32 -7\n store b0 %0");
   EXPECT_EQ(0xfffffff9u, kernel.nodes[0].bits);
   verify(kernel);
 }
@@ -137,8 +148,9 @@ TEST(Verifier, NamesTheOffendingNode) {
       {"store b1 %9", "names a buffer or a node that is not there"},
       {"%1 = reduce add f32 %0\n%2 = lt bool %1 %1\nstore b1 %2", "has another dtype than its value"},
   };
-  const std::string header = "kernel rank=2 reduction=lanes clip=-1 scalars=1\nb0: f32 inner=contiguous reduced=contiguous\n"
-                             "b1: f32 inner=zero reduced=zero written\n%0 = load f32 b0\n";
+  const std::string header =
+      "kernel rank=2 reduction=lanes clip=-1 scalars=1\nb0: f32 inner=contiguous reduced=contiguous\n"
+      "b1: f32 inner=zero reduced=zero written\n%0 = load f32 b0\n";
   for (const Case& c : cases) EXPECT_TRUE(says(error_of(verify, parse(header + c.body)), c.message)) << c.body;
 }
 
@@ -184,8 +196,9 @@ TEST(Schedule, SoftmaxTakesThreePasses) {
 }
 
 TEST(Schedule, LeavesOutWhatNoStoreNeeds) {
-  const Schedule s = schedule(parse("kernel rank=1 reduction=none clip=-1 scalars=0\nb0: f32 inner=contiguous reduced=zero\n"
-                                    "b1: f32 inner=contiguous reduced=zero written\n%0 = load f32 b0\n%1 = neg f32 %0\n%2 = abs f32 %0\nstore b1 %2"));
+  const Schedule s =
+      schedule(parse("kernel rank=1 reduction=none clip=-1 scalars=0\nb0: f32 inner=contiguous reduced=zero\n"
+                     "b1: f32 inner=contiguous reduced=zero written\n%0 = load f32 b0\n%1 = neg f32 %0\n%2 = abs f32 %0\nstore b1 %2"));
   EXPECT_EQ((Ids{0, 2}), s.steps[0].once);
   EXPECT_FALSE(s.steps[0].loops());
 }

@@ -118,7 +118,9 @@ TEST_P(Math, F64WithinTwoUlps) {
   std::vector<double> x, y;
   for (int i = 0; i < 100'000; ++i) {
     const double sign = random() % 2 ? 1 : -1;
-    for (double v : {sign * std::exp2(logarithm(random)), plain(random), near(random), wide(random), sign * std::exp2(-logarithm(random) / 20)}) x.push_back(v);
+    for (double v :
+         {sign * std::exp2(logarithm(random)), plain(random), near(random), wide(random), sign * std::exp2(-logarithm(random) / 20)})
+      x.push_back(v);
   }
   kernel(x, y);
   Worst worst;
@@ -134,7 +136,8 @@ TEST_P(Math, BoundaryCases) {
   std::vector<float> x{0, 1, 88.72284f, 88.72283f, -87.33655f, -103.97208f, -103.97207f, 9.01f, 10, 17.33f, -18, 16777216};
   for (int e = -149; e <= 127; ++e) x.push_back(std::ldexp(1.0f, e));
   for (int k = 1; k < 300; ++k) x.push_back(static_cast<float>(k * 0.34657359027997264));
-  for (float v : {2 / 3.f, 4 / 3.f, 1 / 3.f, 1.4142135f, std::numeric_limits<float>::max(), std::numeric_limits<float>::min()}) x.push_back(v);
+  for (float v : {2 / 3.f, 4 / 3.f, 1 / 3.f, 1.4142135f, std::numeric_limits<float>::max(), std::numeric_limits<float>::min()})
+    x.push_back(v);
   std::vector<float> all, y;
   for (float v : x)
     for (float signed_v : {v, -v})
@@ -148,7 +151,8 @@ TEST_P(Math, SpecialValues) {
   const Function f = GetParam();
   const Elementwise<float> f32(f.body);
   const Elementwise<double> f64(f.body);
-  for (double x : {0.0, -0.0, 1.0, -1.0, double{INFINITY}, -double{INFINITY}, double{NAN}, -2.0, -double{std::numeric_limits<float>::max()}}) {
+  for (double x :
+       {0.0, -0.0, 1.0, -1.0, double{INFINITY}, -double{INFINITY}, double{NAN}, -2.0, -double{std::numeric_limits<float>::max()}}) {
     const double wanted = f.reference_f32(x);
     const float narrow = f32(static_cast<float>(x));
     const double y = f64(x);
@@ -180,7 +184,8 @@ TEST(Math, OperationCounts) {
     Kernel kernel;
     Builder b(kernel);
     body(b, b.load(b.add_buffer({})));
-    return std::count_if(kernel.nodes.begin(), kernel.nodes.end(), [](const Node& n) { return n.kind == NodeKind::primitive && n.prim != Prim::bitcast; });
+    return std::count_if(kernel.nodes.begin(), kernel.nodes.end(),
+                         [](const Node& n) { return n.kind == NodeKind::primitive && n.prim != Prim::bitcast; });
   };
   EXPECT_LE(operations(exp), 22);
   EXPECT_LE(operations(tanh), 32);

@@ -12,7 +12,7 @@
 namespace kiln::codegen::testing {
 
 struct Array {
-  const void* data;             // the element at index 0; written only where the kernel's buffer is
+  const void* data;              // the element at index 0; written only where the kernel's buffer is
   std::vector<int64_t> strides;  // [rank] bytes
 };
 
@@ -33,7 +33,8 @@ inline bool run_kernel(Backend& backend, const Kernel& kernel, const Space& spac
     pointers.push_back(const_cast<void*>(a.data));
     strides.insert(strides.end(), a.strides.begin(), a.strides.end());
   }
-  const Args args{pointers.data(), strides.data(), space.extents.data(), space.scalars.data(), space.clip_total, nullptr, nullptr, code->self};
+  const Args args{pointers.data(), strides.data(), space.extents.data(), space.scalars.data(), space.clip_total, nullptr,
+                  nullptr,         code->self};
   const int64_t blocks = block_count(kernel, space.extents.data());
   for (int64_t p = 0; p < pieces; ++p)
     if (code->function(&args, blocks * p / pieces, blocks * (p + 1) / pieces) != 0) throw std::runtime_error("a kernel reported an error");
