@@ -4,7 +4,6 @@ import statistics
 import time
 
 SAMPLE = 0.5e-3  # seconds; shorter calls are timed several to a sample
-BUDGET = 2.0  # seconds of samples
 MOST = 200  # samples
 
 
@@ -15,8 +14,8 @@ def timed(call, times=1):
     return (time.perf_counter() - start) / times
 
 
-def repeat(call, budget=BUDGET, least=5):
-    """Seconds a call, over as many samples as the budget allows."""
+def repeat(call, budget, least=5):
+    """Seconds a call, over as many samples as the budget of seconds allows."""
     once = min(timed(call) for _ in range(3))
     times = max(1, round(SAMPLE / once)) if once < SAMPLE else 1
     samples, end = [], time.perf_counter() + budget

@@ -31,7 +31,7 @@ from cases import CASES  # noqa: E402
 from worlds import PEERS, WORLDS, peak_memory  # noqa: E402
 
 
-def work(case, world_name, threads):
+def work(case, world_name, threads, budget):
     """One process: makes the case in one world and measures it. Returns a JSON-able record."""
     world = WORLDS[world_name](threads)
     job = case.make(world)
@@ -43,14 +43,24 @@ def work(case, world_name, threads):
         world.settle()
         for _ in range(3):
             job.call()
-        result["call"] = measure.repeat(job.call)
+        result["call"] = measure.repeat(job.call, budget)
     result["memory"] = peak_memory()
     return result
 
 
 def spawn(case, world, options, caches):
     python = sys.executable if world.startswith("kiln") else options.peer_python
-    command = [python, str(HERE / "run.py"), "--worker", world, "--threads", str(options.threads), case.name]
+    command = [
+        python,
+        str(HERE / "run.py"),
+        "--worker",
+        world,
+        "--threads",
+        str(options.threads),
+        "--budget",
+        str(options.budget),
+        case.name,
+    ]
     environment = dict(os.environ, TORCHINDUCTOR_CACHE_DIR=caches, PYTHONWARNINGS="ignore")
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -168,6 +178,7 @@ def parse(arguments):
     parser.add_argument("--peer-python", default=sys.executable, help="the interpreter that has the peers")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--rounds", type=int, default=2, help="processes for each measurement (default: 2)")
+    parser.add_argument("--budget", type=float, default=2.0, help="seconds of samples in each of them (default: 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured to FILE")
     parser.add_argument("--worker", choices=WORLDS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -184,7 +195,7 @@ def main():
     options = parse(sys.argv[1:])
     chosen = [case for name, case in CASES.items() if not options.cases or any(name.startswith(o) for o in options.cases)]
     if options.worker:
-        print(json.dumps(work(CASES[options.cases[0]], options.worker, options.threads)))
+        print(json.dumps(work(CASES[options.cases[0]], options.worker, options.threads, options.budget)))
         return 0
 
     limits = machine_limits(options.threads)
