@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tree import BUILD, ROOT, files
 
 NAME = "softsign"
