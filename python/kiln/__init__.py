@@ -34,7 +34,7 @@ from kiln._core import (
     uint8,
     wait_for_compiles,
 )
-from kiln._core import bool as bool  # noqa: PLC0414  the dtype, as in NumPy
+from kiln._core import bool as bool
 from kiln._dtypes import finfo, iinfo
 from kiln._grad import enable_grad, grad, no_grad, value_and_grad
 from kiln._operators import *  # noqa: F403  every operator, by all its names
@@ -49,7 +49,10 @@ e = 2.718281828459045
 inf = float("inf")
 nan = float("nan")
 
-tensor = asarray  # torch's name
+
+def tensor(obj, dtype=None, requires_grad=False):
+    """A tensor of its own, as torch makes it: asarray(obj, dtype, copy=True)."""
+    return asarray(obj, dtype, copy=True).requires_grad_(requires_grad)
 
 
 def synchronize() -> None:

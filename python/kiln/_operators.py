@@ -19,4 +19,4 @@ def signature(op: Operator) -> inspect.Signature:
 
 Operator.__signature__ = property(signature)
 globals().update(operators)
-__all__ = sorted(operators)  # noqa: PLE0605
+__all__ = sorted(operators)

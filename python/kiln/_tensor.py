@@ -39,11 +39,16 @@ def _format(self: Tensor, spec: str) -> str:
     return format(self.item(), spec) if spec else str(self)
 
 
+def _copy(self: Tensor) -> Tensor:
+    if not self.is_leaf:
+        return _core.operators["copy"](self)
+    return type(self)(_core.operators["copy"](self.detach())).requires_grad_(self.requires_grad)
+
+
 def _deepcopy(self: Tensor, memo: dict) -> Tensor:
     if not self.is_leaf:
         raise RuntimeError("only leaf tensors can be deep-copied, not an operator's result on the tape: use x.detach()")
-    made = type(self)(_core.operators["copy"](self.detach()))
-    made.requires_grad_(self.requires_grad)
+    made = _copy(self)
     if self.grad is not None:
         made.grad = _deepcopy(self.grad, memo)
     memo[id(self)] = made
@@ -83,7 +88,7 @@ def _elsewhere(name: str) -> property:
 
 Tensor.__repr__ = _repr
 Tensor.__format__ = _format
-Tensor.__copy__ = lambda self: _core.operators["copy"](self) if self.requires_grad else type(self)(_core.operators["copy"](self))
+Tensor.__copy__ = _copy
 Tensor.__deepcopy__ = _deepcopy
 Tensor.__reduce__ = _reduce
 Tensor.__array_namespace__ = _array_namespace

@@ -33,10 +33,8 @@ class Comparison:
         eager = self.rows[0].median_ms
         lines = [f"{'':<12}{'first ms':>10}{'median ms':>12}{'of eager':>10}{'peak MB':>10}  bits equal"]
         for row in self.rows:
-            ratio = row.median_ms / eager if eager > 0 else 1.0
-            lines.append(
-                f"{row.name:<12}{row.first_ms:>10.3f}{row.median_ms:>12.4f}{ratio:>10.2f}{row.peak_bytes / 1e6:>10.2f}  {'yes' if row.equal else 'NO'}"
-            )
+            ratio, equal = row.median_ms / eager if eager > 0 else 1.0, "yes" if row.equal else "NO"
+            lines.append(f"{row.name:<12}{row.first_ms:>10.3f}{row.median_ms:>12.4f}{ratio:>10.2f}{row.peak_bytes / 1e6:>10.2f}  {equal}")
         return "\n".join(lines)
 
     def plot(self, path) -> None:
@@ -70,7 +68,9 @@ def compare(f: Callable, *args: Any, repeat: int = 50, seconds: float = 1.0) -> 
     return result
 
 
-def _measure(comparison: Comparison, name: str, f: Callable, args: tuple, expected: list[bytes] | None, repeat: int, seconds: float) -> list[bytes]:
+def _measure(
+    comparison: Comparison, name: str, f: Callable, args: tuple, expected: list[bytes] | None, repeat: int, seconds: float
+) -> list[bytes]:
     state = _core.random_state()
     _core.reset_peak_memory()
     times = []

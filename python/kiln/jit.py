@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 
 
-
 class Jitted:
     """What kiln.jit makes of a function."""
 

@@ -1,9 +1,9 @@
-"""Random numbers. One counter-based generator (Philox4x32-10): what is drawn depends on the seed and on the number of earlier draws only."""
+"""Random numbers, from one counter-based generator (Philox4x32-10): a draw depends on the seed and on the number of earlier draws only."""
 
 from kiln._core import Tensor, manual_seed
 from kiln._core import random_state as get_state
 from kiln._core import set_random_state as set_state
-from kiln._operators import bernoulli, random_normal, random_uniform, randint
+from kiln._operators import bernoulli, randint, random_normal, random_uniform
 
 __all__ = ["bernoulli", "get_state", "manual_seed", "normal", "randint", "set_state", "uniform"]
 

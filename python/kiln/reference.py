@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 '''
 
-_CORE = '''
+_CORE = """
 class dtype:
     @property
     def name(self) -> str: ...
@@ -112,7 +112,7 @@ class Tensor:
 
 {functions}
 def __getattr__(name: str) -> Any: ...
-'''
+"""
 
 _INFIX = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
 _COMPARISONS = "lt le eq ne gt ge".split()
@@ -161,7 +161,9 @@ def core_stub() -> str:
             methods += [f"    def {name}{_annotated(op, method=True)}:", f'        """{_escaped(op.summary)}"""']
     dtypes = [f"{name}: dtype" for name, value in vars(_core).items() if isinstance(value, _core.dtype)]
     functions = [
-        f"{name}: Callable[..., Any]" for name, value in sorted(vars(_core).items()) if inspect.isbuiltin(value) and not name.startswith("_")
+        f"{name}: Callable[..., Any]"
+        for name, value in sorted(vars(_core).items())
+        if inspect.isbuiltin(value) and not name.startswith("_")
     ]
     body = _CORE.format(dtypes="\n".join(dtypes), infix="\n".join(infix), methods="\n".join(methods), functions="\n".join(functions))
     return _PREAMBLE + body
@@ -177,8 +179,8 @@ def page() -> str:
     lines = [
         "# Operators",
         "",
-        f"{len(ops)} operators, each defined in one place in `eager/ops/`, from which this page is written. All are functions of `kiln`; those",
-        "marked *method* are also methods of tensors. Tensor arguments may be tensors, NumPy arrays, numbers or nested lists.",
+        f"{len(ops)} operators, each defined in one place in `eager/ops/`, from which this page is written. All are functions of `kiln`;",
+        "those marked *method* are also methods of tensors. Tensor arguments may be tensors, NumPy arrays, numbers or nested lists.",
         "",
         "| operator | computed as | |",
         "|---|---|---|",
@@ -188,7 +190,9 @@ def page() -> str:
         lines += ["", f"## {name}", "", f"`kiln.{name}{signature(op)}`" + (" *method*" if op.is_method else ""), "", op.summary, ""]
         for p in op.parameters:
             note = f", also `{p['alias']}`" if p["alias"] else ""
-            accepts = f" of {', '.join(p['accepts'])}" if p["kind"] in ("tensor", "optional_tensor", "tensors") and len(p["accepts"]) < 6 else ""
+            accepts = (
+                f" of {', '.join(p['accepts'])}" if p["kind"] in ("tensor", "optional_tensor", "tensors") and len(p["accepts"]) < 6 else ""
+            )
             lines.append(f"- `{p['name']}`: {_KIND[p['kind']][1]}{accepts}{note}")
         facts = []
         if op.aliases:

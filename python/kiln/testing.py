@@ -30,8 +30,9 @@ def assert_same_bits(actual: Any, expected: Any) -> None:
         different = _bits(a) != _bits(b)
         if different.any():
             at = tuple(int(i) for i in np.argwhere(different)[0])
+            count = int(different.sum())
             raise AssertionError(
-                f"{place or 'the values'}: {int(different.sum())} of {a.size} elements differ in their bits; the first at {at}: {a[at]!r} and {b[at]!r}"
+                f"{place or 'the values'}: {count} of {a.size} elements differ in their bits; the first at {at}: {a[at]!r} and {b[at]!r}"
             )
 
 

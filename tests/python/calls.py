@@ -74,7 +74,7 @@ def _call(op, i: int, sample, dtype: str) -> Call | None:
             continue
         own = operand["dtype"].name if operand["dtype"] else None
         accepted = own or (dtype if dtype in parameter["accepts"] else parameter["accepts"][0])
-        used = used or own is None and accepted == dtype
+        used = used or (own is None and accepted == dtype)
         values.append(_fill(operand, accepted, random))
     if operands and not used and dtype != "float32":
         return None  # nothing in this call has the dtype: float32's turn has covered it

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import struct
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_digits():
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes]
     cut = 0  # bytes to leave out at the end
 
     def do_GET(self):
@@ -119,7 +120,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     class Own(Server):
-        files = {}
+        files: ClassVar = {}
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
@@ -150,7 +151,7 @@ def test_corrupt_and_cut_off_downloads_leave_nothing(server, tmp_path):
     with pytest.raises(ValueError, match=f"expected SHA-256 {sha}, received"):
         kn.data.download(base + "a", tmp_path / "a", sha)
     handler.files["a"], handler.cut = good, 1000
-    with pytest.raises(OSError, match="99000 of 100000|IncompleteRead"):
+    with pytest.raises(OSError, match=r"99000 of 100000|IncompleteRead"):
         kn.data.download(base + "a", tmp_path / "a", sha)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "a").write_bytes(b"older")

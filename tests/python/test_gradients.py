@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from calls import Call, calls
 
 import kiln as kn
+from calls import Call, calls
 
 STEP = 1e-6
 

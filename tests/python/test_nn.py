@@ -62,7 +62,7 @@ def test_state_dict_round_trip(tmp_path):
 
 def test_load_refuses_other_files(tmp_path):
     (tmp_path / "a").write_bytes(b"nonsense")
-    with pytest.raises(ValueError, match="is not a file of kiln.save"):
+    with pytest.raises(ValueError, match=r"is not a file of kiln\.save"):
         kn.load(tmp_path / "a")
     with pytest.raises(OSError, match="missing"):
         kn.load(tmp_path / "missing")
@@ -158,7 +158,10 @@ LAYERS = {
     "dilated convolution": (lambda nn: nn.Conv2d(2, 3, 3, dilation=2, bias=False), (1, 2, 9, 9)),
     "pooling": (lambda nn: nn.MaxPool2d(2), (2, 3, 6, 7)),
     "overlapping pooling": (lambda nn: nn.MaxPool2d(3, stride=2, padding=1), (2, 3, 7, 7)),
-    "small network": (lambda nn: nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10), nn.Tanh()), (3, 1, 8, 8)),
+    "small network": (
+        lambda nn: nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10), nn.Tanh()),
+        (3, 1, 8, 8),
+    ),
     "sigmoid": (lambda nn: nn.Sequential(nn.Sigmoid(), nn.LogSoftmax(dim=1)), (3, 4)),
 }
 

@@ -4,9 +4,9 @@ import inspect
 
 import numpy as np
 import pytest
-from calls import OPERATORS, Call, calls
 
 import kiln as kn
+from calls import OPERATORS, Call, calls
 
 REFERENCED = [call for call in calls() if call.op.reference]
 

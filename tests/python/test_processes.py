@@ -76,5 +76,7 @@ def test_import_is_light():
 
 def test_interpreter_ends_cleanly_with_tensors_alive():
     code = "import kiln as kn, numpy as np\na = np.zeros(4)\nx = kn.asarray(a)\nb = (x + 1).numpy()\nm = memoryview(x)\nc = x.__dlpack__()"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=dict(os.environ, PYTHONFAULTHANDLER="1"))
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=dict(os.environ, PYTHONFAULTHANDLER="1")
+    )
     assert (result.returncode, result.stderr) == (0, "")

@@ -2,9 +2,8 @@
 
 import ast
 
-from calls import OPERATORS
-
 import kiln as kn
+from calls import OPERATORS
 from kiln import _core, reference
 
 
@@ -21,7 +20,9 @@ def test_core_stub_names_what_is_there():
     source = reference.core_stub().replace("type DTypeLike", "DTypeLike").replace("type ArrayLike", "ArrayLike")  # 3.12's statement
     tree = ast.parse(source)
     tensor = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Tensor")
-    named = {n.name for n in tensor.body if isinstance(n, ast.FunctionDef)} | {n.target.id for n in tensor.body if isinstance(n, ast.AnnAssign)}
+    named = {n.name for n in tensor.body if isinstance(n, ast.FunctionDef)} | {
+        n.target.id for n in tensor.body if isinstance(n, ast.AnnAssign)
+    }
     assert all(hasattr(kn.Tensor, name) for name in named), [n for n in named if not hasattr(kn.Tensor, n)]
     for name, op in _core.operators.items():
         assert not op.is_method or name in named

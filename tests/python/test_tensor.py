@@ -132,7 +132,12 @@ INFIX = {
 def test_infix_operators_in_both_orders(symbol, other):
     f = INFIX[symbol]
     a = np.array([1.5, 2.0, 3.25], np.float32)
-    b = {"tensor": np.array([2.0, 2.0, 1.0], np.float32), "number": 2.0, "array": np.array([2.0, 2.0, 1.0], np.float32), "numpy scalar": np.float32(2)}[other]
+    b = {
+        "tensor": np.array([2.0, 2.0, 1.0], np.float32),
+        "number": 2.0,
+        "array": np.array([2.0, 2.0, 1.0], np.float32),
+        "numpy scalar": np.float32(2),
+    }[other]
     x, y = kn.asarray(a), kn.asarray(b) if other == "tensor" else b
     for got, expected in ((f(x, y), f(a, b)), (f(y, x), f(b, a))):
         assert isinstance(got, kn.Tensor)
@@ -181,7 +186,11 @@ def test_in_place_operators():
 
 
 def test_in_place_with_overlapping_memory():
-    for write in (lambda x: x[1:].__iadd__(x[:-1]), lambda x: x.__setitem__(slice(1, None), x[:-1]), lambda x: x.__setitem__(slice(None), x[::-1])):
+    for write in (
+        lambda x: x[1:].__iadd__(x[:-1]),
+        lambda x: x.__setitem__(slice(1, None), x[:-1]),
+        lambda x: x.__setitem__(slice(None), x[::-1]),
+    ):
         a = np.arange(8.0)
         x = kn.asarray(a, copy=True)
         write(a)

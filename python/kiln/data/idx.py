@@ -22,7 +22,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 def read_idx(path: str | os.PathLike) -> np.ndarray:
     """The array in an IDX file, gzipped or not.
 
-    OSError if the file cannot be read; ValueError naming the file, what was expected and what was found, if it is not an IDX file or is not whole.
+    OSError if the file cannot be read; ValueError if it is not an IDX file or not whole, naming it, what was expected and what was found.
     """
     content = _content(Path(path))
     if len(content) < 4:
@@ -37,7 +37,9 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     expected = math.prod(shape) * dtype.itemsize
     if len(content) - header != expected:
         what = "cut off" if len(content) - header < expected else "longer than its header says"
-        raise ValueError(f"{path}: {what}: shape {shape} of {dtype.name} needs {expected} bytes after the header, found {len(content) - header}")
+        raise ValueError(
+            f"{path}: {what}: shape {shape} of {dtype.name} needs {expected} bytes after the header, found {len(content) - header}"
+        )
     return np.frombuffer(content, dtype, offset=header).reshape(shape).astype(dtype.newbyteorder("="), copy=True)
 
 

@@ -63,9 +63,13 @@ def _file(folder: Path, name: str) -> Path | None:
 
 def _check(folder: Path, images: np.ndarray, labels: np.ndarray, part: str) -> None:
     if images.ndim != 3 or images.shape[1:] != (28, 28) or images.dtype != np.uint8:
-        raise ValueError(f"{folder}: MNIST's {part} images are uint8 of shape (N, 28, 28), these are {images.dtype.name} of shape {images.shape}")
+        raise ValueError(
+            f"{folder}: MNIST's {part} images are uint8 of shape (N, 28, 28), these are {images.dtype.name} of shape {images.shape}"
+        )
     if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
-        raise ValueError(f"{folder}: {len(images)} {part} images need as many uint8 labels, these are {labels.dtype.name} of shape {labels.shape}")
+        raise ValueError(
+            f"{folder}: {len(images)} {part} images need as many uint8 labels, these are {labels.dtype.name} of shape {labels.shape}"
+        )
     if labels.size and labels.max() > 9:
         raise ValueError(f"{folder}: MNIST's labels are 0 to 9, the {part} labels go up to {labels.max()}")
 

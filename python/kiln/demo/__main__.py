@@ -19,7 +19,9 @@ from kiln.demo.report import Run, compare_weights, plot, table
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m kiln.demo", description="Trains a network on handwritten digits, eagerly and compiled, and compares.")
+    parser = argparse.ArgumentParser(
+        prog="python -m kiln.demo", description="Trains a network on handwritten digits, eagerly and compiled, and compares."
+    )
     parser.add_argument("--model", choices=MODELS, help="default: cnn on MNIST, small on the 8x8 digits")
     parser.add_argument("--data", type=Path, help="folder with MNIST's IDX files (default: what KILN_DATA names)")
     parser.add_argument("--download", action="store_true", help="fetch MNIST into --data (default: ~/.cache/kiln/mnist)")
@@ -30,7 +32,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="default: all CPUs")
-    parser.add_argument("--backend", choices=["auto", "interpreter", "asmjit", "llvm"], default="auto", help="what runs the compiled run's kernels")
+    parser.add_argument(
+        "--backend", choices=["auto", "interpreter", "asmjit", "llvm"], default="auto", help="what runs the compiled run's kernels"
+    )
     parser.add_argument("--only", choices=["eager", "compiled", "torch"], nargs="+", help="leave the other runs out")
     parser.add_argument("--plot", type=Path, default=Path("kiln-demo.png"))
     parser.add_argument("--json", type=Path, help="also write the figures there")
@@ -76,7 +80,13 @@ def main() -> int:
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="kiln-demo-") as folder:
         arrays = Path(folder, "data.npz")
-        np.savez(arrays, train_images=data.train_images, train_labels=data.train_labels, test_images=data.test_images, test_labels=data.test_labels)
+        np.savez(
+            arrays,
+            train_images=data.train_images,
+            train_labels=data.train_labels,
+            test_images=data.test_images,
+            test_labels=data.test_labels,
+        )
         weights = ""
         for mode in modes:
             label = {"torch": "PyTorch"}.get(mode, mode)

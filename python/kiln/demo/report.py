@@ -27,11 +27,12 @@ class Run:
 def table(runs: list[Run]) -> str:
     """One row a run."""
     head = ("", "ms a step", "first step ms", "peak memory MB", "test accuracy")
-    rows = [
-        (r.label, f"{r.step_ms:.2f}", f"{r.first_ms:.1f}", f"{r.peak_bytes / 1e6:.0f}", f"{r.accuracy * 100:.2f} %") for r in runs
-    ]
+    rows = [(r.label, f"{r.step_ms:.2f}", f"{r.first_ms:.1f}", f"{r.peak_bytes / 1e6:.0f}", f"{r.accuracy * 100:.2f} %") for r in runs]
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in (head, *rows)]
+    lines = [
+        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        for row in (head, *rows)
+    ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
@@ -63,6 +64,7 @@ def plot(runs: list[Run], title: str, path: Path) -> None:
         axes.plot(run.seconds, _smooth(run.losses), color=colour, linewidth=2, label=label)
         axes.plot(run.seconds[-1], _smooth(run.losses)[-1], "o", color=colour, markersize=5)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("loss (running mean)")

@@ -8,7 +8,7 @@ from kiln._operators import (
     gelu,
     linear,
     log_softmax,
-    max_pool2d,
+    mse_loss,
     nll_loss,
     relu,
     sigmoid,
@@ -16,6 +16,7 @@ from kiln._operators import (
     tanh,
 )
 from kiln._operators import dropout as _dropout
+from kiln._operators import max_pool2d as _max_pool2d
 
 __all__ = [
     "conv2d",
@@ -46,9 +47,12 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     return _dropout(x, p, training)
 
 
-def mse_loss(x: Tensor, target: Tensor) -> Tensor:
-    """Mean of (x - target)²."""
-    if x.shape != target.shape:
-        raise ValueError(f"mse_loss: shapes {x.shape} and {target.shape} differ")
-    difference = x - target
-    return (difference * difference).mean()
+def max_pool2d(
+    x: Tensor,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int] | None = None,
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+) -> Tensor:
+    """The greatest element of each window; kiln.max_pool2d also tells where it was."""
+    return _max_pool2d(x, kernel_size, stride, padding, dilation)[0]

@@ -81,7 +81,9 @@ def _reset(weight: Tensor, bias: Tensor | None) -> None:
 class MaxPool2d(Module):
     """The greatest element of each window of images (N, C, H, W)."""
 
-    def __init__(self, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None, padding: int | tuple[int, int] = 0) -> None:
+    def __init__(
+        self, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None, padding: int | tuple[int, int] = 0
+    ) -> None:
         super().__init__()
         self.kernel_size, self.padding = pair(kernel_size), pair(padding)
         self.stride = self.kernel_size if stride is None else pair(stride)
@@ -109,10 +111,17 @@ class Sigmoid(Module):
 
 
 class GELU(Module):
-    """x Φ(x), with Φ approximated by tanh."""
+    """x Φ(x), with Φ the normal distribution's, or (approximate="tanh") close to it."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.gelu(x)
+        return F.gelu(x, self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
 
 
 class LogSoftmax(Module):

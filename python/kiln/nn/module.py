@@ -7,8 +7,8 @@ from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln._operators import astype
 from kiln._grad import no_grad
+from kiln._operators import astype
 
 
 class Parameter(Tensor):
@@ -143,7 +143,11 @@ class Module:
         missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
         if strict and (missing or unexpected):
             raise KeyError(f"load_state_dict: missing {missing or 'nothing'}, unexpected {unexpected or 'nothing'}")
-        wrong = [f"{n}: {own[n].shape} here, {tuple(state[n].shape)} given" for n in own.keys() & state.keys() if own[n].shape != tuple(state[n].shape)]
+        wrong = [
+            f"{n}: {own[n].shape} here, {tuple(state[n].shape)} given"
+            for n in own.keys() & state.keys()
+            if own[n].shape != tuple(state[n].shape)
+        ]
         if wrong:
             raise ValueError("load_state_dict: shapes differ: " + "; ".join(sorted(wrong)))
         with no_grad():

@@ -11,9 +11,9 @@ from kiln.optim.optimizer import Optimizer
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum (Sutskever et al. 2013 for Nesterov's), in torch's form and order of arithmetic:
 
-        d = grad + weight_decay * p
-        buffer = momentum * buffer + (1 - dampening) * d       (the first time: d)
-        p -= lr * (d + momentum * buffer if nesterov else buffer)
+    d = grad + weight_decay * p
+    buffer = momentum * buffer + (1 - dampening) * d       (the first time: d)
+    p -= lr * (d + momentum * buffer if nesterov else buffer)
     """
 
     def __init__(
