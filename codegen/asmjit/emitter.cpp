@@ -157,7 +157,9 @@ void Emitter::step(const Section& section, const Step& step) {
 void Emitter::comment(const Instruction& i) {
   if (a.logger() == nullptr || i.node == kNoNode) return;
   const Node& n = kernel_.nodes[i.node];
-  comment_.assign("%").append(std::to_string(i.node)).append(" ");
+  comment_.clear();
+  comment_.push_back('%');
+  comment_.append(std::to_string(i.node)).push_back(' ');
   switch (n.kind) {
     case NodeKind::constant: comment_ += "constant"; break;
     case NodeKind::scalar: comment_ += "scalar"; break;
@@ -262,8 +264,10 @@ void Emitter::memory(const Instruction& i, const Step& s) {
     case Op::load_broadcast_d: a.vbroadcastss(vec(s.dst), at); return;
     case Op::load_broadcast_q: a.vbroadcastsd(vec(s.dst), at); return;
     case Op::load_mask: a.kmovw(k(s.dst), at); return;
-    case Op::store: a.vmovups(at, vec(s.src[0])); return;
-    case Op::store_streaming: a.vmovntps(at, vec(s.src[0])); return;
+    case Op::store:
+      if (i.memory.place == Place::element && !streaming_.empty() && streaming_[i.memory.index]) a.vmovntps(at, vec(s.src[0]));
+      else a.vmovups(at, vec(s.src[0]));
+      return;
     case Op::store_d_masked:
       if (!masks()) return void(a.vmaskmovps(at, vec(s.mask), vec(s.src[0])));
       under(false);

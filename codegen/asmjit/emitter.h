@@ -46,6 +46,7 @@ class Emitter {
   asmjit::x86::Assembler& a;
 
   void section(int id);     // emits it here; a section may be emitted more than once
+  void set_streaming(std::vector<bool> buffers) { streaming_ = std::move(buffers); }  // whose whole-register stores bypass the caches
   void load_pinned_literals();
   void data();              // after the code
 
@@ -96,6 +97,7 @@ class Emitter {
   std::vector<int> pointer_word_;
   std::vector<int> literal_offset_;
   Label literals_, tail_table_;
+  std::vector<bool> streaming_;  // [buffer], or empty
   bool needs_tail_table_ = false;
   int slots_ = 0;
   std::string comment_;

@@ -67,7 +67,7 @@ class LaneReduction final : public Shape {
     pass.once = vectors_.open("once a pass", 1);
     nodes_.at(0, kNoReg);
     for (NodeId id : step.once) nodes_.value(id);
-    for (uint32_t s : step.stores_once) nodes_.store(kernel_.stores[s], false);
+    for (uint32_t s : step.stores_once) nodes_.store(kernel_.stores[s]);
     pass.loops = step.loops();
     if (!pass.loops) return;
 
@@ -196,7 +196,7 @@ class LaneReduction final : public Shape {
     nodes_.forget(Level::step);
     nodes_.at(offset, mask);
     for (NodeId id : step.reduces) nodes_.value(kernel_.nodes[id].operands[0]);
-    values_then_stores(step.stores_loop, false);
+    values_then_stores(step.stores_loop);
   }
 
   const Lanes& lane_at(const Schedule::Pass& step, int group, size_t j) const {

@@ -53,7 +53,7 @@ Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
   return out;
 }
 
-void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, Lanes value, bool streaming) {
+void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, Lanes value) {
   const int bytes = size_of(t);
   const auto at = [&](int half) {
     return Memory{stride == Stride::contiguous ? Place::element : stride == Stride::any ? Place::strided : Place::uniform,
@@ -88,7 +88,7 @@ void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
     return;
   }
   for (int k = 0; k < registers_of(t); ++k) {
-    if (mask == kNoReg) emit_store(streaming ? Op::store_streaming : Op::store, at(k), value.r[k]);
+    if (mask == kNoReg) emit_store(Op::store, at(k), value.r[k]);
     else if (bytes == 4) emit_store(Op::store_d_masked, at(k), value.r[k], mask);
     else emit_store(Op::store_q_masked, at(k), value.r[k], half_mask(mask, k));
   }

@@ -102,13 +102,13 @@ Lanes Nodes::load(const Node& n) {
   return vectors_.select(n.dtype, wanted, loaded, value_[n.operands[1]]);
 }
 
-void Nodes::store(const Store& s, bool streaming) {
+void Nodes::store(const Store& s) {
   const Lanes lanes = value(s.value);
   vectors_.at_node(s.value);
   const Buffer& b = kernel_.buffers[s.buffer];
   const bool single = kernel_.reduction != Reduction::none && kernel_.reduced_dim() == kernel_.rank - 1 && level_[s.value] != Level::step;
   if (single) vectors_.store_first(b.dtype, s.buffer, lanes);
-  else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes, streaming);
+  else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes);
 }
 
 }  // namespace kiln::codegen::x64

@@ -26,7 +26,7 @@ class Nodes {
   const Lanes& value(NodeId);            // lowers what is missing into the open section
   void hoist(NodeId, Level);             // the parts of a node up to a level
   void define(NodeId, const Lanes&);     // a reduction's result
-  void store(const Store&, bool streaming);
+  void store(const Store&);
 
  private:
   Lanes lower(NodeId);

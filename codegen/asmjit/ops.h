@@ -34,7 +34,7 @@ enum class Op : uint8_t {
   mask_and, mask_or, mask_xor, mask_xnor, mask_andnot, mask_not, mask_high, mask_join, mask_to_d, mask_to_b,
   // Memory.
   load, load_d_masked, load_q_masked, load_b, load_b_masked, load_bits_b, load_bits_b_masked, load_broadcast_d, load_broadcast_q,
-  load_mask, store, store_streaming, store_d_masked, store_q_masked, store_b, store_b_masked, store_one, store_mask,
+  load_mask, store, store_d_masked, store_q_masked, store_b, store_b_masked, store_one, store_mask,
   // Short sequences of instructions.
   tail_mask,          // a mask of the lanes that exist, counted from element `memory.offset` of the step
   broadcast_general,  // a general register or an 8-byte slot in every 64-bit lane
@@ -110,7 +110,7 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::load_bits_b_masked, .name = "load_bits_b_masked", .dst_shrink = 4},
     OpInfo{.op = Op::load_broadcast_d, .name = "load_broadcast_d"}, OpInfo{.op = Op::load_broadcast_q, .name = "load_broadcast_q"},
     OpInfo{.op = Op::load_mask, .name = "load_mask"}, OpInfo{.op = Op::store, .name = "store"},
-    OpInfo{.op = Op::store_streaming, .name = "store_streaming"}, OpInfo{.op = Op::store_d_masked, .name = "store_d_masked"},
+    OpInfo{.op = Op::store_d_masked, .name = "store_d_masked"},
     OpInfo{.op = Op::store_q_masked, .name = "store_q_masked"}, OpInfo{.op = Op::store_b, .name = "store_b", .last_shrink = 4},
     OpInfo{.op = Op::store_b_masked, .name = "store_b_masked", .last_shrink = 4},
     OpInfo{.op = Op::store_one, .name = "store_one", .last_shrink = 16}, OpInfo{.op = Op::store_mask, .name = "store_mask"},

@@ -42,6 +42,7 @@ void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
   begin_row(e);
   shape.row(e);
   if (!dims_.empty()) next_row(e, row);
+  shape.leave(e);
   epilogue(e);
   a.bind(none);
   a.xor_(eax, eax);

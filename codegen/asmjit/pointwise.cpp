@@ -1,10 +1,25 @@
-// Kernels without a reduction: rows of elements, in steps of one or several registers, the rest under a mask.
+// Kernels without a reduction: rows of elements, in steps of one or several registers, the rest under a mask. Outputs that the last-level
+// cache cannot hold are stored past it (non-temporally), which saves reading their lines first: the loop is emitted a second time for that.
+#include "codegen/asmjit/pointwise.h"
+
+#include <unistd.h>
+
+#include <algorithm>
 #include <numeric>
 
 #include "codegen/asmjit/shape.h"
 
 namespace kiln::codegen::x64 {
 namespace {
+
+using namespace asmjit::x86;
+using asmjit::imm;
+
+int64_t last_level_cache() {
+  const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  constexpr int64_t kUnknown = 32 << 20;
+  return bytes > 0 ? bytes : kUnknown;
+}
 
 class Pointwise final : public Shape {
  public:
@@ -25,14 +40,46 @@ class Pointwise final : public Shape {
     const VReg mask = vectors_.tail_mask(0, vectors_.lanes());
     nodes_.forget(Level::step);
     nodes_.at(0, mask);
-    values_then_stores(all_, false);
+    values_then_stores(all_);
     program().loops = {{row_, tail_}, {steps_, steps_}, {one_step_, one_step_}};
   }
 
+  void reserve(Frame& frame) override { streams_ = frame.word(); }
+
+  // Decides from the extents whether to stream.
+  void enter(Emitter& e) override {
+    find_streamed();
+    if (streamed_bytes_ == 0) return;
+    auto& a = e.a;
+    a.mov(rcx, qword_ptr(rax, offsetof(Args, extents)));
+    a.mov(rax, imm(streamed_bytes_));
+    for (int d = 0; d < kernel_.rank; ++d) a.imul(rax, qword_ptr(rcx, 8 * d));
+    a.sub(rax, imm(streaming_threshold.load()));
+    a.mov(Emitter::word(streams_), rax);  // negative: no
+  }
+
+  void leave(Emitter& e) override {
+    if (streamed_bytes_ == 0) return;
+    const Label ordinary = e.a.newLabel();
+    e.a.cmp(Emitter::word(streams_), imm(0));
+    e.a.jl(ordinary);
+    e.a.sfence();  // other threads see streamed stores only after it
+    e.a.bind(ordinary);
+  }
+
   void row(Emitter& e) override {
-    const Label done = e.a.newLabel();
+    const Label done = e.a.newLabel(), ordinary = e.a.newLabel(), rest = e.a.newLabel();
     e.section(row_);
+    if (streamed_bytes_ > 0) {
+      skip_unless_streaming(e, ordinary);
+      e.set_streaming(streamed_);
+      loop(e, steps_, unroll_);
+      e.set_streaming({});
+      e.a.jmp(rest);
+      e.a.bind(ordinary);
+    }
     loop(e, steps_, unroll_);
+    e.a.bind(rest);
     if (unroll_ > 1) loop(e, one_step_, 1);
     e.a.cmp(kInner, kEnd);
     e.a.jge(done);
@@ -54,7 +101,7 @@ class Pointwise final : public Shape {
     for (int c = 0; c < copies; ++c) {
       nodes_.forget(Level::step);
       nodes_.at(c * vectors_.lanes(), kNoReg);
-      values_then_stores(all_, false);
+      values_then_stores(all_);
     }
     return id;
   }
@@ -62,25 +109,58 @@ class Pointwise final : public Shape {
   void loop(Emitter& e, int section, int copies) {
     const Label next = e.a.newLabel(), rest = e.a.newLabel();
     const int elements = copies * vectors_.lanes();
-    e.a.lea(kScratch[0], asmjit::x86::ptr(kInner, elements));
+    e.a.lea(kScratch[0], ptr(kInner, elements));
     e.a.cmp(kScratch[0], kEnd);
     e.a.jg(rest);
     e.a.align(asmjit::AlignMode::kCode, 32);
     e.a.bind(next);
     e.section(section);
     e.a.add(kInner, elements);
-    e.a.lea(kScratch[0], asmjit::x86::ptr(kInner, elements));
+    e.a.lea(kScratch[0], ptr(kInner, elements));
     e.a.cmp(kScratch[0], kEnd);
     e.a.jle(next);
     e.a.bind(rest);
   }
 
+  // Outputs in whole registers that are not read as well: a line that was just loaded is better stored where it is.
+  void find_streamed() {
+    streamed_.assign(kernel_.buffers.size(), false);
+    for (const Store& s : kernel_.stores) {
+      const Buffer& b = kernel_.buffers[s.buffer];
+      const bool loaded = std::any_of(kernel_.nodes.begin(), kernel_.nodes.end(),
+                                      [&](const Node& n) { return n.kind == NodeKind::load && n.slot == s.buffer; });
+      if (b.inner != Stride::contiguous || size_of(b.dtype) < 4 || loaded) continue;
+      streamed_[s.buffer] = true;
+      streamed_bytes_ += size_of(b.dtype);
+    }
+  }
+
+  // Streaming stores need aligned addresses.
+  void skip_unless_streaming(Emitter& e, const Label& ordinary) {
+    auto& a = e.a;
+    a.cmp(Emitter::word(streams_), imm(0));
+    a.jl(ordinary);
+    a.xor_(ecx, ecx);
+    for (uint32_t b = 0; b < streamed_.size(); ++b) {
+      if (!streamed_[b]) continue;
+      a.lea(rax, ptr(e.pointer(b), kInner, size_of(kernel_.buffers[b].dtype) == 8 ? 3 : 2));
+      a.or_(ecx, eax);
+    }
+    a.test(ecx, imm(program().width() - 1));
+    a.jnz(ordinary);
+  }
+
   std::vector<uint32_t> all_;
+  std::vector<bool> streamed_;  // [buffer]
+  int streamed_bytes_ = 0;      // of one element of each
+  int streams_ = 0;             // stack word
   int unroll_ = 1;
   int row_ = 0, steps_ = 0, one_step_ = 0, tail_ = 0;
 };
 
 }  // namespace
+
+std::atomic<int64_t> streaming_threshold{last_level_cache()};
 
 std::unique_ptr<Shape> pointwise(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) {
   return std::make_unique<Pointwise>(kernel, schedule, vectors);

@@ -110,7 +110,7 @@ class RowReduction final : public Shape {
     for (Nodes& nodes : groups)
       for (NodeId id : step.once) nodes.value(id);
     for (Nodes& nodes : groups)
-      for (uint32_t s : step.stores_once) nodes.store(kernel_.stores[s], false);
+      for (uint32_t s : step.stores_once) nodes.store(kernel_.stores[s]);
     pass.loops = step.loops();
     pass.reduces = !step.reduces.empty();
     if (!pass.loops) return;
@@ -135,7 +135,7 @@ class RowReduction final : public Shape {
       nodes.forget(Level::step);
       for (NodeId id : step.reduces) nodes.value(kernel_.nodes[id].operands[0]);
       for (uint32_t s : step.stores_loop) nodes.value(kernel_.stores[s].value);
-      for (uint32_t s : step.stores_loop) nodes.store(kernel_.stores[s], false);
+      for (uint32_t s : step.stores_loop) nodes.store(kernel_.stores[s]);
       for (size_t j = 0; j < step.reduces.size(); ++j) {
         const Node& n = kernel_.nodes[step.reduces[j]];
         vectors_.at_node(step.reduces[j]);

@@ -19,12 +19,13 @@ class Shape {
   virtual void reserve(Frame&) {}                          // stack
   virtual void enter(Emitter&) {}                          // once a call; rax holds Args*
   virtual void row(Emitter&) = 0;                          // at each index of the outer dimensions; elements [kInner, kEnd)
+  virtual void leave(Emitter&) {}                          // once a call, at its end
   virtual bool chunked() const = 0;                        // does a row have several blocks
   int entry() const { return entry_; }
 
  protected:
   void lower_entry();                                      // the section that runs once a call
-  void values_then_stores(const std::vector<uint32_t>& stores, bool streaming);
+  void values_then_stores(const std::vector<uint32_t>& stores);
   void emit_reduced_extent(Emitter&) const;                // to rax: rows or elements to reduce at the present index; uses rcx, rdx
   Program& program() { return vectors_.program(); }
   const Program& program() const { return vectors_.program(); }

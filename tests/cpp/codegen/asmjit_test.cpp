@@ -1,0 +1,140 @@
+// The AsmJit back end's own parts: what the fuzzer, which sees results alone, cannot tell apart.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "codegen/asmjit/machine.h"
+#include "codegen/asmjit/pointwise.h"
+#include "codegen/asmjit/registers.h"
+#include "codegen/backend.h"
+#include "codegen/builder.h"
+#include "codegen/math.h"
+
+namespace kiln::codegen {
+namespace {
+
+using x64::Allocation;
+using x64::Op;
+using x64::Program;
+using x64::RegClass;
+using x64::Step;
+using x64::VReg;
+
+uint32_t add_array(Builder& b, DType t = DType::F32) { return b.add_buffer({.dtype = t}); }
+
+Kernel gelu() {
+  Kernel k;
+  Builder b(k);
+  const Value x = b.load(add_array(b));
+  b.store(add_array(b), x * 0.5 * (tanh(b, (x + x * x * x * 0.044715) * 0.7978845608) + 1.0));
+  return k;
+}
+
+// n values that are all alive at once, then summed: more than there are registers.
+Program crowded(Isa isa, int n) {
+  Program p;
+  p.isa = isa;
+  p.sections.push_back({"crowded", 1, {}});
+  auto& code = p.sections[0].code;
+  std::vector<VReg> values;
+  for (int i = 0; i < n; ++i) {
+    code.push_back({.op = Op::load, .dst = p.fresh(RegClass::vector), .memory = {x64::Place::element, 4, 0, i}});
+    values.push_back(code.back().dst);
+  }
+  while (values.size() > 1) {
+    const VReg sum = p.fresh(RegClass::vector);
+    code.push_back({.op = Op::fma_ps, .dst = sum, .src = {values[0], values[1], values.back()}});
+    values.erase(values.begin(), values.begin() + 2);
+    values.push_back(sum);
+  }
+  code.push_back({.op = Op::store, .src = {values[0], x64::kNoReg, x64::kNoReg}, .memory = {x64::Place::element, 4, 1, 0}});
+  return p;
+}
+
+TEST(AsmjitRegisters, SpillWhatDoesNotFitAndStayRight) {
+  for (Isa isa : {Isa::avx2, Isa::avx512})
+    for (int n : {2, 15, 16, 17, 31, 32, 33, 80}) {
+      const Program p = crowded(isa, n);
+      Allocation a;
+      x64::allocate(p, a);
+      EXPECT_EQ(x64::check_allocation(p, a), "");
+      EXPECT_EQ(a.slots > 0, n > x64::vector_registers(isa)) << n;
+    }
+}
+
+TEST(AsmjitRegisters, TheCheckerSeesEveryWrongRegister) {
+  const Program p = crowded(Isa::avx2, 24);
+  Allocation right;
+  x64::allocate(p, right);
+  int wrong = 0, seen = 0;
+  for (size_t s = 0; s < right.sections[0].size(); ++s)
+    for (int operand = 0; operand < 4; ++operand) {
+      Allocation a = right;
+      Step& step = a.sections[0][s];
+      uint8_t& reg = operand == 3 ? step.dst : step.src[operand];
+      if (reg == x64::kNowhere) continue;
+      reg = static_cast<uint8_t>((reg + 1) % 16);
+      ++wrong;
+      if (!x64::check_allocation(p, a).empty()) ++seen;
+    }
+  EXPECT_GE(wrong, 100);
+  EXPECT_EQ(seen, wrong);
+}
+
+TEST(AsmjitListing, NamesNodesAndSections) {
+  const std::string text = asmjit_backend().text(gelu(), Isa::avx2, "asm");
+  EXPECT_NE(text.find("vfmadd"), std::string::npos);
+  EXPECT_NE(text.find("load f32"), std::string::npos);
+  EXPECT_NE(text.find("; tail"), std::string::npos);
+  EXPECT_EQ(text.find("zmm"), std::string::npos) << "AVX2 code has AVX-512 registers";
+  EXPECT_NE(asmjit_backend().text(gelu(), Isa::avx512, "asm").find("zmm"), std::string::npos);
+  EXPECT_EQ(asmjit_backend().text(gelu(), Isa::avx2, "llvm"), "");
+}
+
+TEST(AsmjitCode, ManyKernelsComeAndGo) {
+  const size_t bytes = asmjit_backend().compile(gelu(), isa())->bytes;
+  std::vector<std::shared_ptr<Code>> alive;
+  for (int i = 0; i < 2000; ++i) {
+    alive.push_back(asmjit_backend().compile(gelu(), isa()));
+    EXPECT_EQ(alive.back()->bytes, bytes);
+    if (i % 3 == 0) alive.erase(alive.begin() + i % static_cast<int>(alive.size()));
+  }
+  std::vector<float> in(100), out(100), want(100);
+  std::iota(in.begin(), in.end(), -50.f);
+  void* pointers[] = {in.data(), want.data()};
+  const int64_t strides[] = {4, 4}, extents[] = {100};
+  const auto oracle = interpreter_backend().compile(gelu(), isa());
+  const Args args{pointers, strides, extents, nullptr, 0, nullptr, nullptr, oracle->self};
+  oracle->function(&args, 0, 1);
+  for (size_t i = 0; i < alive.size(); i += 100) {
+    pointers[1] = out.data();
+    alive[i]->function(&args, 0, 1);
+    EXPECT_EQ(out, want);
+  }
+}
+
+// Streaming stores need aligned rows; others go the ordinary way, with the same values.
+TEST(AsmjitCode, StreamsAlignedAndUnalignedRows) {
+  const int64_t before = x64::streaming_threshold;
+  x64::streaming_threshold = 1;
+  const auto code = asmjit_backend().compile(gelu(), isa());
+  x64::streaming_threshold = before;
+  EXPECT_NE(code->listing(), "");
+  alignas(64) float in[300], out[300], want[300];
+  std::iota(std::begin(in), std::end(in), -150.f);
+  const auto oracle = interpreter_backend().compile(gelu(), isa());
+  for (int64_t shift : {0, 1, 8, 16}) {
+    void* pointers[] = {in, want};
+    const int64_t strides[] = {4, 4}, extents[] = {280};
+    std::fill(std::begin(out), std::end(out), 7.f);
+    const Args want_args{pointers, strides, extents, nullptr, 0, nullptr, nullptr, oracle->self};
+    oracle->function(&want_args, 0, 1);
+    pointers[1] = out + shift;
+    code->function(&want_args, 0, 1);
+    EXPECT_TRUE(std::equal(want, want + 280, out + shift));
+    EXPECT_EQ(out[280 + shift], 7.f);
+  }
+}
+
+}  // namespace
+}  // namespace kiln::codegen
