@@ -41,8 +41,8 @@ struct Fold {
   NodeId id;
   Prim combine;
   DType dtype;
-  Value* tree = nullptr;   // [level][copies][width]: the binary counter of partial results
-  Value* lanes = nullptr;  // [kLanes]
+  Value* tree;   // [level][copies][width]: the binary counter of partial results
+  Value* lanes;  // [kLanes]; lanes only
 };
 using Folds = std::vector<Fold>;
 
@@ -90,7 +90,7 @@ class Emitter {
   void write_lanes(const Folds&, const Values&);
   void read_lanes(const Folds&, Values&);
   Value* halve(const Fold&, Values lanes);
-  Folds folds(const Schedule::Pass&, int copies, int width);
+  Folds folds(const Schedule::Pass&);
   Values identities(const Folds&, int copies, int width);
   Value* combine(const Fold&, Value* x, Value* y);
   Value* lane_address(const Fold&, Value* lane);
@@ -131,6 +131,7 @@ class Emitter {
   Value *pointers_ = nullptr, *strides_ = nullptr, *scalars_ = nullptr;
   Values extents_;                              // [dim]
   Values stride_;                               // [buffer][dim], those in use
+  Values trees_, lanes_;                        // [node] areas of reductions
   Values row_pointer_;                          // [buffer] address at the row's (and chunk's) first element
   std::array<Value*, kMaxKernelRank> index_{};  // [outer dim]
   Value* column_base_ = nullptr;                // none, rows: the index along the last dimension of the chunk's first element

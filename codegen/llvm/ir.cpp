@@ -1,8 +1,10 @@
 #include "codegen/llvm/ir.h"
 
+#include <llvm/Analysis/InstSimplifyFolder.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsX86.h>
+#include <llvm/IR/Module.h>
 
 namespace kiln::codegen::llvm_ir {
 namespace {
@@ -30,7 +32,11 @@ Value* half(llvm::IRBuilderBase& b, Value* v, bool upper) {
 
 }  // namespace
 
-Ir::Ir(llvm::Function& function) : function_(function), builder_(std::make_unique<llvm::IRBuilder<>>(function.getContext())) {
+// The folder drops what does nothing (x + 0, x * 1) as it is built; it may not change what a float's bits are, and does not.
+Ir::Ir(llvm::Function& function)
+    : function_(function),
+      builder_(std::make_unique<llvm::IRBuilder<llvm::InstSimplifyFolder>>(
+          function.getContext(), llvm::InstSimplifyFolder(function.getParent()->getDataLayout()))) {
   builder_->SetInsertPoint(new_block("entry"));
 }
 Ir::~Ir() = default;

@@ -37,6 +37,8 @@ void Emitter::load_arguments() {
   Value* extents = ir_.load_pointer(ir_.field(args, offsetof(Args, extents)));
   for (int d = 0; d < kernel_.rank; ++d) extents_.push_back(ir_.load_number(ir_.field(extents, 8 * static_cast<size_t>(d))));
   stride_.assign(kernel_.buffers.size() * kernel_.rank, nullptr);
+  trees_.assign(nodes(), nullptr);
+  lanes_.assign(nodes(), nullptr);
 }
 
 // The blocks from `block` on that differ in the innermost outer index only, so that moving from row to row is one addition a buffer.

@@ -15,7 +15,7 @@ constexpr int64_t kTreeLevels = 48;  // of 64 rows or more each, or single eleme
 
 void Emitter::reduce_rows(const Schedule::Pass& pass) {
   const int copies = strip_.copies, width = strip_.width;
-  const Folds all = folds(pass, copies, width);
+  const Folds all = folds(pass);
   const auto over = [&](Value* begin, Value* end, Values& results) {
     ir_.loop(begin, end, 1, results, [&](Value* r) {
       reduced_index_ = r;
@@ -37,7 +37,7 @@ void Emitter::reduce_rows(const Schedule::Pass& pass) {
 }
 
 void Emitter::reduce_lanes(const Schedule::Pass& pass) {
-  const Folds all = folds(pass, 1, 1);
+  const Folds all = folds(pass);
   Value* count = ir_.ceil_divide(reduced_extent_, kLaneBlock);
   ir_.loop(number(0), count, 1, [&](Value* block) {
     Value* begin = ir_.mul(block, number(kLaneBlock));
@@ -48,7 +48,7 @@ void Emitter::reduce_lanes(const Schedule::Pass& pass) {
 }
 
 void Emitter::reduce_tree(const Schedule::Pass& pass) {
-  const Folds all = folds(pass, 1, 1);
+  const Folds all = folds(pass);
   ir_.loop(number(0), reduced_extent_, 1, [&](Value* i) {
     open_strip({.first = i});
     Values elements;
@@ -152,14 +152,15 @@ Value* Emitter::halve(const Fold& fold, Values lanes) {
 
 // ---- Folds and the tree ----
 
-Folds Emitter::folds(const Schedule::Pass& pass, int copies, int width) {
+// Loops over strips follow one another, so those of all widths share the areas of their node.
+Folds Emitter::folds(const Schedule::Pass& pass) {
+  const int64_t results = kernel_.reduction == Reduction::rows ? int64_t{copies_} * width_ : 1;
   Folds all;
   for (NodeId id : pass.reduces) {
     const Node& n = kernel_.nodes[id];
-    Fold fold{.id = id, .combine = n.prim, .dtype = n.dtype};
-    fold.tree = ir_.local(kTreeLevels * copies * width * size_of(n.dtype));
-    if (kernel_.reduction == Reduction::lanes) fold.lanes = ir_.local(kLanes * size_of(n.dtype));
-    all.push_back(fold);
+    if (!trees_[id]) trees_[id] = ir_.local(kTreeLevels * results * size_of(n.dtype));
+    if (!lanes_[id] && kernel_.reduction == Reduction::lanes) lanes_[id] = ir_.local(kLanes * size_of(n.dtype));
+    all.push_back({.id = id, .combine = n.prim, .dtype = n.dtype, .tree = trees_[id], .lanes = lanes_[id]});
   }
   return all;
 }

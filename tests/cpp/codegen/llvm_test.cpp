@@ -266,9 +266,8 @@ TEST(Llvm, Reductions) {
     for (DType t : kAllTypes)
       for (Prim combine : {Prim::add, Prim::mul, Prim::min, Prim::max, Prim::bit_and, Prim::bit_or}) {
         if (!accepts(info(combine).accepts, t)) continue;
-        for (Stride stride : {Stride::contiguous, Stride::any})
-          for (bool heavy : {false, true})
-            if (combine == Prim::add || stride == Stride::contiguous || !heavy) reduce(kind, combine, t, stride, heavy);
+        reduce(kind, combine, t, Stride::contiguous, false);
+        if (combine == Prim::add) reduce(kind, combine, t, Stride::any, true);
       }
 }
 
