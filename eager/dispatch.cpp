@@ -39,11 +39,9 @@ bool on_tape(std::span<const Operand> operands) {
   return false;
 }
 
+// The check materialises what it reads (FlushReason::data_check), so that labels already there flush nothing.
 void check_data(const Operator& op, const Arguments& a) {
-  if (!op.raises_on_data) return;
-  for (const Operand& o : a.operands)
-    if (o.is_tensor() && o.tensor.storage().pending_writes()) materialise(o.tensor, FlushReason::data_check);
-  op.raises_on_data(a);
+  if (op.raises_on_data) op.raises_on_data(a);
 }
 
 void compose(const Operator& op, const Arguments& a, Tensor* outputs) {
@@ -227,11 +225,13 @@ void write(const Tensor& destination, const Operand& source) {
 // ---- handles ----------------------------------------------------------------------------------------------------------
 
 const Operator& Op::definition() const {
-  if (!definition_) {
-    definition_ = find_operator(name_);
-    if (!definition_) fail(ErrorCode::internal, std::string("there is no operator called ") + name_);
+  const Operator* known = definition_.load(std::memory_order_acquire);
+  if (!known) {
+    known = find_operator(name_);
+    if (!known) fail(ErrorCode::internal, std::string("there is no operator called ") + name_);
+    definition_.store(known, std::memory_order_release);
   }
-  return *definition_;
+  return *known;
 }
 
 namespace {

@@ -36,6 +36,7 @@ void check_classes(const Arguments& a) {
   const Dims x = a.operands[0].is_tensor() ? a.tensor(0).shape() : Dims();
   check_targets(x, given.shape());
   const int64_t classes = x[class_axis(x)];
+  materialise(given, FlushReason::data_check);
   const Tensor target = given.is_contiguous() ? given : op::copy(given);
   const std::byte* data = target.data();
   const auto scan = [&]<class T>(const T* values) {

@@ -26,6 +26,7 @@ void check_exponents(const Arguments& a) {
     return;
   }
   if (!kiln::is_signed(exponent.tensor.dtype())) return;
+  materialise(exponent.tensor, FlushReason::data_check);
   const Tensor y = exponent.tensor.is_contiguous() ? exponent.tensor : op::copy(exponent.tensor);
   const std::byte* data = y.data();
   for (int64_t i = 0; i < y.numel(); ++i) {

@@ -1,0 +1,131 @@
+// Segments compute what eager mode computes, to the bit, whatever is captured.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "eager/dispatch.h"
+#include "eager/generator.h"
+#include "eager/tape.h"
+#include "tracer/recorder.h"
+
+namespace kiln {
+namespace {
+
+using eager::Dims;
+using eager::Op;
+using eager::Tensor;
+using eager::Tensors;
+
+const Op add{"add"}, mul{"multiply"}, relu{"relu"}, sum{"sum"}, exp_{"exp"}, sub{"subtract"}, div_{"divide"}, max_{"max"}, matmul{"matmul"},
+    conv2d{"conv2d"}, max_pool2d{"max_pool2d"}, linear{"linear"}, cross_entropy{"cross_entropy"}, reshape{"reshape"}, log_softmax{"log_softmax"};
+
+Tensor filled(const Dims& shape, float start, float step) {
+  Tensor t = Tensor::empty(shape, DType::F32);
+  auto* p = reinterpret_cast<float*>(t.data());
+  for (int64_t i = 0; i < t.numel(); ++i) p[i] = start + step * static_cast<float>((i * 7919) % 1009);
+  return t;
+}
+
+std::vector<std::byte> bytes(const Tensor& t) {
+  const std::byte* p = t.data();
+  return {p, p + t.numel() * size_of(t.dtype())};
+}
+
+// f eagerly and as a segment, from the same state.
+void expect_same(const std::function<Tensors()>& f, size_t programs = 1) {
+  const Tensors eager = f();
+  auto record = std::make_shared<tracer::FunctionRecord>("f");
+  for (int round = 0; round < 2; ++round) {
+    tracer::SegmentScope scope(record);
+    Tensors deferred = f();
+    scope.end(eager::FlushReason::function_end);
+    ASSERT_EQ(eager.size(), deferred.size());
+    for (size_t i = 0; i < eager.size(); ++i) {
+      ASSERT_EQ(eager[i].shape(), deferred[i].shape());
+      EXPECT_EQ(bytes(eager[i]), bytes(deferred[i])) << "result " << i << "\n" << record->traces()[0].program->text("graph");
+    }
+  }
+  std::string ends;
+  for (const auto& t : record->traces())
+    for (const auto& f : t.flushes) ends += std::string(eager::describe(f.reason)) + " x" + std::to_string(f.count) + "\n" + t.program->text("trace");
+  EXPECT_EQ(record->traces().size(), programs) << ends;
+}
+
+TEST(Segment, PointwiseChainIsOneKernel) {
+  const Tensor a = filled({37, 65}, -3, 0.01f), b = filled({65}, 1, 0.02f);
+  expect_same([&] { return Tensors{relu(add(mul(a, b), 0.5))}; });
+  auto record = std::make_shared<tracer::FunctionRecord>("f");
+  tracer::SegmentScope scope(record);
+  const Tensor y = relu(add(mul(a, b), 0.5));
+  scope.end(eager::FlushReason::function_end);
+  EXPECT_EQ(record->traces().at(0).program->info().kernels, 1u);
+}
+
+TEST(Segment, SoftmaxIsOneKernel) {
+  const Tensor x = filled({19, 130}, -3, 0.01f);
+  const auto f = [&] {
+    const Tensor e = exp_(sub(x, max_(x, int64_t{1}, true)));
+    return Tensors{div_(e, sum(e, int64_t{1}, true))};
+  };
+  expect_same(f);
+  auto record = std::make_shared<tracer::FunctionRecord>("f");
+  tracer::SegmentScope scope(record);
+  const Tensors y = f();
+  scope.end(eager::FlushReason::function_end);
+  EXPECT_EQ(record->traces().at(0).program->info().kernels, 1u) << record->traces()[0].program->text("graph");
+}
+
+TEST(Segment, InPlaceWritesAndViews) {
+  const auto f = [&] {
+    Tensor x = filled({6, 8}, 0, 1);
+    const Tensor top = Tensor::view(x.impl()->storage, 0, {3, 8}, {8, 1}, DType::F32);
+    const Tensor bottom = Tensor::view(x.impl()->storage, 24, {3, 8}, {8, 1}, DType::F32);
+    eager::write(top, mul(bottom, 2.0));          // a window of a leaf
+    eager::call_in_place(add.definition(), std::vector<eager::Operand>{x, top.numel() > 0 ? eager::Operand(3.0) : eager::Operand(1.0)}, {}, x);
+    const Tensor y = add(x, x);
+    eager::write(bottom, top);                    // overlapping storage, other window
+    Tensor z = mul(y, 2.0);
+    eager::write(Tensor::view(z.impl()->storage, 8, {5, 8}, {8, 1}, DType::F32), Tensor::view(z.impl()->storage, 0, {5, 8}, {8, 1}, DType::F32));
+    return Tensors{x, y, z};
+  };
+  expect_same(f);
+}
+
+TEST(Segment, SwapThroughWrites) {
+  const auto f = [&] {
+    Tensor a = filled({40}, 0, 1), b = filled({40}, 5, 2);
+    const Tensor t = mul(a, 1.0);
+    eager::write(a, b);
+    eager::write(b, t);
+    return Tensors{a, b};
+  };
+  expect_same(f);
+}
+
+TEST(Segment, TrainingStepOfASmallNet) {
+  const auto f = [&] {
+    Tensor x = filled({8, 1, 12, 12}, -1, 0.002f);
+    Tensor w1 = filled({16, 1, 3, 3}, -0.5, 0.001f), b1 = filled({16}, 0, 0.0001f);
+    Tensor w2 = filled({10, 16 * 25}, -0.05f, 0.0001f), b2 = filled({10}, 0, 0.0001f);
+    Tensor target = Tensor::empty({8}, DType::I64);
+    for (int i = 0; i < 8; ++i) reinterpret_cast<int64_t*>(target.data())[i] = i;
+    for (Tensor* p : {&w1, &b1, &w2, &b2}) p->autograd().requires_grad = true;
+    Tensor h = relu(conv2d(x, w1, b1));
+    h = max_pool2d(h, Dims{2, 2});
+    h = reshape(h, Dims{8, 16 * 25});
+    Tensor loss = cross_entropy(linear(h, w2, b2), target);
+    eager::backward(loss, {});
+    Tensors out;
+    const eager::NoGrad no_grad;
+    for (Tensor* p : {&w1, &b1, &w2, &b2}) {
+      eager::call_in_place(sub.definition(), std::vector<eager::Operand>{*p, mul(*p->autograd().grad, 0.01)}, {}, *p);
+      out.push_back(eager::detach(*p));
+    }
+    out.push_back(eager::detach(loss));
+    return out;
+  };
+  expect_same(f);
+}
+
+}  // namespace
+}  // namespace kiln
