@@ -15,7 +15,8 @@ endif()
 target_include_directories(kiln_codegen PRIVATE ${ASMJIT_INCLUDE})
 target_compile_definitions(kiln_codegen PRIVATE ASMJIT_STATIC)
 target_link_libraries(kiln PRIVATE ${ASMJIT_LIBRARY} rt)
-target_link_options(kiln PRIVATE -Wl,--exclude-libs,ALL)
+target_link_options(kiln PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
+set_target_properties(kiln PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
 
 # oneDNN's C header only: the library itself is opened at run time.
 find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.h HINTS ${KILN_VENV}/include ENV VIRTUAL_ENV PATH_SUFFIXES include)
