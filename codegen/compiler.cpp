@@ -104,7 +104,17 @@ void CompiledKernel::swap_in(std::shared_ptr<const Code> code) {
 
 void force_backend(std::optional<BackendKind> kind) { setting() = kind ? static_cast<uint8_t>(*kind) : kAuto; }
 
+namespace {
+thread_local std::optional<BackendKind> forced_here;
+}
+
+BackendScope::BackendScope(std::optional<BackendKind> kind) : before_(forced_here) {
+  if (kind) forced_here = kind;
+}
+BackendScope::~BackendScope() { forced_here = before_; }
+
 std::optional<BackendKind> forced_backend() {
+  if (forced_here) return forced_here;
   const uint8_t now = setting().load(std::memory_order_relaxed);
   if (now == kAuto) return std::nullopt;
   return static_cast<BackendKind>(now);

@@ -45,6 +45,17 @@ class CompiledKernel : public std::enable_shared_from_this<CompiledKernel> {
 void force_backend(std::optional<BackendKind>);
 std::optional<BackendKind> forced_backend();
 
+// Forces a back end on this thread alone while it lives (a captured function's own choice); nullopt changes nothing.
+class BackendScope {
+ public:
+  explicit BackendScope(std::optional<BackendKind>);
+  ~BackendScope();
+  BackendScope(const BackendScope&) = delete;
+
+ private:
+  std::optional<BackendKind> before_;
+};
+
 // The kernel's one instance under the present back end setting and ISA; verified when it is new. Thread-safe; a hit takes about 0.2 us.
 std::shared_ptr<CompiledKernel> get(const Kernel&);
 

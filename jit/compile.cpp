@@ -90,7 +90,11 @@ class ExecutableBuilder {
   std::shared_ptr<const Executable> run() {
     const auto start = std::chrono::steady_clock::now();
     out_->graph_text_ = print(g_);
-    for (const Node& n : g_.nodes) out_->info_.operations += n.kind == NodeKind::operation || n.kind == NodeKind::update;
+    for (const Node& n : g_.nodes) {
+      if (n.kind != NodeKind::operation && n.kind != NodeKind::update) continue;
+      ++out_->info_.operations;
+      out_->info_.work += static_cast<double>(bytes_of(g_.type(n.first_output)) / size_of(g_.type(n.first_output).dtype));
+    }
     run_passes(g_);
     out_->final_graph_text_ = print(g_);
     drafts_ = draft_all(g_, fuse(g_));
@@ -176,6 +180,7 @@ class ExecutableBuilder {
     s.plan = codegen::contraction_plan(n.op->contraction(types, n.attrs));
     out_->scratch_bytes_ = std::max(out_->scratch_bytes_, s.plan->scratch_bytes());
     note("library " + s.plan->describe());
+    out_->info_.work += s.plan->flops() / 32;  // per element of a vector, as the rest is counted
     out_->steps_.emplace_back(std::move(s));
     ++out_->info_.contractions;
   }

@@ -2,17 +2,14 @@
 
 #include <algorithm>
 
+#include "tracer/front_end.h"
+
 namespace kiln::tracer {
 namespace {
-std::atomic<SourceLocation> locate{nullptr};
-}
 
-void install_source_location(SourceLocation f) { locate.store(f); }
+std::string source_location() { return front_end().source_location ? front_end().source_location() : std::string(); }
 
-std::string source_location() {
-  const SourceLocation f = locate.load();
-  return f ? f() : std::string();
-}
+}  // namespace
 
 void FunctionRecord::note_run(const std::shared_ptr<const Program>& program, eager::FlushReason reason, double first_compile_ms) {
   std::lock_guard lock(mutex_);

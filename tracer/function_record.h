@@ -31,6 +31,7 @@ class FunctionRecord {
   explicit FunctionRecord(std::string name) : name(std::move(name)) {}
   const std::string name;
   std::atomic<uint64_t> calls{0};
+  bool full_graph = false;  // a flush before the function's end is an error
 
   void note_run(const std::shared_ptr<const Program>&, eager::FlushReason, double first_compile_ms);
   void note_fallback(const std::string& reason);  // a call that ran undeferred, or an operator that did
@@ -45,10 +46,5 @@ class FunctionRecord {
   std::map<std::string, uint64_t> fallbacks_;
   double compile_ms_ = 0;
 };
-
-// Installed by a front end: the source line now running, for flushes in the middle of a function.
-using SourceLocation = std::string (*)();
-void install_source_location(SourceLocation);
-std::string source_location();
 
 }  // namespace kiln::tracer

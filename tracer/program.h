@@ -25,6 +25,7 @@ struct ProgramInfo {
   size_t launches = 0;              // steps of one run
   double compile_ms = 0;
   int64_t arena_bytes = 0;          // temporaries of one run
+  double work = 0;                  // of one run, in element operations, roughly
   std::vector<std::string> steps;   // one line a step: what it fuses, what it reads and writes
 };
 

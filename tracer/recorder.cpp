@@ -2,7 +2,9 @@
 
 #include <chrono>
 
+#include "codegen/compiler.h"
 #include "eager/tape.h"
+#include "tracer/front_end.h"
 
 namespace kiln::tracer {
 namespace {
@@ -14,6 +16,8 @@ using eager::Tensor;
 constexpr size_t kMaxPendingCalls = 10'000;
 // A shared storage larger than this is read at the call rather than copied: a copy would cost more than fusion gains.
 constexpr int64_t kMaxSnapshotBytes = 1 << 20;
+// About 20 us.
+constexpr double kWorkWorthUnlocking = 1 << 18;
 
 // Operators called while recorded work runs (snapshots, an executor's copies) must not be recorded themselves.
 class Undeferred {
@@ -134,6 +138,8 @@ std::shared_ptr<const Program> SegmentRecorder::program(double* compile_ms) {
     }
     if (storages_[s].leaf_bytes >= 0) key_.push_back(static_cast<uint64_t>(storages_[s].leaf_bytes));
   }
+  const auto forced = codegen::forced_backend();  // kernels of a program are compiled for it
+  key_.push_back(forced ? 1 + static_cast<uint64_t>(*forced) : 0);
   const uint64_t hash = hash_words(key_);
   ProgramCache& cache = ProgramCache::instance();
   if (auto found = cache.find(key_, hash)) return found;
@@ -146,20 +152,39 @@ std::shared_ptr<const Program> SegmentRecorder::program(double* compile_ms) {
   return made;
 }
 
+void SegmentRecorder::refuse_if_full_graph(FlushReason reason) const {
+  if (!function_ || !function_->full_graph || reason == FlushReason::function_end || reason == FlushReason::exception) return;
+  const std::string where = front_end().source_location ? " at " + front_end().source_location() : std::string();
+  fail(ErrorCode::runtime, function_->name + ": fullgraph=True, but deferred work had to run before the function's end" + where + ": " +
+                               std::string(eager::describe(reason)));
+}
+
 void SegmentRecorder::flush(FlushReason reason) {
-  std::lock_guard lock(mutex_);
+  // Whoever waits for another thread's flush must not hold the language's lock, which that flush may need to come back.
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) {
+    const Unlocked unlocked;
+    lock.lock();
+    lock.unlock();
+    return flush(reason);
+  }
   if (words_.calls() == 0) {
     forget();
     return;
   }
+  refuse_if_full_graph(reason);
   const Undeferred undeferred;
   double compile_ms = 0;
   const std::shared_ptr<const Program> p = program(&compile_ms);
   std::vector<Storage*> storages;
   storages.reserve(storages_.size());
   for (const Entry& e : storages_) storages.push_back(e.storage.get());
-  p->run({storages, scalars_});  // an error leaves everything pending, as it was
+  {
+    const Unlocked unlocked(p->info().work > kWorkWorthUnlocking);
+    p->run({storages, scalars_});  // an error leaves everything pending, as it was
+  }
   if (function_) function_->note_run(p, reason, compile_ms);
+  last_ = p;
   forget();
 }
 

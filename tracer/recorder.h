@@ -26,6 +26,8 @@ class SegmentRecorder final : public eager::Recorder {
 
   size_t pending() const { return words_.calls(); }
   void set_function(std::shared_ptr<FunctionRecord> f) { function_ = std::move(f); }
+  // The last program that a flush of this recorder ran.
+  const std::shared_ptr<const Program>& last_program() const { return last_; }
 
  private:
   struct Entry {
@@ -36,6 +38,7 @@ class SegmentRecorder final : public eager::Recorder {
   void add_operand(const eager::Operand&);
   eager::Operand snapshot_if_shared(const eager::Operand&, bool* run_now);
   void check_limit();
+  void refuse_if_full_graph(eager::FlushReason) const;
   void forget();
   std::shared_ptr<const Program> program(double* compile_ms);
 
@@ -45,6 +48,7 @@ class SegmentRecorder final : public eager::Recorder {
   std::vector<eager::Scalar> scalars_;
   std::vector<uint64_t> key_;
   std::shared_ptr<FunctionRecord> function_;
+  std::shared_ptr<const Program> last_;
 };
 
 // The scope of one captured call on this thread. Scopes nest: only the outermost flushes at its end.

@@ -1,8 +1,218 @@
-// Captured functions: what python/kiln/jit.py calls around the function it wraps.
+// Captured functions: kiln._core.Captured wraps a callable; while a call of it runs, operators of this thread are deferred (tracer/recorder.h).
+// What it ran is told by records that python/kiln/explain.py turns into text.
+#include <frameobject.h>
+#include <pybind11/stl.h>
+#include <structmember.h>
+
+#include <new>
+
+#include "codegen/compiler.h"
 #include "python/bindings/modules.h"
+#include "tracer/front_end.h"
+#include "tracer/recorder.h"
 
 namespace kiln::python {
+namespace {
 
-void bind_jit(py::module_&) {}
+struct CapturedObject {
+  PyObject_HEAD
+  PyObject* function;
+  PyObject* dict;
+  PyObject* weak_references;
+  std::shared_ptr<tracer::FunctionRecord> record;
+  std::optional<codegen::BackendKind> backend;
+  bool deferred;  // false: calls go straight through (KILN_JIT=0, generator functions, ...)
+};
+
+CapturedObject* object(PyObject* o) { return reinterpret_cast<CapturedObject*>(o); }
+
+// A debugger, settrace or a profiler sees each operator take effect, so nothing is deferred under one.
+bool watched() {
+  static PyObject* gettrace = PyObject_GetAttrString(PyImport_AddModule("sys"), "gettrace");
+  PyObject* trace = PyObject_CallNoArgs(gettrace);
+  const bool set = trace != nullptr && trace != Py_None;
+  Py_XDECREF(trace);
+  PyErr_Clear();
+  return set;
+}
+
+// Runs what is still pending; a failure becomes Python's unless an exception of the function itself is on its way out.
+bool finish(tracer::SegmentScope& scope, eager::FlushReason reason) {
+  try {
+    scope.end(reason);
+    return true;
+  } catch (...) {
+    set_python_error();
+    return false;
+  }
+}
+
+PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  CapturedObject* c = object(self);
+  if (!c->deferred || watched()) return PyObject_Call(c->function, args, kwargs);
+  const codegen::BackendScope backend(c->backend);
+  tracer::SegmentScope scope(c->record);
+  PyObject* result = PyObject_Call(c->function, args, kwargs);
+  if (result == nullptr) {
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    if (!finish(scope, eager::FlushReason::exception)) PyErr_Clear();  // the values stay pending; whoever reads them gets the error
+    PyErr_Restore(type, value, trace);
+    return nullptr;
+  }
+  if (!finish(scope, eager::FlushReason::function_end)) Py_CLEAR(result);
+  return result;
+}
+
+std::optional<codegen::BackendKind> backend_named(const char* name) {
+  if (std::string_view(name) == "auto") return std::nullopt;
+  for (size_t i = 0; i < codegen::kBackendNames.size(); ++i)
+    if (codegen::kBackendNames[i] == name) return static_cast<codegen::BackendKind>(i);
+  fail(ErrorCode::value, std::string("backend must be auto, interpreter, asmjit, llvm or cuda, not '") + name + "'");
+}
+
+PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", nullptr};
+  PyObject* function = nullptr;
+  const char *name = "", *backend = "auto";
+  int full_graph = 0, deferred = 1;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|spp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred))
+    return nullptr;
+  return guarded([&]() -> PyObject* {
+    const auto kind = backend_named(backend);
+    PyObject* made = type->tp_alloc(type, 0);
+    if (made == nullptr) return nullptr;
+    CapturedObject* c = object(made);
+    c->function = Py_NewRef(function);
+    new (&c->record) std::shared_ptr<tracer::FunctionRecord>(std::make_shared<tracer::FunctionRecord>(name));
+    new (&c->backend) std::optional<codegen::BackendKind>(kind);
+    c->record->full_graph = full_graph != 0;
+    c->deferred = deferred != 0;
+    return made;
+  });
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(object(self)->function);
+  Py_VISIT(object(self)->dict);
+  return 0;
+}
+
+int clear(PyObject* self) {
+  Py_CLEAR(object(self)->function);
+  Py_CLEAR(object(self)->dict);
+  return 0;
+}
+
+void deallocate(PyObject* self) {
+  PyObject_GC_UnTrack(self);
+  if (object(self)->weak_references) PyObject_ClearWeakRefs(self);
+  clear(self);
+  object(self)->record.~shared_ptr();
+  object(self)->backend.~optional();
+  PyTypeObject* type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+py::dict program_record(const tracer::Program& p) {
+  const tracer::ProgramInfo& info = p.info();
+  py::dict d;
+  d["operations"] = info.operations;
+  d["kernels"] = info.kernels;
+  d["contractions"] = info.contractions;
+  d["launches"] = info.launches;
+  d["compile_ms"] = info.compile_ms;
+  d["arena_bytes"] = info.arena_bytes;
+  d["steps"] = info.steps;
+  return d;
+}
+
+// Everything explain() and lower() tell, as plain data; `text` of a trace is a function of the form asked for.
+py::dict records(const py::object& captured) {
+  const CapturedObject* c = object(captured.ptr());
+  py::list traces;
+  for (const tracer::TraceRecord& t : c->record->traces()) {
+    py::dict d = program_record(*t.program);
+    d["runs"] = t.runs;
+    py::list flushes;
+    for (const tracer::Flush& f : t.flushes) {
+      py::dict flush;
+      flush["reason"] = std::string(eager::describe(f.reason));
+      flush["at_end"] = f.reason == eager::FlushReason::function_end;
+      flush["where"] = f.where;
+      flush["count"] = f.count;
+      flushes.append(flush);
+    }
+    d["flushes"] = flushes;
+    d["text"] = py::cpp_function([program = t.program](const std::string& what) { return program->text(what); });
+    traces.append(d);
+  }
+  py::dict d;
+  d["name"] = c->record->name;
+  d["calls"] = c->record->calls.load();
+  d["traces"] = traces;
+  d["fallbacks"] = c->record->fallbacks();
+  d["compile_ms"] = c->record->compile_ms();
+  return d;
+}
+
+std::string source_location() {
+  if (!PyGILState_Check()) return {};
+  PyFrameObject* frame = PyEval_GetFrame();  // borrowed
+  if (frame == nullptr) return {};
+  PyCodeObject* code = PyFrame_GetCode(frame);
+  const char* file = PyUnicode_AsUTF8(code->co_filename);
+  std::string where = (file ? std::string(file) : std::string("?")) + ":" + std::to_string(PyFrame_GetLineNumber(frame));
+  Py_DECREF(code);
+  return where;
+}
+
+void* unlock() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
+void relock(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
+
+PyMemberDef members[] = {
+    {"_function", T_OBJECT, offsetof(CapturedObject, function), READONLY, "The function that is captured."},
+    {"__dictoffset__", T_PYSSIZET, offsetof(CapturedObject, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(CapturedObject, weak_references), READONLY, nullptr},
+    {}};
+
+PyGetSetDef getters[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
+
+}  // namespace
+
+void bind_jit(py::module_& m) {
+  static PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(make_new)},
+                                {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+                                {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+                                {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                                {Py_tp_call, reinterpret_cast<void*>(call)},
+                                {Py_tp_members, members},
+                                {Py_tp_getset, getters},
+                                {Py_tp_doc, const_cast<char*>("A callable whose operators are deferred and run fused; kiln.jit makes them.")},
+                                {0, nullptr}};
+  static PyType_Spec spec{"kiln._core.Captured", sizeof(CapturedObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  py::object type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
+  if (!type) throw py::error_already_set();
+  m.attr("Captured") = type;
+  m.def("captured_records", &records, "What a captured function ran, as plain data.");
+  m.def("clear_captured", [](const py::object& captured) { object(captured.ptr())->record->clear(); });
+  m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");
+  m.def("is_tracing", [] { return eager::current_recorder() != nullptr; }, "Are operators of this thread being deferred?");
+  m.def(
+      "flush", [] { if (auto* r = eager::current_recorder()) r->flush(eager::FlushReason::foreign_write); }, "Runs this thread's deferred operators.");
+  // Runs f undeferred inside a captured call.
+  m.def("call_undeferred", [](const py::function& f, const py::args& args, const py::kwargs& kwargs) {
+    struct Restore {
+      eager::Recorder* recorder = eager::current_recorder();
+      ~Restore() { eager::set_recorder(recorder); }
+    } restore;
+    if (restore.recorder) restore.recorder->flush(eager::FlushReason::unsupported);
+    eager::set_recorder(nullptr);
+    return f(*args, **kwargs);
+  });
+  tracer::install_front_end({source_location, unlock, relock});
+}
 
 }  // namespace kiln::python

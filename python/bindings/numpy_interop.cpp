@@ -1,6 +1,7 @@
 #include "python/bindings/numpy_interop.h"
 
 #include <pybind11/numpy.h>
+#include <pybind11/stl.h>
 
 #include "eager/dispatch.h"
 #include "eager/operator.h"

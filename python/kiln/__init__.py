@@ -23,6 +23,7 @@ from kiln._core import (
     int32,
     int64,
     is_grad_enabled,
+    is_tracing,
     kernel_counters,
     manual_seed,
     memory_stats,
@@ -41,7 +42,7 @@ from kiln._operators import *  # noqa: F403  every operator, by all its names
 from kiln._weights import load, save
 from kiln.compare import compare
 from kiln.config import config
-from kiln.jit import jit
+from kiln.jit import disable, jit
 
 newaxis = None
 pi = 3.141592653589793

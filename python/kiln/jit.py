@@ -1,25 +1,53 @@
 """kiln.jit: runs a function's operators deferred, fused and compiled, without changing what it computes."""
 
 import functools
+import inspect
+import os
 from collections.abc import Callable
 
+from kiln import _core
+from kiln.explain import Explanation, Lowered
 
-class Jitted:
-    """What kiln.jit makes of a function."""
 
-    def __init__(self, function: Callable, **options) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
-        self._options = options
+class Jitted(_core.Captured):
+    """What kiln.jit makes of a function: called like it, with the same results, and able to say what it did.
 
-    def __call__(self, *args, **kwargs):
-        return self._function(*args, **kwargs)
+    Python runs as written; operators are put off and run fused at the function's end, or earlier when something needs a value.
+    """
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
 
     def __repr__(self) -> str:
         return f"<kiln.jit of {getattr(self, '__qualname__', self._function)}>"
+
+    def explain(self) -> Explanation:
+        """What was captured: each trace with its kernels, each early end with its source line, and what compiling cost. Prints well."""
+        return Explanation(_core.captured_records(self))
+
+    def lower(self, *args, **kwargs) -> Lowered:
+        """Calls the function once with these arguments and gives the programs it ran: `.as_text("graph" | "kernels" | "asm" | "llvm")`."""
+        runs = [t["runs"] for t in _core.captured_records(self)["traces"]]
+        self(*args, **kwargs)
+        traces = _core.captured_records(self)["traces"]
+        return Lowered([t for i, t in enumerate(traces) if i >= len(runs) or t["runs"] > runs[i]])
+
+    def compile(self, *args, **kwargs) -> None:
+        """Calls the function once with these arguments and waits until its kernels are compiled by LLVM where that is worth it."""
+        self(*args, **kwargs)
+        _core.wait_for_compiles()
+
+    def cache_clear(self) -> None:
+        """Forgets this function's traces and all compiled programs."""
+        _core.clear_captured(self)
+        _core.clear_programs()
+
+
+def _is_deferrable(function: Callable) -> bool:
+    """Generators and coroutines run their bodies outside the call, so they run eagerly."""
+    return not (
+        inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    )
 
 
 def jit(
@@ -35,15 +63,31 @@ def jit(
     """Makes a function (method, callable object, module) fast: its operators are deferred, fused and compiled.
 
     Also a decorator, with or without options. Values, exceptions, mutations and random draws are those of the undecorated function.
+
+    fullgraph: an operator that needs a value before the function's end is an error that names its line.
+    backend: "auto", or one of "interpreter", "asmjit", "llvm" for all of the function's kernels (results do not change).
+    dynamic, static_argnames, static_argnums: Python runs at every call, so every argument is as static and every shape as dynamic as
+    it likes; accepted for code written for other compilers.
+    fast_math: not there yet; True is a NotImplementedError.
     """
-    options = {
-        "fullgraph": fullgraph,
-        "dynamic": dynamic,
-        "static_argnames": static_argnames,
-        "static_argnums": static_argnums,
-        "backend": backend,
-        "fast_math": fast_math,
-    }
+    if fast_math:
+        raise NotImplementedError("jit(fast_math=True): every kernel keeps eager's bits for now; leave fast_math out")
     if function is None:
-        return lambda f: Jitted(f, **options)
-    return Jitted(function, **options)
+        return functools.partial(jit, fullgraph=fullgraph, backend=backend)
+    if not callable(function):
+        raise TypeError(f"jit takes a function or another callable, not {type(function).__name__}")
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    deferred = os.environ.get("KILN_JIT", "1") != "0" and _is_deferrable(function)
+    jitted = Jitted(function, name, backend, fullgraph, deferred)
+    functools.update_wrapper(jitted, function, updated=())
+    return jitted
+
+
+def disable(function: Callable) -> Callable:
+    """The function, run eagerly even when a captured function calls it."""
+
+    @functools.wraps(function)
+    def undeferred(*args, **kwargs):
+        return _core.call_undeferred(function, *args, **kwargs) if _core.is_tracing() else function(*args, **kwargs)
+
+    return undeferred

@@ -1,0 +1,78 @@
+"""What a captured function did, for people: f.explain() and f.lower(...)."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Trace:
+    """One program: the operators between the function's start (or an early end) and the next end."""
+
+    operations: int
+    kernels: int
+    contractions: int
+    launches: int
+    compile_ms: float
+    arena_bytes: int
+    runs: int
+    steps: list[str]
+    flushes: list[dict]
+    text: object = field(repr=False)
+
+    def as_text(self, what: str = "graph") -> str:
+        """The program as "trace" (as recorded), "graph" (after the passes), "kernels", "asm" or "llvm"."""
+        return self.text(what)
+
+
+class Explanation:
+    """Printed, it tells each trace, early end and kernel; the same as data in .traces, .flushes, .fallbacks, .kernels, .compile_ms."""
+
+    def __init__(self, records: dict) -> None:
+        self.name: str = records["name"]
+        self.calls: int = records["calls"]
+        self.traces = [Trace(**t) for t in records["traces"]]
+        self.fallbacks: dict[str, int] = dict(records["fallbacks"])
+        self.compile_ms: float = records["compile_ms"]
+
+    @property
+    def flushes(self) -> list[dict]:
+        """Ends of a trace before the function's own end: reason, where, count."""
+        return [f for t in self.traces for f in t.flushes if not f["at_end"]]
+
+    @property
+    def kernels(self) -> list[str]:
+        """One line for each step of each trace."""
+        return [step for t in self.traces for step in t.steps]
+
+    @property
+    def recompiles(self) -> int:
+        """Traces beyond the first."""
+        return max(0, len(self.traces) - 1)
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.calls} calls, {len(self.traces)} traces, {self.compile_ms:.2f} ms compiling"]
+        for i, t in enumerate(self.traces):
+            lines.append(
+                f"  trace {i}: {t.runs} runs, {t.operations} operators in {t.kernels} kernels and {t.contractions} contractions,"
+                f" {t.arena_bytes / 1e6:.2f} MB of temporaries, compiled in {t.compile_ms:.2f} ms"
+            )
+            lines += [f"    {step}" for step in t.steps]
+            for f in t.flushes:
+                if f["at_end"]:
+                    continue
+                where = f" at {f['where']}" if f["where"] else ""
+                lines.append(f"    ended early {f['count']} times{where}: {f['reason']}")
+        for reason, count in self.fallbacks.items():
+            lines.append(f"  ran eagerly {count} times: {reason}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+class Lowered:
+    """The programs of one call; `.as_text(what)` joins their texts."""
+
+    def __init__(self, traces: list[dict]) -> None:
+        self.traces = [Trace(**t) for t in traces]
+
+    def as_text(self, what: str = "graph") -> str:
+        return "\n".join(t.as_text(what) for t in self.traces)
