@@ -20,6 +20,7 @@ Emitter::Emitter(Assembler& assembler, const Kernel& kernel, const Program& prog
   args = frame.word();
   strides_base = frame.word();
   level = frame.word();
+  saved_stack = frame.word();
   index.resize(kernel.rank);
   for (int& word : index) word = frame.word();
   const size_t registers = std::size(kPointers) - (kernel.reduction == Reduction::rows ? 1 : 0);
@@ -78,6 +79,9 @@ Mem Emitter::address(const Memory& m) {
       return ptr(rax, 8 * m.index);
     case Place::stride: return word(stride[m.index]);
     case Place::outer: return word(index[m.index]);
+    case Place::kept:
+      a.mov(rax, word(kept[m.index]));
+      return ptr(rax, kInner, m.scale == 8 ? 3 : 2, m.offset * m.scale);
     case Place::partial:
       a.mov(rax, word(level));
       return ptr(rax, m.offset);
@@ -479,6 +483,24 @@ void Emitter::scalar_conversion(const Instruction& i, const Step& s) {
 void Emitter::load_pinned_literals() {
   for (const Constant& c : program_.constants)
     if (allocation_.pinned[c.reg] != kNowhere) load_home(c.reg, allocation_.pinned[c.reg]);
+}
+
+void Emitter::return_with(uint32_t code) {
+  a.vzeroupper();
+  if (code != 0) {
+    const Label nowhere = a.newLabel();
+    a.mov(rcx, word(args));
+    a.mov(rcx, qword_ptr(rcx, offsetof(Args, error)));
+    a.test(rcx, rcx);
+    a.jz(nowhere);
+    a.mov(dword_ptr(rcx), imm(code));
+    a.bind(nowhere);
+  }
+  a.mov(rsp, word(saved_stack));
+  for (size_t i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
+  if (code != 0) a.mov(eax, imm(code));
+  else a.xor_(eax, eax);
+  a.ret();
 }
 
 void Emitter::data() {

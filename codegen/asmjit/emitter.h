@@ -20,6 +20,8 @@ using asmjit::x86::Gp;
 using asmjit::x86::Mem;
 
 inline constexpr Gp kInner = asmjit::x86::r8, kEnd = asmjit::x86::r9, kRow = asmjit::x86::rbp;
+// What a System V callee keeps, in the order of the prologue's pushes.
+inline constexpr Gp kSaved[] = {asmjit::x86::rbx, asmjit::x86::rbp, asmjit::x86::r12, asmjit::x86::r13, asmjit::x86::r14, asmjit::x86::r15};
 inline constexpr Gp kScratch[] = {asmjit::x86::rax, asmjit::x86::rcx, asmjit::x86::rdx, asmjit::x86::rsi, asmjit::x86::rdi};
 
 // Where things are on the stack, in bytes from rsp, which is 64-byte aligned.
@@ -49,6 +51,7 @@ class Emitter {
   void set_streaming(std::vector<bool> buffers) { streaming_ = std::move(buffers); }  // whose whole-register stores bypass the caches
   void load_pinned_literals();
   void data();              // after the code
+  void return_with(uint32_t code);  // undoes the prologue, reports the code if there is one
 
   // Buffers' current pointers.
   Gp pointer(uint32_t buffer);                       // in its own register, or in rax
@@ -63,6 +66,8 @@ class Emitter {
 
   // Stack words that shapes and operations share.
   int args = 0, strides_base = 0, level = 0;   // Args*, Args::strides, address of the current level of partial results
+  int saved_stack = 0;                         // rsp after the prologue's pushes
+  std::vector<int> kept;                       // [slot] where a kept value's elements lie
   std::vector<int> stride;                     // [buffer] inner byte stride, where it is not known
   std::vector<int> index;                      // [dimension]
 

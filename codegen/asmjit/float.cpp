@@ -71,6 +71,13 @@ VReg Vectors::float_min_max(Prim prim, bool f64, VReg a, VReg b) {
   return emit(either(Op::sub_ps, f64), emit(Op::or_bits, one, difference), difference);
 }
 
+Lanes Vectors::pick(bool lesser, DType t, const Lanes& first, const Lanes& second) {
+  const Op op = either(lesser ? Op::min_ps : Op::max_ps, t == DType::F64);
+  Lanes out;
+  for (int k = 0; k < registers_of(t); ++k) out.r[k] = emit(op, first.r[k], second.r[k]);
+  return out;
+}
+
 VReg Vectors::is_unordered(bool f64, VReg a) {
   const Op op = either(Op::cmp_ps, f64);
   return masks() ? emit_mask(op, a, a, kUnordered) : emit(op, a, a, kNoReg, kUnordered);

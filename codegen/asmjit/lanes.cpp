@@ -1,7 +1,9 @@
 // Reductions of the last dimension. `lanes`: blocks of kLaneBlock elements fall on kLanes running lanes, which fold in halves; `tree`:
 // pairs of neighbours, a whole register of elements at once. Either way the partial results are combined by TREE.
+#include <algorithm>
 #include <bit>
 
+#include "codegen/asmjit/keep.h"
 #include "codegen/asmjit/partials.h"
 #include "codegen/asmjit/shape.h"
 
@@ -22,14 +24,48 @@ class LaneReduction final : public Shape {
 
   void lower() override {
     lower_entry();
+    kept_ = values_to_keep(kernel_, schedule_);
     const int first = static_cast<int>(program().sections.size());
-    for (const Schedule::Pass& pass : schedule_.steps) lower_pass(pass);
+    for (size_t p = 0; p < schedule_.steps.size(); ++p) lower_pass(p);
     program().loops.push_back({first, static_cast<int>(program().sections.size()) - 1});
   }
 
   void reserve(Frame& frame) override {
     extent_ = frame.word();
+    elements_ = frame.word();
+    for (size_t i = 0; i < kept_.size(); ++i) kept_words_.push_back(frame.word());
     if (level_bytes_ > 0) partials_.reserve(frame, level_bytes_);
+  }
+
+  // Memory for the kept values of a row: whole steps of each, so that what lies beyond the row's end may be written.
+  void enter(Emitter& e) override {
+    if (kept_.empty()) return;
+    auto& a = e.a;
+    const Label enough = a.newLabel();
+    a.mov(rcx, qword_ptr(rax, offsetof(Args, extents)));
+    a.mov(rdi, qword_ptr(rcx, 8 * (kernel_.rank - 1)));
+    a.add(rdi, imm(kLanes - 1));
+    a.and_(rdi, imm(-kLanes));
+    a.mov(Emitter::word(elements_), rdi);
+    int bytes = 0;
+    for (const Kept& k : kept_) bytes += kept_bytes(k);
+    a.imul(rdi, rdi, imm(bytes));
+    a.push(r10);  // pointers that a callee need not keep
+    a.push(r11);
+    a.mov(rax, imm(reinterpret_cast<uint64_t>(&scratch_memory)));
+    a.call(rax);
+    a.pop(r11);
+    a.pop(r10);
+    a.test(rax, rax);
+    a.jnz(enough);
+    e.return_with(kKernelOutOfMemory);
+    a.bind(enough);
+    e.kept = kept_words_;
+    for (size_t i = 0; i < kept_.size(); ++i) {
+      a.mov(Emitter::word(kept_words_[i]), rax);
+      a.imul(rcx, Emitter::word(elements_), imm(kept_bytes(kept_[i])));
+      a.add(rax, rcx);
+    }
   }
 
   void row(Emitter& e) override {
@@ -58,11 +94,14 @@ class LaneReduction final : public Shape {
     Partials::Sections partial{};
   };
 
+  int kept_bytes(const Kept& k) const { return 4 * registers_of(kernel_.nodes[k.node].dtype); }  // of one element
   int groups() const { return kernel_.reduction == Reduction::lanes ? kLanes / vectors_.lanes() : 1; }  // registers of 32 bits in a step
 
   // -- Lowering
 
-  void lower_pass(const Schedule::Pass& step) {
+  void lower_pass(size_t index) {
+    present_ = index;
+    const Schedule::Pass& step = schedule_.steps[index];
     Pass& pass = passes_.emplace_back();
     pass.once = vectors_.open("once a pass", 1);
     nodes_.at(0, kNoReg);
@@ -195,6 +234,12 @@ class LaneReduction final : public Shape {
   void evaluate(const Schedule::Pass& step, int offset, VReg mask) {
     nodes_.forget(Level::step);
     nodes_.at(offset, mask);
+    for (size_t i = 0; i < kept_.size(); ++i)
+      if (std::find(kept_[i].read.begin(), kept_[i].read.end(), present_) != kept_[i].read.end())
+        nodes_.define(kept_[i].node, vectors_.load_kept(kernel_.nodes[kept_[i].node].dtype, static_cast<int>(i), offset));
+    for (size_t i = 0; i < kept_.size(); ++i)
+      if (kept_[i].made == present_)
+        vectors_.store_kept(kernel_.nodes[kept_[i].node].dtype, static_cast<int>(i), offset, nodes_.value(kept_[i].node));
     for (NodeId id : step.reduces) nodes_.value(kernel_.nodes[id].operands[0]);
     values_then_stores(step.stores_loop);
   }
@@ -308,7 +353,10 @@ class LaneReduction final : public Shape {
   std::vector<Pass> passes_;
   std::vector<Lanes> running_, lane_;  // of the present pass: [reduce] in lane form; [group][reduce]
   Partials partials_;
-  int level_bytes_ = 0, extent_ = 0;
+  int level_bytes_ = 0, extent_ = 0, elements_ = 0;
+  std::vector<Kept> kept_;
+  std::vector<int> kept_words_;        // [kept value]
+  size_t present_ = 0;                 // the pass being lowered
 };
 
 }  // namespace

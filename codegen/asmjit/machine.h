@@ -29,6 +29,7 @@ enum class Place : uint8_t {
   stride,   // the inner byte stride of buffer `index`
   inner,    // the number inner + offset (not memory)
   outer,    // the index along dimension `index`
+  kept,     // element inner + offset of the values kept in stack word `index`, `scale` bytes each
   partial,  // a partial result of a reduction at byte `offset` of the current level
 };
 

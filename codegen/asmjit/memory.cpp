@@ -180,6 +180,25 @@ Lanes Vectors::broadcast_first(DType t, const Lanes& value) {
   return {all, all};
 }
 
+namespace {
+
+Memory kept_at(DType t, int slot, int offset, int half, int lanes) {
+  const auto bytes = static_cast<uint8_t>(4 * registers_of(t));  // u8 as it lies in registers
+  return {Place::kept, bytes, static_cast<uint16_t>(slot), offset + half * lanes / 2};
+}
+
+}  // namespace
+
+Lanes Vectors::load_kept(DType t, int slot, int offset) {
+  Lanes out;
+  for (int k = 0; k < registers_of(t); ++k) out.r[k] = emit_load(Op::load, kept_at(t, slot, offset, k, lanes()), RegClass::vector);
+  return out;
+}
+
+void Vectors::store_kept(DType t, int slot, int offset, const Lanes& value) {
+  for (int k = 0; k < registers_of(t); ++k) emit_store(Op::store, kept_at(t, slot, offset, k, lanes()), value.r[k]);
+}
+
 Lanes Vectors::load_partial(DType t, int32_t offset) {
   Lanes out;
   const bool mask = class_of(t) == RegClass::mask;

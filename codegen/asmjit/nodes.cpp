@@ -39,7 +39,7 @@ const Lanes& Nodes::value(NodeId id) {
     const size_t before = pending_.size();
     const Node& n = kernel_.nodes[next];
     check(n.kind != NodeKind::reduce, "a reduction is read before its loop");
-    for (size_t k = 3; k-- > 0;)
+    for (size_t k = 3; k-- > (picks_lesser_or_greater(n) ? 1u : 0u);)
       if (n.operands[k] != kNoNode && !known(n.operands[k])) pending_.push_back(n.operands[k]);
     if (pending_.size() > before) continue;
     pending_.pop_back();
@@ -82,6 +82,11 @@ Lanes Nodes::lower(NodeId id) {
       Lanes operand[3];
       for (int k = 0; k < 3; ++k)
         if (n.operands[k] != kNoNode) operand[k] = value_[n.operands[k]];
+      if (picks_lesser_or_greater(n)) {
+        const Node& condition = kernel_.nodes[n.operands[0]];
+        const bool lesser = (condition.prim == Prim::lt) == (condition.operands[0] == n.operands[1]);
+        return vectors_.pick(lesser, n.dtype, operand[1], operand[2]);
+      }
       // The last operand's dtype stands for all: select's first is bool.
       const DType t = kernel_.nodes[n.operands[info(n.prim).operands - 1]].dtype;
       return vectors_.primitive(n.prim, n.dtype, t, operand[0], operand[1], operand[2]);
@@ -89,6 +94,15 @@ Lanes Nodes::lower(NodeId id) {
     case NodeKind::reduce: break;
   }
   fail(ErrorCode::internal, "a reduction is not lowered like other nodes");
+}
+
+// a < b ? a : b and its like on floats: the hardware's minimum and maximum are exactly that, second operand for NaNs and zeros included.
+bool Nodes::picks_lesser_or_greater(const Node& n) const {
+  if (n.kind != NodeKind::primitive || n.prim != Prim::select || !is_floating(n.dtype)) return false;
+  const Node& condition = kernel_.nodes[n.operands[0]];
+  if (condition.kind != NodeKind::primitive || (condition.prim != Prim::lt && condition.prim != Prim::gt)) return false;
+  return (condition.operands[0] == n.operands[1] && condition.operands[1] == n.operands[2]) ||
+         (condition.operands[0] == n.operands[2] && condition.operands[1] == n.operands[1]);
 }
 
 Lanes Nodes::load(const Node& n) {

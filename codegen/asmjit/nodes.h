@@ -31,6 +31,7 @@ class Nodes {
  private:
   Lanes lower(NodeId);
   Lanes load(const Node&);
+  bool picks_lesser_or_greater(const Node&) const;
   bool known(NodeId id) const { return stamp_[id] == scope_[static_cast<size_t>(level_[id])]; }
 
   const Kernel& kernel_;

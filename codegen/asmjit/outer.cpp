@@ -7,7 +7,6 @@ using asmjit::imm;
 
 namespace {
 
-constexpr Gp kSaved[] = {rbx, rbp, r12, r13, r14, r15};  // what a System V callee keeps
 constexpr int kChunkShift = 12;
 static_assert(int64_t{1} << kChunkShift == kChunk);
 
@@ -19,7 +18,6 @@ Outer::Outer(const Kernel& kernel, Frame& frame, bool chunked) : kernel_(kernel)
   for (int d = 0; d < kernel.rank; ++d) extent_.push_back(frame.word());
   if (!dims_.empty())
     for (size_t j = 0; j < dims_.size(); ++j) steps_.push_back(frame.words(static_cast<int>(kernel.buffers.size())));
-  saved_stack_ = frame.word();
   blocks_ = frame.word();
   chunk_ = frame.word();
   chunks_ = frame.word();
@@ -43,7 +41,7 @@ void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
   shape.row(e);
   if (!dims_.empty()) next_row(e, row);
   shape.leave(e);
-  epilogue(e);
+  e.return_with(0);
   a.bind(none);
   a.xor_(eax, eax);
   a.ret();
@@ -56,7 +54,7 @@ void Outer::prologue(Emitter& e, const Frame& frame) {
   a.mov(rax, rsp);
   a.sub(rsp, imm(frame.size()));
   a.and_(rsp, imm(-64));
-  a.mov(Emitter::word(saved_stack_), rax);
+  a.mov(Emitter::word(e.saved_stack), rax);
 }
 
 // rdi: Args, rsi: the first block, rdx: how many.
@@ -189,13 +187,6 @@ void Outer::next_row(Emitter& e, const Label& row) {
     }
   }
   a.bind(done);
-}
-
-void Outer::epilogue(Emitter& e) {
-  auto& a = e.a;
-  a.vzeroupper();
-  a.mov(rsp, Emitter::word(saved_stack_));
-  for (size_t i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
 }
 
 }  // namespace kiln::codegen::x64

@@ -53,7 +53,6 @@ class Outer {
   void decode_begin(Emitter&);
   void begin_row(Emitter&);
   void next_row(Emitter&, const Label& row);
-  void epilogue(Emitter&);
 
   int stride_offset(uint32_t buffer, int dimension) const { return 8 * (static_cast<int>(buffer) * kernel_.rank + dimension); }
 
@@ -62,7 +61,7 @@ class Outer {
   std::vector<int> dims_;      // the outer dimensions, outermost first
   std::vector<int> extent_;    // [dimension] stack word
   std::vector<int> steps_;     // [outer dimension] stack words, one a buffer: what to add when it advances and all inner ones wrap
-  int saved_stack_, blocks_, chunk_, chunks_, extents_base_;
+  int blocks_, chunk_, chunks_, extents_base_;
 };
 
 }  // namespace kiln::codegen::x64

@@ -49,12 +49,15 @@ class Vectors {
   Lanes combine_lane_form(Prim, DType, const Lanes& a, const Lanes& b);
   Lanes exchange(DType, const Lanes&, int distance);               // lane i takes lane i ^ distance (a power of two)
   Lanes broadcast_first(DType, const Lanes&);                      // of lane form
+  Lanes load_kept(DType, int slot, int offset);                    // see keep.h
+  void store_kept(DType, int slot, int offset, const Lanes&);
   Lanes load_partial(DType, int32_t offset);                       // a partial result, in whole registers
   void store_partial(DType, int32_t offset, const Lanes&);
   int partial_bytes(DType t) const { return t == DType::Bool && masks() ? 64 : registers_of(t) * program_.width(); }
 
   VReg bool_and(VReg a, VReg b);
   Lanes select(DType, VReg condition, const Lanes& then, const Lanes& otherwise);
+  Lanes pick(bool lesser, DType, const Lanes& first, const Lanes& second);  // floats: first < (>) second ? first : second
 
 
  private:

@@ -170,6 +170,7 @@ class Generator {
   void operation() {
     if (k().reduction != Reduction::none && chance(random_, 20)) return reduce();
     if (chance(random_, 8)) return masked_load();
+    if (chance(random_, 4)) return lesser_or_greater();
     const PrimInfo& prim = pick(random_, kPrims);
     Node n{.kind = NodeKind::primitive, .prim = prim.prim};
     if (prim.prim == Prim::bitcast) {
@@ -190,12 +191,28 @@ class Generator {
     push(n);
   }
 
+  // a < b ? a : b, or another of its four forms: back ends have instructions for that.
+  void lesser_or_greater() {
+    const DType t = dtype_for(kFloats);
+    NodeId a = operand(t), b = operand(t);
+    const NodeId condition = push({.kind = NodeKind::primitive, .prim = chance(random_, 50) ? Prim::lt : Prim::gt, .dtype = DType::Bool, .operands = {a, b, kNoNode}});
+    if (chance(random_, 50)) std::swap(a, b);
+    push({.kind = NodeKind::primitive, .prim = Prim::select, .dtype = t, .operands = {condition, a, b}});
+  }
+
   void reduce() {
     constexpr Prim kCombines[] = {Prim::add, Prim::mul, Prim::min, Prim::max, Prim::bit_and, Prim::bit_or};
     const Prim prim = pick(random_, kCombines);
     const DType t = dtype_for(info(prim).accepts);
     const NodeId of = operand(t);
-    push({.kind = NodeKind::reduce, .prim = prim, .dtype = t, .operands = {of, kNoNode, kNoNode}});
+    const NodeId result = push({.kind = NodeKind::reduce, .prim = prim, .dtype = t, .operands = {of, kNoNode, kNoNode}});
+    if (!chance(random_, 50)) return;
+    // Often a later pass uses what it was made of again, as a softmax does.
+    constexpr Prim kPairs[] = {Prim::sub, Prim::mul, Prim::max, Prim::bit_xor, Prim::bit_and};
+    Prim with;
+    do with = pick(random_, kPairs);
+    while (!accepts(info(with).accepts, t));
+    push({.kind = NodeKind::primitive, .prim = with, .dtype = t, .operands = {of, result, kNoNode}});
   }
 
   void masked_load() {
