@@ -145,7 +145,7 @@ class Builder {
     n.op = eager::find_operator("copy_to");
     check(n.op != nullptr, "operator copy_to is not registered");
     n.operands = {source};
-    n.attrs = {eager::Attr(constant_shape(target)), eager::Attr(target.dtype)};
+    n.attrs = {eager::Attr(target.dtype), eager::Attr(constant_shape(target))};
     return graph_.add(std::move(n), {target});
   }
 

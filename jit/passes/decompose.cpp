@@ -35,7 +35,7 @@ void copy_awkward_operands(Graph& g, size_t node) {
     copy.op = eager::find_operator("copy_to");
     const Type type = g.type(o.id);
     copy.operands = {o};
-    copy.attrs = {eager::Attr(constant_shape(type)), eager::Attr(type.dtype)};
+    copy.attrs = {eager::Attr(type.dtype), eager::Attr(constant_shape(type))};
     g.nodes[node].operands[i] = Operand::value(g.add(std::move(copy), {type}));
   }
 }
