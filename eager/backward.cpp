@@ -180,7 +180,7 @@ class Pass {
     const size_t count = node.operands.size();
     std::vector<Operand> operands = node.operands;
     Tensors outputs = node.outputs;
-    std::vector<char> needed(count);
+    const auto needed = std::make_unique<bool[]>(count);
     for (size_t i = 0; i < count; ++i) {
       needed[i] = wanted(node.edges[i]);
       if (!operands[i].is_tensor()) continue;
@@ -195,7 +195,7 @@ class Pass {
     for (size_t i = 0; i < state.gradients.size(); ++i)  // a write in place may have broadcast or cast the result
       if (state.gradients[i]) state.gradients[i] = fit(state.gradients[i], node.output_types[i]);
     const Arguments arguments{operands, node.attrs};
-    GradContext context{arguments, state.gradients, outputs, node.input_types, {reinterpret_cast<const bool*>(needed.data()), count}};
+    GradContext context{arguments, state.gradients, outputs, node.input_types, {needed.get(), count}};
     const Tensors results = node.op->gradient(context);
     check(results.size() <= count, "a gradient rule gives at most one tensor for each operand");
     for (size_t i = 0; i < results.size(); ++i)

@@ -76,7 +76,7 @@ class Op {
   }
   Tensors invoke(std::span<const Argument>) const;
   const char* name_;
-  mutable const Operator* definition_ = nullptr;
+  mutable std::atomic<const Operator*> definition_{nullptr};
 };
 
 }  // namespace kiln::eager

@@ -30,7 +30,6 @@ Ref<GradNode> make_node(const Operator& op, const Arguments& a, const Tensor* de
   const size_t count = a.operands.size();
   node->op = &op;
   node->attrs = a.attrs;
-  node->sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
   node->operands.resize(count);
   node->versions.resize(count);
   node->input_types.resize(count);
@@ -50,6 +49,7 @@ Ref<GradNode> make_node(const Operator& op, const Arguments& a, const Tensor* de
       node->versions[i] = node->operands[i].tensor.storage().version();
     }
   }
+  node->sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);  // after those that history() may have made
   return node;
 }
 

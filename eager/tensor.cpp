@@ -26,13 +26,15 @@ Tensor contiguous(Ref<Storage> storage, const Dims& shape, DType dtype) {
 // Bytes of a dense tensor; Error{value} for a negative extent, Error{memory} where the count itself overflows.
 size_t bytes_of(const Dims& shape, DType dtype) {
   int64_t bytes = size_of(dtype);
-  bool none = false;
+  bool too_large = false, none = false;
   for (int64_t extent : shape) {
     if (extent < 0) fail(ErrorCode::value, "negative dimensions are not allowed: " + to_string(shape));
-    if (extent == 0) none = true;
-    else if (__builtin_mul_overflow(bytes, extent, &bytes)) fail(ErrorCode::memory, "a tensor of shape " + to_string(shape) + " is too large");
+    none |= extent == 0;
+    too_large |= __builtin_mul_overflow(bytes, extent, &bytes);
   }
-  return none ? 0 : static_cast<size_t>(bytes);
+  if (none) return 0;
+  if (too_large) fail(ErrorCode::memory, "a tensor of shape " + to_string(shape) + " is too large");
+  return static_cast<size_t>(bytes);
 }
 
 }  // namespace
