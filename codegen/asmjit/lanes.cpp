@@ -37,14 +37,14 @@ class LaneReduction final : public Shape {
     if (level_bytes_ > 0) partials_.reserve(frame, level_bytes_);
   }
 
-  // Memory for the kept values of a row: whole steps of each, so that what lies beyond the row's end may be written.
+  // Memory for the kept values of a row. Whole registers are written from any element on, so that there is a step more than the row has.
   void enter(Emitter& e) override {
     if (kept_.empty()) return;
     auto& a = e.a;
     const Label enough = a.newLabel();
     a.mov(rcx, qword_ptr(rax, offsetof(Args, extents)));
     a.mov(rdi, qword_ptr(rcx, 8 * (kernel_.rank - 1)));
-    a.add(rdi, imm(kLanes - 1));
+    a.add(rdi, imm(2 * kLanes - 1));
     a.and_(rdi, imm(-kLanes));
     a.mov(Emitter::word(elements_), rdi);
     int bytes = 0;
