@@ -38,7 +38,8 @@ class Pass {
     Tensor g = seed;
     if (!g) {
       if (root.numel() != 1)
-        fail(ErrorCode::runtime, "backward: a tensor of shape " + to_string(root.shape()) + " needs a gradient to start from; only a scalar starts from 1");
+        fail(ErrorCode::runtime,
+             "backward: a tensor of shape " + to_string(root.shape()) + " needs a gradient to start from; only a scalar starts from 1");
       g = copy_to(1, root.dtype(), root.shape());
     } else if (g.shape() != root.shape()) {
       fail(ErrorCode::value, "backward: the gradient's shape " + to_string(g.shape()) + " is not the tensor's " + to_string(root.shape()));
@@ -227,7 +228,7 @@ class Pass {
   std::vector<GradNode::Edge> targets_;
   std::vector<State> states_;  // in the order they run
   std::unordered_map<const GradNode*, size_t> index_;
-  std::vector<Leaf> leaves_;   // in the order their first gradients came
+  std::vector<Leaf> leaves_;  // in the order their first gradients came
   std::unordered_map<const TensorImpl*, size_t> leaf_index_;
   std::map<std::pair<const GradNode*, int>, Tensor> target_gradients_;
   std::unordered_set<const Storage*> borrowed_;  // storages that are the user's, or saved, or some leaf's gradient already
@@ -252,7 +253,8 @@ void backward(const Tensor& root, const Tensor& seed, bool retain_graph, bool cr
   pass.commit();
 }
 
-Tensors gradients(std::span<const Tensor> roots, std::span<const Tensor> seeds, std::span<const Tensor> inputs, bool retain_graph, bool create_graph) {
+Tensors gradients(std::span<const Tensor> roots, std::span<const Tensor> seeds, std::span<const Tensor> inputs, bool retain_graph,
+                  bool create_graph) {
   Pass pass(retain_graph || create_graph, create_graph);
   const GradMode mode(create_graph);
   for (size_t i = 0; i < roots.size(); ++i) pass.add_root(roots[i], i < seeds.size() ? seeds[i] : Tensor());

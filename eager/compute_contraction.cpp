@@ -71,7 +71,8 @@ void compute_contraction(const Operator& op, const Arguments& a, std::span<const
     const Layout layout = plan->input_layouts()[i];
     if (layout == Layout::plain) continue;
     Bytes& copy = reordered.emplace_back(static_cast<size_t>(inputs[i].numel() * size_of(key.dtype)));
-    codegen::reorder(static_cast<const float*>(sources[i]), Layout::plain, static_cast<float*>(copy.get()), layout, nchw(inputs[i].shape()));
+    codegen::reorder(static_cast<const float*>(sources[i]), Layout::plain, static_cast<float*>(copy.get()), layout,
+                     nchw(inputs[i].shape()));
     sources[i] = copy.get();
   }
   std::vector<Tensor> results;  // dense, of the plan's dtype
@@ -87,8 +88,8 @@ void compute_contraction(const Operator& op, const Arguments& a, std::span<const
   plan->run(sources, destinations, scratch.get());
   for (size_t i = 0; i < types.size(); ++i) {
     if (destinations[i] != results[i].data())
-      codegen::reorder(static_cast<const float*>(destinations[i]), plan->output_layouts()[i], reinterpret_cast<float*>(results[i].data()), Layout::plain,
-                       nchw(types[i].shape));
+      codegen::reorder(static_cast<const float*>(destinations[i]), plan->output_layouts()[i], reinterpret_cast<float*>(results[i].data()),
+                       Layout::plain, nchw(types[i].shape));
     if (!results[i].same_as(outputs[i])) copy_into(outputs[i], results[i]);
   }
 }

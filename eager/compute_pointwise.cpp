@@ -113,12 +113,19 @@ void launch(const PointwisePlan& plan, const Arguments& a, const Accesses& acces
     const auto operand = static_cast<size_t>(k.scalars[s]);
     scalars[s] = a.operands[operand].scalar.bits_as(plan.scalar_dtypes[operand]);
   }
-  codegen::launch(*plan.compiled, {.pointers = pointers.data(), .strides = strides.data(), .extents = accesses.extents.begin(),
-                                   .scalars = scalars.data(), .clip_total = 0, .scratch = nullptr, .error = nullptr, .self = nullptr});
+  codegen::launch(*plan.compiled, {.pointers = pointers.data(),
+                                   .strides = strides.data(),
+                                   .extents = accesses.extents.begin(),
+                                   .scalars = scalars.data(),
+                                   .clip_total = 0,
+                                   .scratch = nullptr,
+                                   .error = nullptr,
+                                   .self = nullptr});
 }
 
 // A body that asks where it is, or for the result's shape, keeps its logical dimensions, and its plan is for these very layouts.
-void compute_logical(const Operator& op, const Arguments& a, std::span<const TensorType> types, const Tensor* outputs, const Accesses& accesses) {
+void compute_logical(const Operator& op, const Arguments& a, std::span<const TensorType> types, const Tensor* outputs,
+                     const Accesses& accesses) {
   PlanKey key(op);
   key.add(a.attrs);
   key.add_layouts(a.operands);
@@ -137,7 +144,8 @@ void compute_logical(const Operator& op, const Arguments& a, std::span<const Ten
   run(*plan->compiled, plan->lowered, tensors, scalars);
 }
 
-std::shared_ptr<const PointwisePlan> flexible_plan(const Operator& op, const Arguments& a, std::span<const TensorType> types, const Accesses& accesses) {
+std::shared_ptr<const PointwisePlan> flexible_plan(const Operator& op, const Arguments& a, std::span<const TensorType> types,
+                                                   const Accesses& accesses) {
   PlanKey key(op);
   key.add(a.attrs);
   for (const Operand& o : a.operands) key.add_kind(o);
@@ -195,8 +203,8 @@ uint64_t flat_key(const Operator& op, std::span<const Operand> operands, const T
 }
 
 bool can_be_flat(const Operator& op, const Arguments& a, std::span<const TensorType> types) {
-  return !op.body.takes_context() && op.outputs == 1 && a.attrs.empty() && op.result != ResultType::given && !op.random && !op.raises_on_data &&
-         !op.shape_from_data && product(types[0].shape) > 0;
+  return !op.body.takes_context() && op.outputs == 1 && a.attrs.empty() && op.result != ResultType::given && !op.random &&
+         !op.raises_on_data && !op.shape_from_data && product(types[0].shape) > 0;
 }
 
 }  // namespace
@@ -223,8 +231,14 @@ bool compute_flat(const Operator& op, std::span<const Operand> operands, Tensor&
     scalars[s] = operands[operand].scalar.bits_as(plan.scalar_dtypes[operand]);
   }
   // Rank one and contiguous: the plan's own strides hold for any extent.
-  codegen::launch(*plan.compiled, {.pointers = pointers.data(), .strides = k.strides.data(), .extents = &count, .scalars = scalars.data(),
-                                   .clip_total = 0, .scratch = nullptr, .error = nullptr, .self = nullptr});
+  codegen::launch(*plan.compiled, {.pointers = pointers.data(),
+                                   .strides = k.strides.data(),
+                                   .extents = &count,
+                                   .scalars = scalars.data(),
+                                   .clip_total = 0,
+                                   .scratch = nullptr,
+                                   .error = nullptr,
+                                   .self = nullptr});
   return true;
 }
 

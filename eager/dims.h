@@ -64,9 +64,9 @@ inline int64_t product(const Dims& d) {
   return n;
 }
 
-std::string to_string(const Dims&);                     // "(2, 3)", "(4,)", "()": as Python writes a tuple
-Dims contiguous_strides(const Dims& shape);             // row-major, in elements
-Dims broadcast(const Dims& a, const Dims& b);           // throws Error{value} naming both shapes
+std::string to_string(const Dims&);            // "(2, 3)", "(4,)", "()": as Python writes a tuple
+Dims contiguous_strides(const Dims& shape);    // row-major, in elements
+Dims broadcast(const Dims& a, const Dims& b);  // throws Error{value} naming both shapes
 bool broadcastable_to(const Dims& from, const Dims& to);
 int normalize_axis(int64_t axis, int rank, const char* what = "axis");  // negative counts from the end; throws Error{index}
 

@@ -98,18 +98,21 @@ bool overlaps_itself(const Tensor& t) {
 void check_destination(const Operator& op, const Tensor& destination) {
   const auto refuse = [&](ErrorCode code, const char* why) { fail(code, std::string(op.name) + ": " + why); };
   if (!destination.storage().writable()) refuse(ErrorCode::value, "assignment destination is read-only");
-  if (overlaps_itself(destination)) refuse(ErrorCode::value, "assignment destination is a broadcast view: several of its elements are one in memory");
+  if (overlaps_itself(destination))
+    refuse(ErrorCode::value, "assignment destination is a broadcast view: several of its elements are one in memory");
   if (!grad_enabled()) return;
   const Tensor base = destination.impl()->base ? Tensor(destination.impl()->base) : destination;
   for (const Tensor* t : {&destination, &base})
     if (t->requires_grad() && t->is_leaf())
-      refuse(ErrorCode::runtime, "a leaf tensor that requires grad (or a view of one) cannot be written in place; do it under no_grad(), or write to a copy");
+      refuse(ErrorCode::runtime,
+             "a leaf tensor that requires grad (or a view of one) cannot be written in place; do it under no_grad(), or write to a copy");
 }
 
 void check_result(const Operator& op, const TensorType& result, const Tensor& destination) {
   if (!castable(result.dtype, destination.dtype()))
     fail(ErrorCode::type, std::string(op.name) + ": cannot cast " + std::string(name_of(result.dtype)) + " to " +
-                              std::string(name_of(destination.dtype())) + " in place; cast explicitly, or write x = x ... to make a new tensor");
+                              std::string(name_of(destination.dtype())) +
+                              " in place; cast explicitly, or write x = x ... to make a new tensor");
   if (!broadcastable_to(result.shape, destination.shape()))
     fail(ErrorCode::value, std::string(op.name) + ": a result of shape " + to_string(result.shape) + " does not fit into shape " +
                                to_string(destination.shape()) + " in place");
@@ -128,7 +131,8 @@ std::pair<int64_t, int64_t> reach(const Tensor& t) {
 // May a kernel read `source` element by element while it writes `destination`?
 bool safe_to_read(const Tensor& source, const Tensor& destination) {
   if (&source.storage() != &destination.storage()) return true;
-  if (source.offset() == destination.offset() && source.shape() == destination.shape() && source.strides() == destination.strides()) return true;
+  if (source.offset() == destination.offset() && source.shape() == destination.shape() && source.strides() == destination.strides())
+    return true;
   if (source.numel() == 0 || destination.numel() == 0) return true;
   const auto [a, b] = reach(source);
   const auto [c, d] = reach(destination);
@@ -136,7 +140,8 @@ bool safe_to_read(const Tensor& source, const Tensor& destination) {
 }
 
 bool safe_to_read(std::span<const Operand> operands, const Tensor& destination) {
-  return std::all_of(operands.begin(), operands.end(), [&](const Operand& o) { return !o.is_tensor() || safe_to_read(o.tensor, destination); });
+  return std::all_of(operands.begin(), operands.end(),
+                     [&](const Operand& o) { return !o.is_tensor() || safe_to_read(o.tensor, destination); });
 }
 
 // destination <- op(a) for a body, straight into place.
@@ -199,7 +204,8 @@ void call_in_place(const Operator& op, std::span<const Operand> operands, const 
   const std::vector<TensorType> types = infer(op, a);
   check_result(op, types[0], destination);
   InPlace history(op, a, types[0], destination);
-  const bool direct = recorder == nullptr && op.body && !op.body.takes_context() && !op.raises_on_data && safe_to_read(operands, destination);
+  const bool direct =
+      recorder == nullptr && op.body && !op.body.takes_context() && !op.raises_on_data && safe_to_read(operands, destination);
   if (direct) {
     compute_into(op, a, destination);
   } else {

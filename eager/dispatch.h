@@ -8,7 +8,22 @@ namespace kiln::eager {
 
 // Why deferred work ran: what explain() shows. One table: kFlushReasons (dispatch.cpp).
 enum class FlushReason : uint8_t {
-  function_end, exception, item, boolean, numpy, repr, data_check, shape_from_data, shared_storage, foreign_write, other_thread, limit, fork, yield, debugger, unsupported,
+  function_end,
+  exception,
+  item,
+  boolean,
+  numpy,
+  repr,
+  data_check,
+  shape_from_data,
+  shared_storage,
+  foreign_write,
+  other_thread,
+  limit,
+  fork,
+  yield,
+  debugger,
+  unsupported,
 };
 std::string_view describe(FlushReason);
 
@@ -65,8 +80,8 @@ class Op {
   static Argument argument(const T& v) {
     if constexpr (std::is_same_v<T, Argument>) {
       return v;
-    } else if constexpr (std::is_same_v<T, Attr> || std::is_same_v<T, Dims> || std::is_same_v<T, DType> || std::is_same_v<T, std::monostate> ||
-                         std::is_same_v<T, bool> || std::is_same_v<T, std::string>) {
+    } else if constexpr (std::is_same_v<T, Attr> || std::is_same_v<T, Dims> || std::is_same_v<T, DType> ||
+                         std::is_same_v<T, std::monostate> || std::is_same_v<T, bool> || std::is_same_v<T, std::string>) {
       return Attr(v);
     } else if constexpr (std::is_integral_v<T>) {
       return Operand(Scalar(static_cast<int64_t>(v)));

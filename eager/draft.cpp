@@ -83,7 +83,7 @@ namespace {
 // The iteration space after collapsing, its dimensions still in logical order: outer ones, the reduced one, inner ones.
 struct Space {
   Dims extents;
-  std::vector<Dims> strides;           // per access, bytes
+  std::vector<Dims> strides;  // per access, bytes
   int outer = 0, reduced = 0, inner = 0;
   std::array<int, kMaxRank> origin{};  // the logical dimension that each one was
 

@@ -7,12 +7,12 @@
 namespace kiln::eager {
 
 struct GeneratorState {
-  int64_t key = 0;        // the seed
-  int64_t call = 0;       // index of the next operator call
+  int64_t key = 0;   // the seed
+  int64_t call = 0;  // index of the next operator call
 };
-GeneratorState generator_state();       // the process's default generator
+GeneratorState generator_state();  // the process's default generator
 void set_generator_state(GeneratorState);
-void manual_seed(int64_t seed);         // key = seed, call = 0
-GeneratorState next_call();             // takes one call index; thread-safe
+void manual_seed(int64_t seed);  // key = seed, call = 0
+GeneratorState next_call();      // takes one call index; thread-safe
 
 }  // namespace kiln::eager

@@ -66,12 +66,11 @@ std::vector<TensorType> infer_reduction(const Operator& op, const Arguments& a, 
         else result.erase(d);
       }
     }
-  } catch (const Error& e) {
-    complain(op, e.code(), e.what());
-  }
+  } catch (const Error& e) { complain(op, e.code(), e.what()); }
   if (empty && !has_identity(*op.reduction) && product(result) != 0)
-    complain(op, ErrorCode::value, "axis " + reduced + " of a tensor of shape " + to_string(shape) + " has no elements, and " + std::string(op.name) +
-                                       " of nothing is not defined");
+    complain(op, ErrorCode::value,
+             "axis " + reduced + " of a tensor of shape " + to_string(shape) + " has no elements, and " + std::string(op.name) +
+                 " of nothing is not defined");
   return {{result_dtype(op, a.attrs, common), result}};
 }
 
@@ -100,7 +99,8 @@ void check_arguments(const Operator& op, const Arguments& a) {
     for (size_t i = hidden; i < a.operands.size(); ++i)
       if (!a.operands[i].is_tensor()) complain(op, ErrorCode::type, name_of_operand(op, static_cast<int>(i)) + " is not a tensor");
   } else if (operands != a.operands.size()) {
-    complain(op, ErrorCode::type, "takes " + std::to_string(operands - hidden) + " operands, " + std::to_string(a.operands.size() - hidden) + " were given");
+    complain(op, ErrorCode::type,
+             "takes " + std::to_string(operands - hidden) + " operands, " + std::to_string(a.operands.size() - hidden) + " were given");
   }
   if (attrs != a.attrs.size())
     complain(op, ErrorCode::type, "takes " + std::to_string(attrs) + " attributes, " + std::to_string(a.attrs.size()) + " were given");

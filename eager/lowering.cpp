@@ -125,7 +125,8 @@ std::optional<ReductionDraft> draft_reduction(const ReductionRequest& r, const s
   return result;
 }
 
-void run(codegen::CompiledKernel& compiled, const LoweredKernel& k, std::span<std::byte* const> tensors, std::span<const uint64_t> scalars) {
+void run(codegen::CompiledKernel& compiled, const LoweredKernel& k, std::span<std::byte* const> tensors,
+         std::span<const uint64_t> scalars) {
   std::array<void*, 16> few_pointers;
   std::vector<void*> many_pointers;
   void** pointers = few_pointers.data();
@@ -142,8 +143,14 @@ void run(codegen::CompiledKernel& compiled, const LoweredKernel& k, std::span<st
     values = many_scalars.data();
   }
   for (size_t i = 0; i < k.scalars.size(); ++i) values[i] = scalars[static_cast<size_t>(k.scalars[i])];
-  codegen::launch(compiled, {.pointers = pointers, .strides = k.strides.data(), .extents = k.extents.data(), .scalars = values,
-                             .clip_total = k.clip_total, .scratch = nullptr, .error = nullptr, .self = nullptr});
+  codegen::launch(compiled, {.pointers = pointers,
+                             .strides = k.strides.data(),
+                             .extents = k.extents.data(),
+                             .scalars = values,
+                             .clip_total = k.clip_total,
+                             .scratch = nullptr,
+                             .error = nullptr,
+                             .self = nullptr});
 }
 
 void run(const LoweredKernel& k, std::span<std::byte* const> tensors, std::span<const uint64_t> scalars) {

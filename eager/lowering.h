@@ -13,15 +13,15 @@ namespace kiln::eager {
 
 // value_index[d] = base[d] + sum over k of coefficient[d][k] * iteration[k].
 struct IndexMap {
-  int rank = 0;        // of the value
-  int iteration = 0;   // of the iteration space
+  int rank = 0;       // of the value
+  int iteration = 0;  // of the iteration space
   std::array<int64_t, kMaxRank> base{};
   std::array<std::array<int64_t, kMaxRank>, kMaxRank> coefficient{};
 
   static IndexMap identity(int rank);
   IndexMap broadcast_from(const Dims& own, const Dims& result) const;  // an operand's index, this being the result's, by broadcasting
-  int64_t offset(const Dims& strides) const;          // of a value with these element strides: constant part
-  Dims iteration_strides(const Dims& strides) const;  // and element stride per iteration dimension
+  int64_t offset(const Dims& strides) const;                           // of a value with these element strides: constant part
+  Dims iteration_strides(const Dims& strides) const;                   // and element stride per iteration dimension
   bool operator==(const IndexMap&) const = default;
 };
 
@@ -33,9 +33,9 @@ struct BufferUse {
 struct LoweredKernel {
   codegen::Kernel kernel;
   std::vector<BufferUse> buffers;
-  std::vector<int64_t> extents;   // [kernel.rank]
-  std::vector<int64_t> strides;   // [buffer][kernel.rank] bytes
-  std::vector<int> scalars;       // the drafter's scalar number per kernel scalar slot
+  std::vector<int64_t> extents;  // [kernel.rank]
+  std::vector<int64_t> strides;  // [buffer][kernel.rank] bytes
+  std::vector<int> scalars;      // the drafter's scalar number per kernel scalar slot
   int64_t clip_total = 0;
 };
 
@@ -52,13 +52,13 @@ class KernelDraft {
   const Dims& extents() const { return extents_; }
   Value load(int tensor, DType, int64_t offset, const Dims& strides);  // elements; strides per iteration dimension
   Value load(int tensor, DType, int64_t offset, const Dims& strides, Value mask, Value otherwise);
-  Value index(int dimension);             // i64
-  Value scalar(int number, DType);        // a run-time scalar, by the drafter's number
+  Value index(int dimension);       // i64
+  Value scalar(int number, DType);  // a run-time scalar, by the drafter's number
   void store(int tensor, DType, int64_t offset, const Dims& strides, Value);
   void store_blocks(int tensor, DType, const Dims& strides, int64_t block_stride, Value);
   void as_tree() { kernel_.reduction = codegen::Reduction::tree; }  // the reduced range holds results of blocks
-  void keep_dimensions() { indexed_ = (1u << kMaxRank) - 1; }  // finish() collapses nothing
-  bool reduced_collapses() const;         // can the reduced range become one dimension for all accesses so far?
+  void keep_dimensions() { indexed_ = (1u << kMaxRank) - 1; }       // finish() collapses nothing
+  bool reduced_collapses() const;                                   // can the reduced range become one dimension for all accesses so far?
   LoweredKernel finish() &&;
 
  private:
@@ -91,7 +91,7 @@ struct EmitContext {
   std::span<const OperandType> inputs;
   const Attrs& attrs;
   std::span<const TensorType> outputs;
-  OperandAt operand;                        // operand's value, of its own dtype (scalars: of the dtype asked by scalar())
+  OperandAt operand;  // operand's value, of its own dtype (scalars: of the dtype asked by scalar())
   std::function<Value(int operand, DType)> scalar;
   std::function<Value(const IndexMap& at, int axis)> index;  // i64 position along an axis of the output at `at`
 };
@@ -103,7 +103,7 @@ std::vector<DType> operand_dtypes(const Operator&, std::span<const OperandType>)
 
 // A reduction's geometry: its axes as one contiguous range (non-adjacent axes are split into several reductions by dispatch).
 struct ReductionShape {
-  int first = 0, count = 0;   // reduced axes of the operand
+  int first = 0, count = 0;  // reduced axes of the operand
   bool keepdims = false;
 };
 std::vector<ReductionShape> reduction_steps(const Dims& shape, const Attr& axes, bool keepdims);  // last range first; throws Error{index}
@@ -136,8 +136,8 @@ class AffineContext {
   virtual const Attrs& attrs() const = 0;
   virtual std::span<const OperandType> inputs() const = 0;
   virtual std::span<const TensorType> outputs() const = 0;
-  virtual void iterate(const Dims& extents) = 0;      // once, first
-  virtual Value index(int dimension) = 0;             // of the iteration
+  virtual void iterate(const Dims& extents) = 0;  // once, first
+  virtual Value index(int dimension) = 0;         // of the iteration
   virtual Value load(int operand, const IndexMap& at) = 0;
   virtual Value load(int operand, const IndexMap& at, Value mask, codegen::Operand otherwise) = 0;  // outside: not touched
   virtual void store(int output, const IndexMap& at, Value) = 0;  // maps of all stores cover the output exactly once

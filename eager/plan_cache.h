@@ -32,8 +32,8 @@ class PlanKey {
     bytes_.append(reinterpret_cast<const char*>(dims.begin()), sizeof(int64_t) * static_cast<size_t>(dims.size()));
   }
   void add(const Attrs&);
-  void add_kind(const Operand&);       // kind and dtype alone
-  void add_layout(const Tensor&);      // dtype, shape, strides
+  void add_kind(const Operand&);   // kind and dtype alone
+  void add_layout(const Tensor&);  // dtype, shape, strides
   void add_layouts(std::span<const Operand>);
   const std::string& bytes() const { return bytes_; }
 

@@ -205,8 +205,10 @@ void InPlace::written() {
   // The base as it was before the write: its node, if it had one, is still its history.
   GradNode::Edge before;
   if (const AutogradState* state = base.impl()->autograd.get()) before = {state->node, state->output, {}};
-  set_history(base, region_node(update_region(), region_of(destination_, base), type_of(base), {type_of(base), type_of(destination_)},
-                                {std::move(before), {node_, 0, {}}}), 0);
+  set_history(base,
+              region_node(update_region(), region_of(destination_, base), type_of(base), {type_of(base), type_of(destination_)},
+                          {std::move(before), {node_, 0, {}}}),
+              0);
   renew(destination_);
 }
 

@@ -13,28 +13,29 @@ class GradNode : public RefCounted {
  public:
   const Operator* op = nullptr;
   Attrs attrs;
-  std::vector<Operand> operands;        // tensors only where saved; scalars always
-  std::vector<uint32_t> versions;       // of operands' storages where saved: a later write makes backward an Error{runtime}
+  std::vector<Operand> operands;   // tensors only where saved; scalars always
+  std::vector<uint32_t> versions;  // of operands' storages where saved: a later write makes backward an Error{runtime}
   std::vector<TensorType> input_types, output_types;
-  std::vector<Tensor> outputs;          // detached, where saved
+  std::vector<Tensor> outputs;  // detached, where saved
   std::vector<uint32_t> output_versions;
   struct Edge {
-    Ref<GradNode> node;                 // the operand's producer, or null
+    Ref<GradNode> node;  // the operand's producer, or null
     int output = 0;
-    Tensor leaf;                        // the operand itself if it is a leaf that requires grad
+    Tensor leaf;  // the operand itself if it is a leaf that requires grad
   };
-  std::vector<Edge> edges;              // per operand
-  uint64_t sequence = 0;                // grows along the tape
-  bool released = false;                // backward ran without retain_graph, and dropped what was saved
-  ~GradNode();                          // does not recurse, however long the chain
+  std::vector<Edge> edges;  // per operand
+  uint64_t sequence = 0;    // grows along the tape
+  bool released = false;    // backward ran without retain_graph, and dropped what was saved
+  ~GradNode();              // does not recurse, however long the chain
 };
 
-bool grad_enabled();                    // per thread, on at first
+bool grad_enabled();  // per thread, on at first
 void set_grad_enabled(bool);
-class NoGrad {                          // scope without tape
+class NoGrad {  // scope without tape
  public:
   NoGrad() : before_(grad_enabled()) { set_grad_enabled(false); }
   ~NoGrad() { set_grad_enabled(before_); }
+
  private:
   bool before_;
 };
@@ -64,6 +65,6 @@ void backward(const Tensor& root, const Tensor& seed, bool retain_graph = false,
 Tensors gradients(std::span<const Tensor> roots, std::span<const Tensor> seeds, std::span<const Tensor> inputs, bool retain_graph,
                   bool create_graph);
 
-Tensor detach(const Tensor&);           // the same storage, off the tape
+Tensor detach(const Tensor&);  // the same storage, off the tape
 
 }  // namespace kiln::eager

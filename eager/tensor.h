@@ -100,11 +100,11 @@ class TensorImpl : public RefCounted {
   static void operator delete(void* p) noexcept;
 
   Ref<Storage> storage;
-  int64_t offset = 0;  // elements
-  Dims shape, strides; // strides in elements, may be zero or negative
+  int64_t offset = 0;   // elements
+  Dims shape, strides;  // strides in elements, may be zero or negative
   DType dtype = DType::F32;
   std::unique_ptr<AutogradState> autograd;
-  Ref<TensorImpl> base;  // a view's: the tensor it was taken from, never a view itself
+  Ref<TensorImpl> base;       // a view's: the tensor it was taken from, never a view itself
   void* front_end = nullptr;  // the front end's object for this tensor, borrowed (identity is kept)
 };
 
@@ -112,8 +112,8 @@ class Tensor {
  public:
   Tensor() = default;
   explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
-  static Tensor empty(const Dims& shape, DType);                    // contiguous, uninitialised
-  static Tensor pending(const Dims& shape, DType);                  // contiguous, without memory: for recorders
+  static Tensor empty(const Dims& shape, DType);    // contiguous, uninitialised
+  static Tensor pending(const Dims& shape, DType);  // contiguous, without memory: for recorders
   static Tensor view(Ref<Storage>, int64_t offset, const Dims& shape, const Dims& strides, DType);
 
   explicit operator bool() const { return static_cast<bool>(impl_); }

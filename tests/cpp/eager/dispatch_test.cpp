@@ -7,8 +7,8 @@
 namespace kiln::testing {
 namespace {
 
-const Op add{"add"}, multiply{"multiply"}, divide{"divide"}, log{"log"}, bitwise_invert{"bitwise_invert"}, permute{"permute_dims"}, slice{"slice"},
-    broadcast_to{"broadcast_to"}, exp_{"exp"}, astype{"astype"}, random_uniform{"random_uniform"};
+const Op add{"add"}, multiply{"multiply"}, divide{"divide"}, log{"log"}, bitwise_invert{"bitwise_invert"}, permute{"permute_dims"},
+    slice{"slice"}, broadcast_to{"broadcast_to"}, exp_{"exp"}, astype{"astype"}, random_uniform{"random_uniform"};
 
 DType dtype_of(const Tensor& t) { return t.dtype(); }
 
@@ -67,7 +67,8 @@ TEST(Call, ReadsViewsAsTheyLie) {
   EXPECT_EQ(values(add(t, 0)), (Numbers{0, 3, 1, 4, 2, 5}));
   const Tensor backwards = slice(counting({6}), Dims{5}, Dims{-1}, Dims{-2});
   EXPECT_EQ(values(add(backwards, backwards)), (Numbers{10, 6, 2}));
-  EXPECT_EQ(values(multiply(broadcast_to(counting({1, 3}), Dims{2, 3}), permute(counting({3, 2}), Dims{1, 0}))), (Numbers{0, 2, 8, 0, 3, 10}));
+  EXPECT_EQ(values(multiply(broadcast_to(counting({1, 3}), Dims{2, 3}), permute(counting({3, 2}), Dims{1, 0}))),
+            (Numbers{0, 2, 8, 0, 3, 10}));
 }
 
 TEST(Call, EmptyTensorsGiveEmptyTensors) {

@@ -75,7 +75,8 @@ TEST(Reduction, StridesDoNotChangeTheOrder) {
   const Tensor x = uniform({70, 9, 130});
   const Tensor turned = permute(copy(permute(x, Dims{2, 0, 1})), Dims{1, 2, 0});  // the same elements, lying otherwise
   ASSERT_EQ(floats(copy(turned)), floats(x));
-  for (const Attr& axes : {Attr(std::monostate{}), Attr(int64_t{0}), Attr(int64_t{1}), Attr(int64_t{2}), Attr(Dims{0, 1}), Attr(Dims{1, 2}), Attr(Dims{0, 2})})
+  for (const Attr& axes :
+       {Attr(std::monostate{}), Attr(int64_t{0}), Attr(int64_t{1}), Attr(int64_t{2}), Attr(Dims{0, 1}), Attr(Dims{1, 2}), Attr(Dims{0, 2})})
     EXPECT_EQ(floats(sum(turned, axes)), floats(sum(x, axes)));
   const Tensor every_other = slice(x, Dims{0, 0, 0}, Dims{70, 9, 130}, Dims{1, 1, 2});
   EXPECT_EQ(floats(sum(every_other)), floats(sum(copy(every_other))));

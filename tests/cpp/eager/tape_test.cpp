@@ -4,8 +4,8 @@
 namespace kiln::testing {
 namespace {
 
-const Op add{"add"}, multiply{"multiply"}, sum{"sum"}, exp_{"exp"}, slice{"slice"}, astype{"astype"}, reshape{"reshape"}, broadcast_to{"broadcast_to"},
-    permute{"permute_dims"};
+const Op add{"add"}, multiply{"multiply"}, sum{"sum"}, exp_{"exp"}, slice{"slice"}, astype{"astype"}, reshape{"reshape"},
+    broadcast_to{"broadcast_to"}, permute{"permute_dims"};
 
 void in_place(const Op& op, const Tensor& x, const Operand& y) {
   const Operand operands[] = {x, y};
@@ -15,7 +15,8 @@ void in_place(const Op& op, const Tensor& x, const Operand& y) {
 Tensor part(const Tensor& x, int64_t from, int64_t to) { return slice(x, Dims{from}, Dims{to}); }
 
 TEST(Backward, SumsOverWhatWasBroadcastAndCasts) {
-  const Tensor x = leaf(counting({2, 3})), row = leaf(counting({3})), one = leaf(counting({1, 1})), half = leaf(tensor({3}, {0.5}, DType::F64));
+  const Tensor x = leaf(counting({2, 3})), row = leaf(counting({3})), one = leaf(counting({1, 1})),
+               half = leaf(tensor({3}, {0.5}, DType::F64));
   backward(sum(multiply(add(add(x, row), one), 2.0)), {});
   EXPECT_EQ(gradient(x), Numbers(6, 2));
   EXPECT_EQ(gradient(row), Numbers(3, 4));
