@@ -4,6 +4,15 @@
 #include "eager/tensor.h"
 
 namespace kiln::eager {
+namespace {
+
+// Memory lent for a while by C++ code that keeps it itself.
+class Lent final : public ForeignMemory {
+ public:
+  bool visible_outside() const override { return false; }
+};
+
+}  // namespace
 
 void* Storage::operator new(size_t) { return recycled_new<Storage>(); }
 void Storage::operator delete(void* p) noexcept { recycle<Storage>(p); }
@@ -22,7 +31,7 @@ Ref<Storage> Storage::adopt(void* data, size_t bytes, bool writable, std::unique
   Ref<Storage> storage(new Storage(bytes));
   storage->data_ = static_cast<std::byte*>(data);
   storage->writable_ = writable;
-  storage->foreign_ = std::move(foreign);
+  storage->foreign_ = foreign ? std::move(foreign) : std::make_unique<Lent>();
   return storage;
 }
 

@@ -19,6 +19,14 @@ std::byte* read(const Tensor& t, FlushReason reason) {
   return t.data();
 }
 
+void begin_export(eager::Storage& s) {
+  if (s.recorder() != nullptr) {
+    Unlocked unlocked(true);
+    s.run_pending(FlushReason::numpy);
+  }
+  s.add_export();
+}
+
 namespace {
 
 PyObject* element(const std::byte* p, DType dtype) {
@@ -153,7 +161,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
           held->shape[i] = t.shape()[i];
           held->strides[i] = t.strides()[i] * size_of(t.dtype());
         }
-        held->storage->add_export();
+        begin_export(*held->storage);
         view->obj = Py_NewRef(self);
         view->itemsize = size_of(t.dtype());
         view->len = t.numel() * view->itemsize;

@@ -50,7 +50,7 @@ struct Exported {
 template <class M>
 PyObject* export_capsule(const Tensor& t, bool copied) {
   auto* e = new Exported<M>{.storage = eager::Ref<Storage>(&t.storage()), .shape = t.shape(), .strides = t.strides()};
-  e->storage->add_export();
+  begin_export(*e->storage);
   e->managed.array = {.data = t.storage().data() + t.offset() * size_of(t.dtype()), .device = {dlpack::kCpu, 0}, .ndim = t.rank(),
                       .dtype = type_of(t.dtype()), .shape = e->shape.begin(), .strides = e->strides.begin(), .byte_offset = 0};
   e->managed.context = e;

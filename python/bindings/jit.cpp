@@ -159,7 +159,7 @@ py::dict records(const py::object& captured) {
 }
 
 std::string source_location() {
-  if (!PyGILState_Check()) return {};
+  const py::gil_scoped_acquire locked;  // what waits for a value may have given it up
   PyFrameObject* frame = PyEval_GetFrame();  // borrowed
   if (frame == nullptr) return {};
   PyCodeObject* code = PyFrame_GetCode(frame);

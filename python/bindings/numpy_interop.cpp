@@ -139,7 +139,7 @@ Tensor asarray(PyObject* o, std::optional<DType> dtype, std::optional<bool> copy
 
 py::capsule export_base(const Tensor& t) {
   auto* held = new eager::Ref<Storage>(&t.storage());
-  (*held)->add_export();
+  begin_export(**held);
   return py::capsule(held, [](void* p) {
     auto* held = static_cast<eager::Ref<Storage>*>(p);
     (*held)->remove_export();
