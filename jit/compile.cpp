@@ -83,9 +83,13 @@ Drafts draft_all(const Graph& g, Partition p) {
 
 }  // namespace
 
+namespace {
+Partition unfused(const Graph&);
+}
+
 class ExecutableBuilder {
  public:
-  explicit ExecutableBuilder(Graph g) : g_(std::move(g)), out_(std::make_shared<Executable>()) {}
+  ExecutableBuilder(Graph g, bool optimize) : g_(std::move(g)), optimize_(optimize), out_(std::make_shared<Executable>()) {}
 
   std::shared_ptr<const Executable> run() {
     const auto start = std::chrono::steady_clock::now();
@@ -95,9 +99,9 @@ class ExecutableBuilder {
       ++out_->info_.operations;
       out_->info_.work += static_cast<double>(bytes_of(g_.type(n.first_output)) / size_of(g_.type(n.first_output).dtype));
     }
-    run_passes(g_);
+    if (optimize_) run_passes(g_);
     out_->final_graph_text_ = print(g_);
-    drafts_ = draft_all(g_, fuse(g_));
+    drafts_ = draft_all(g_, optimize_ ? fuse(g_) : unfused(g_));
     plan_ = plan_memory(g_, drafts_.partition, drafts_.kernels);
     out_->storages_ = g_.storages;
     for (const tracer::Result& r : g_.results) out_->results_.push_back(r.storage);
@@ -247,12 +251,43 @@ class ExecutableBuilder {
   }
 
   Graph g_;
+  const bool optimize_;
   Drafts drafts_;
   MemoryPlan plan_;
   std::shared_ptr<Executable> out_;
 };
 
-std::shared_ptr<const tracer::Program> compile(Graph g) { return ExecutableBuilder(std::move(g)).run(); }
+namespace {
+
+// Every operator a step of its own, as eager mode runs it: for a graph that the pipeline fails on, which is a bug here but no reason for
+// the user's program to stop.
+Partition unfused(const Graph& g) {
+  Partition p;
+  p.cluster_of.assign(g.nodes.size(), ~0u);
+  for (NodeIndex i = 0; i < g.nodes.size(); ++i) {
+    const Node& n = g.nodes[i];
+    if (n.kind == NodeKind::input || n.kind == NodeKind::view) continue;
+    Cluster c;
+    c.kind = n.kind == NodeKind::update ? StepKind::kernel : StepKind::opaque;
+    c.nodes = {i};
+    if (n.kind == NodeKind::update) c.space = constant_shape({DType::F32, n.window.shape});
+    p.cluster_of[i] = static_cast<uint32_t>(p.clusters.size());
+    p.clusters.push_back(std::move(c));
+  }
+  return p;
+}
+
+}  // namespace
+
+std::shared_ptr<const tracer::Program> compile(Graph g) {
+  try {
+    return ExecutableBuilder(g, true).run();
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::internal || std::getenv("KILN_STRICT") != nullptr) throw;
+    std::fprintf(stderr, "kiln: a graph runs unfused; please report: %s\n", e.what());
+  }
+  return ExecutableBuilder(std::move(g), false).run();
+}
 
 namespace {
 // Linking the jit room is what makes segments compile.

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eager/operator.h"
@@ -104,6 +105,7 @@ eager::Dims constant_shape(const Type&);           // as the eager world writes 
 eager::OperandType operand_type(const Graph&, const Operand&);
 
 std::string print(const Graph&);
+Graph parse(std::string_view);                      // what print() wrote; throws Error{value} naming the line
 void verify(const Graph&);                          // throws Error{internal} naming the offending node
 
 }  // namespace kiln::tracer

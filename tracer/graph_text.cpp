@@ -1,5 +1,6 @@
-// Graphs as text: what as_text("graph") and KILN_DUMP show.
+// Graphs as text: what as_text("graph") and KILN_DUMP show, and parse() (graph_parse.cpp) reads.
 #include <cstdio>
+#include <cstring>
 #include <sstream>
 
 #include "tracer/graph.h"
@@ -25,7 +26,8 @@ std::string operand_text(const Operand& o) {
   switch (o.kind) {
     case Operand::Kind::absent: return "none";
     case Operand::Kind::value: return name(o.id);
-    case Operand::Kind::scalar: return "s" + std::to_string(o.id);
+    case Operand::Kind::scalar:
+      return "s" + std::to_string(o.id) + (o.scalar_kind == DTypeKind::floating ? "f" : o.scalar_kind == DTypeKind::boolean ? "b" : "i");
   }
   return {};
 }
@@ -37,7 +39,7 @@ struct AttrText {
   std::string operator()(double f) const {
     char text[32];
     std::snprintf(text, sizeof text, "%.17g", f);
-    return text;
+    return std::string(text) + (std::strpbrk(text, ".en") ? "" : ".0");  // told from an integer
   }
   std::string operator()(DType t) const { return std::string(info(t).short_name); }
   std::string operator()(const eager::Dims& d) const { return eager::to_string(d); }

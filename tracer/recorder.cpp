@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "codegen/compiler.h"
+#include "codegen/backend_setting.h"
 #include "eager/tape.h"
 #include "tracer/front_end.h"
 
@@ -138,8 +138,7 @@ std::shared_ptr<const Program> SegmentRecorder::program(double* compile_ms) {
     }
     if (storages_[s].leaf_bytes >= 0) key_.push_back(static_cast<uint64_t>(storages_[s].leaf_bytes));
   }
-  const auto forced = codegen::forced_backend();  // kernels of a program are compiled for it
-  key_.push_back(forced ? 1 + static_cast<uint64_t>(*forced) : 0);
+  key_.push_back(codegen::backend_setting());  // kernels of a program are compiled for it
   const uint64_t hash = hash_words(key_);
   ProgramCache& cache = ProgramCache::instance();
   if (auto found = cache.find(key_, hash)) return found;

@@ -156,6 +156,7 @@ class Fuser {
   bool reaches_outside(uint32_t from, uint32_t to) const {
     std::vector<bool> seen(partition_.clusters.size(), false);
     std::vector<uint32_t> work;
+    const NodeIndex earliest = partition_.clusters[from].nodes.front();  // what ends before it cannot depend on it
     const auto expand = [&](uint32_t c, bool first) {
       for (NodeIndex i : partition_.clusters[c].nodes)
         for (size_t k = 0; k < g_.nodes[i].operands.size(); ++k) {
@@ -166,7 +167,7 @@ class Fuser {
           const bool through_memory = base_of(g_, o.id) != o.id || (g_.nodes[i].kind == NodeKind::update && k == 0);
           if (p == from && first && !through_memory) continue;  // the edge that fusion removes
           if (p == from) return true;
-          if (!seen[p]) {
+          if (!seen[p] && partition_.clusters[p].nodes.back() > earliest) {
             seen[p] = true;
             work.push_back(p);
           }
