@@ -119,11 +119,11 @@ class Emitter {
   const Target target_;
   const Schedule schedule_;
   const int last_, reduced_;
-  std::vector<int> outer_;   // dimensions that are neither last nor reduced
+  std::vector<int> outer_;  // dimensions that are neither last nor reduced
   std::vector<Place> place_;
-  int width_ = 1;            // of the strips' vectors
-  int copies_ = 1;           // vectors in a main loop's strip
-  bool masks_tail_ = true;   // else the last elements of a row are taken one by one
+  int width_ = 1;           // of the strips' vectors
+  int copies_ = 1;          // vectors in a main loop's strip
+  bool masks_tail_ = true;  // else the last elements of a row are taken one by one
 
   Ir ir_;
   Scope entry_, row_, column_, step_, cell_;
@@ -137,8 +137,8 @@ class Emitter {
   Value* column_base_ = nullptr;                // none, rows: the index along the last dimension of the chunk's first element
   Value* columns_ = nullptr;                    // none, rows: elements of the chunk
   Value* reduced_extent_ = nullptr;
-  Value* reduced_index_ = nullptr;              // rows: in the loop over them
-  Value* streams_ = nullptr;                    // whether results bypass the cache; null where none could
+  Value* reduced_index_ = nullptr;  // rows: in the loop over them
+  Value* streams_ = nullptr;        // whether results bypass the cache; null where none could
 };
 
 }  // namespace kiln::codegen::llvm_ir

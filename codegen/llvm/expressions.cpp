@@ -43,9 +43,7 @@ Value* integer(Value* like, uint64_t bits) { return llvm::ConstantInt::get(like-
 Value* real(Value* like, double value) { return llvm::ConstantFP::get(like->getType(), value); }
 Value* is_nan(IRBuilderBase& b, Value* x) { return b.CreateFCmpUNO(x, x); }
 
-Value* canonical_nan(IRBuilderBase& b, Value* x) {
-  return b.CreateSelect(is_nan(b, x), llvm::ConstantFP::getQNaN(x->getType()), x);
-}
+Value* canonical_nan(IRBuilderBase& b, Value* x) { return b.CreateSelect(is_nan(b, x), llvm::ConstantFP::getQNaN(x->getType()), x); }
 
 // Truncates, x/0 = 0 and INT_MIN/-1 = INT_MIN. Divided as floats wherever those are exact, since there is no vector integer division:
 // with |x| < 2^31 a quotient in f64 is off by less than 2^-22/|y|, and misses no integer by less than 1/|y|. The same holds of u8 in f32.
@@ -75,8 +73,7 @@ Value* divide(IRBuilderBase& b, DType t, Value* x, Value* y) {
 
 Value* shift(IRBuilderBase& b, Prim p, DType t, Value* x, Value* count) {
   const int width = 8 * size_of(t);
-  if (p == Prim::shr && is_signed(t))
-    return b.CreateAShr(x, b.CreateBinaryIntrinsic(Intrinsic::umin, count, integer(count, width - 1)));
+  if (p == Prim::shr && is_signed(t)) return b.CreateAShr(x, b.CreateBinaryIntrinsic(Intrinsic::umin, count, integer(count, width - 1)));
   // A lane shifted too far is poison, which select drops with the arm it does not take.
   Value* shifted = p == Prim::shl ? b.CreateShl(x, count) : b.CreateLShr(x, count);
   return b.CreateSelect(b.CreateICmpULT(count, integer(count, width)), shifted, integer(x, 0));
@@ -88,8 +85,8 @@ Value* saturate(IRBuilderBase& b, Value* x, DType to) {
   const double high = std::ldexp(1.0, is_signed(to) ? bits - 1 : bits);
   const double low = is_signed(to) ? -high : 0.0;
   Type* result = register_type(b, to, width_of(x));
-  Value* value = to == DType::U8 ? b.CreateTrunc(b.CreateFPToSI(x, register_type(b, DType::I32, width_of(x))), result)
-                                 : b.CreateFPToSI(x, result);
+  Value* value =
+      to == DType::U8 ? b.CreateTrunc(b.CreateFPToSI(x, register_type(b, DType::I32, width_of(x))), result) : b.CreateFPToSI(x, result);
   const uint64_t greatest = is_signed(to) ? (uint64_t{1} << (bits - 1)) - 1 : 255;
   value = b.CreateSelect(is_nan(b, x), integer(value, 0), value);
   value = b.CreateSelect(b.CreateFCmpOLT(x, real(x, low)), integer(value, is_signed(to) ? greatest + 1 : 0), value);
@@ -192,8 +189,12 @@ Value* constant(IRBuilderBase& b, DType t, uint64_t bits, int width) {
   llvm::Constant* scalar = nullptr;
   switch (t) {
     case DType::Bool: scalar = b.getInt1((bits & 0xff) != 0); break;
-    case DType::F32: scalar = llvm::ConstantFP::get(b.getContext(), llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, bits & ~0u))); break;
-    case DType::F64: scalar = llvm::ConstantFP::get(b.getContext(), llvm::APFloat(llvm::APFloat::IEEEdouble(), llvm::APInt(64, bits))); break;
+    case DType::F32:
+      scalar = llvm::ConstantFP::get(b.getContext(), llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, bits & ~0u)));
+      break;
+    case DType::F64:
+      scalar = llvm::ConstantFP::get(b.getContext(), llvm::APFloat(llvm::APFloat::IEEEdouble(), llvm::APInt(64, bits)));
+      break;
     default: scalar = llvm::ConstantInt::get(register_type(b, t, 1), bits);
   }
   return width == 1 ? scalar : llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(width), scalar);
@@ -281,7 +282,8 @@ void store(IRBuilderBase& b, const Access& a, Value* value, Value* mask, bool st
   } else if (a.contiguous || a.width == 1) {
     b.CreateAlignedStore(value, a.address, align);
   } else {
-    for (int lane = 0; lane < a.width; ++lane) b.CreateAlignedStore(b.CreateExtractElement(value, lane), address_of_lane(b, a, lane), align);
+    for (int lane = 0; lane < a.width; ++lane)
+      b.CreateAlignedStore(b.CreateExtractElement(value, lane), address_of_lane(b, a, lane), align);
   }
 }
 

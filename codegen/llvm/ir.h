@@ -55,13 +55,13 @@ class Ir {
   Value* lane(Value*, int);
 
   // Memory.
-  Value* local(int64_t bytes);               // in the frame, 64-byte aligned
-  Value* at(Value* address, Value* bytes);   // the address so many bytes on
+  Value* local(int64_t bytes);              // in the frame, 64-byte aligned
+  Value* at(Value* address, Value* bytes);  // the address so many bytes on
   Value* field(Value* address, size_t bytes) { return at(address, number(static_cast<int64_t>(bytes))); }
   Value* bits_of(Value* address);
   Value* load_number(Value* address);
   Value* load_pointer(Value* address);
-  void fence_streams();                      // orders streaming stores with what follows
+  void fence_streams();  // orders streaming stores with what follows
 
   // Control flow. `carried` are values that go round; afterwards they hold what they are at the end.
   // for (i = begin; i + step <= end; i += step) body(i). Gives the i at which it ended.

@@ -40,8 +40,8 @@ std::unique_ptr<llvm::TargetMachine> make_machine(Isa isa) {
   std::string why;
   const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple, why);
   check(target != nullptr, "LLVM was linked without x86");
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(triple, isa == Isa::avx512 ? "x86-64-v4" : "x86-64-v3", "", options,
-                                                                          llvm::Reloc::PIC_, llvm::CodeModel::Small,
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(triple, isa == Isa::avx512 ? "x86-64-v4" : "x86-64-v3", "",
+                                                                          options, llvm::Reloc::PIC_, llvm::CodeModel::Small,
                                                                           llvm::CodeGenOptLevel::Less, /*JIT=*/true));
 }
 
@@ -53,6 +53,7 @@ class Machines {
     Loan(Machines& owner, Isa isa) : owner_(owner), isa_(isa), machine_(owner.take(isa)) {}
     ~Loan() { owner_.give_back(isa_, std::move(machine_)); }
     Loan(const Loan&) = delete;
+    llvm::TargetMachine& operator*() const { return *machine_; }
     llvm::TargetMachine* operator->() const { return machine_.get(); }
 
    private:
@@ -190,7 +191,7 @@ std::shared_ptr<Code> LlvmBackend::compile(const Kernel& kernel, Isa isa) {
     Machines::Loan machine(machines_, isa);
     llvm::LLVMContext context;
     context.setDiscardValueNames(true);
-    auto made = module(kernel, isa, context, *machine.operator->(), name.c_str());
+    auto made = module(kernel, isa, context, *machine, name.c_str());
     llvm::raw_svector_ostream stream(bytes);
     llvm::legacy::PassManager passes;
     llvm::MCContext* unused = nullptr;
@@ -211,7 +212,7 @@ std::string LlvmBackend::text(const Kernel& kernel, Isa isa, std::string_view wh
   if (what != "llvm" && what != "asm") return {};
   Machines::Loan machine(machines_, isa);
   llvm::LLVMContext context;
-  auto made = module(kernel, isa, context, *machine.operator->(), "kernel");
+  auto made = module(kernel, isa, context, *machine, "kernel");
   if (what == "llvm") {
     std::string text;
     llvm::raw_string_ostream stream(text);

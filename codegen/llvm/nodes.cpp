@@ -20,7 +20,8 @@ void Emitter::place_nodes() {
   for (const Node& n : kernel_.nodes) {
     Depends d{};
     for (NodeId operand : n.operands)
-      if (operand != kNoNode) d = {d.outer || depends[operand].outer, d.last || depends[operand].last, d.reduced || depends[operand].reduced};
+      if (operand != kNoNode)
+        d = {d.outer || depends[operand].outer, d.last || depends[operand].last, d.reduced || depends[operand].reduced};
     if (n.kind == NodeKind::index) {
       const int dim = static_cast<int>(n.slot);
       d = {dim != last_ && dim != reduced_, dim == last_, dim == reduced_};
@@ -112,7 +113,8 @@ void Emitter::store_all(const std::vector<uint32_t>& stores) {
     size_t at = 0;
     for (uint32_t s : stores)
       for (int c = 0; c < strip_.copies; ++c)
-        store(b(), access(kernel_.stores[s].buffer, c, strip_.width), values[at++], strip_.mask, streaming && is_streamed(kernel_.stores[s]));
+        store(b(), access(kernel_.stores[s].buffer, c, strip_.width), values[at++], strip_.mask,
+              streaming && is_streamed(kernel_.stores[s]));
   };
   const bool in_main_loop = strip_.copies == copies_ && strip_.width == width_ && !strip_.mask;
   if (streams_ && in_main_loop) ir_.either(streams_, [&] { write(true); }, [&] { write(false); });
@@ -159,7 +161,8 @@ Value* Emitter::compute(const Node& node, bool wide, int copy) {
       if (wide && strip_.mask) mask = mask ? ir_.bit_and(mask, strip_.mask) : strip_.mask;
       return load(b(), access(node.slot, copy, wide ? strip_.width : 1), mask, operands.empty() ? nullptr : operands[1]);
     }
-    case NodeKind::primitive: return primitive(b(), node.prim, kernel_.nodes[node.operands[operands.size() - 1]].dtype, node.dtype, operands);
+    case NodeKind::primitive:
+      return primitive(b(), node.prim, kernel_.nodes[node.operands[operands.size() - 1]].dtype, node.dtype, operands);
     case NodeKind::reduce: break;  // set when its loop ends
   }
   fail(ErrorCode::internal, "internal error: a reduction is read before its pass is over");
@@ -177,7 +180,8 @@ Access Emitter::access(uint32_t id, int copy, int width) {
   if (kernel_.reduction == Reduction::rows && buffer.reduced != Stride::zero)
     address = ir_.at(address, ir_.mul(reduced_index_, stride(id, reduced_)));
   Value* step = stride(id, last_);
-  if (buffer.inner != Stride::zero) address = ir_.at(ir_.at(address, ir_.mul(strip_.first, step)), ir_.mul(number(copy * strip_.width), step));
+  if (buffer.inner != Stride::zero)
+    address = ir_.at(ir_.at(address, ir_.mul(strip_.first, step)), ir_.mul(number(copy * strip_.width), step));
   return {.dtype = buffer.dtype,
           .width = width,
           .isa = target_.isa,

@@ -33,7 +33,8 @@ void Emitter::reduce_rows(const Schedule::Pass& pass) {
     push(all, results, block, copies, width);
   });
   results = finish(all, count, copies, width);
-  for (size_t i = 0; i < results.size(); ++i) column_.values[i % static_cast<size_t>(copies)][all[i / static_cast<size_t>(copies)].id] = results[i];
+  for (size_t i = 0; i < results.size(); ++i)
+    column_.values[i % static_cast<size_t>(copies)][all[i / static_cast<size_t>(copies)].id] = results[i];
 }
 
 void Emitter::reduce_lanes(const Schedule::Pass& pass) {
@@ -75,7 +76,8 @@ void Emitter::combine_strip(const Schedule::Pass& pass, const Folds& all, Values
 Values Emitter::lane_block(const Schedule::Pass& pass, const Folds& all, Value* begin, Value* end) {
   const auto copies = static_cast<size_t>(kLanes / width_);
   Values lanes = identities(all, kLanes / width_, width_);
-  const auto operations = std::count_if(pass.loop.begin(), pass.loop.end(), [&](NodeId id) { return kernel_.nodes[id].kind == NodeKind::primitive; });
+  const auto operations =
+      std::count_if(pass.loop.begin(), pass.loop.end(), [&](NodeId id) { return kernel_.nodes[id].kind == NodeKind::primitive; });
   if (operations <= kLightBody) {
     lanes_in_registers(pass, all, lanes, begin, end);
   } else {
@@ -85,8 +87,7 @@ Values Emitter::lane_block(const Schedule::Pass& pass, const Folds& all, Value* 
     read_lanes(all, lanes);
   }
   Values results;
-  for (size_t f = 0; f < all.size(); ++f)
-    results.push_back(halve(all[f], Values(&lanes[f * copies], &lanes[f * copies] + copies)));
+  for (size_t f = 0; f < all.size(); ++f) results.push_back(halve(all[f], Values(&lanes[f * copies], &lanes[f * copies] + copies)));
   return results;
 }
 
@@ -167,7 +168,8 @@ Folds Emitter::folds(const Schedule::Pass& pass) {
 
 Values Emitter::identities(const Folds& all, int copies, int width) {
   Values values;
-  for (const Fold& f : all) values.insert(values.end(), static_cast<size_t>(copies), constant(b(), f.dtype, identity_bits(f.combine, f.dtype), width));
+  for (const Fold& f : all)
+    values.insert(values.end(), static_cast<size_t>(copies), constant(b(), f.dtype, identity_bits(f.combine, f.dtype), width));
   return values;
 }
 
@@ -191,7 +193,8 @@ void Emitter::push(const Folds& all, Values results, Value* index, int copies, i
     Value* top = ir_.sub(held, ir_.add(i, number(1)));
     size_t at = 0;
     for (const Fold& f : all)
-      for (int c = 0; c < copies; ++c, ++at) results[at] = combine(f, read(b(), f.dtype, width, tree_address(f, top, c, copies, width)), results[at]);
+      for (int c = 0; c < copies; ++c, ++at)
+        results[at] = combine(f, read(b(), f.dtype, width, tree_address(f, top, c, copies, width)), results[at]);
   });
   Value* level = ir_.sub(held, merges);
   size_t at = 0;
@@ -207,7 +210,8 @@ Values Emitter::finish(const Folds& all, Value* count, int copies, int width) {
     Value* top = ir_.sub(held, ir_.add(i, number(1)));
     size_t at = 0;
     for (const Fold& f : all)
-      for (int c = 0; c < copies; ++c, ++at) results[at] = combine(f, read(b(), f.dtype, width, tree_address(f, top, c, copies, width)), results[at]);
+      for (int c = 0; c < copies; ++c, ++at)
+        results[at] = combine(f, read(b(), f.dtype, width, tree_address(f, top, c, copies, width)), results[at]);
   });
   return results;
 }

@@ -31,8 +31,30 @@ std::vector<Isa> runnable_isas() {
 
 // Values where arithmetic has corners, and ordinary ones.
 uint64_t random_element(DType t, std::mt19937_64& random) {
-  static const std::array<double, 24> corners{0.0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 3, 1e-40, -1e-310, 1e30, -1e300, 255, 255.5, 256, -129,
-                                              2147483647, 2147483648.0, -2147483649.0, 9223372036854775807.0, -9223372036854775808.0, 1e10};
+  static const std::array<double, 24> corners{0.0,
+                                              -0.0,
+                                              1,
+                                              -1,
+                                              0.5,
+                                              -0.5,
+                                              1.5,
+                                              2.5,
+                                              -2.5,
+                                              3,
+                                              1e-40,
+                                              -1e-310,
+                                              1e30,
+                                              -1e300,
+                                              255,
+                                              255.5,
+                                              256,
+                                              -129,
+                                              2147483647,
+                                              2147483648.0,
+                                              -2147483649.0,
+                                              9223372036854775807.0,
+                                              -9223372036854775808.0,
+                                              1e10};
   const uint64_t bits = random();
   const auto as = [](auto value) {
     uint64_t raw = 0;
@@ -47,7 +69,8 @@ uint64_t random_element(DType t, std::mt19937_64& random) {
       return t == DType::Bool ? bits & 1 : uint64_t{1} << (bits % 64);
     case 1:  // any bits: NaNs with payloads, infinities, extreme integers
       if (t == DType::Bool) return bits % 3;
-      if (bits % 8 == 0) return t == DType::F32 ? 0x7f800000u | (bits >> 8) : t == DType::F64 ? 0x7ff0000000000000u | (bits >> 8) : ~uint64_t{0};
+      if (bits % 8 == 0)
+        return t == DType::F32 ? 0x7f800000u | (bits >> 8) : t == DType::F64 ? 0x7ff0000000000000u | (bits >> 8) : ~uint64_t{0};
       return bits;
     case 2: return is_floating(t) ? random_element(t == DType::F32 ? DType::I32 : DType::I64, random) : bits % 64;
     default:
@@ -79,13 +102,12 @@ class Memory {
         step = std::max(step, std::abs(strides[d]) * std::max<int64_t>(1, extents_[d]));
       }
       strides_.insert(strides_.end(), strides.begin(), strides.end());
-      auto& bytes = storage_.emplace_back(highest - lowest + size + 128 + misalignment * size);
+      auto& bytes = storage_.emplace_back(highest - lowest + (1 + misalignment) * size);
       for (size_t at = 0; at + size <= bytes.size(); at += size) {
         const uint64_t element = random_element(buffer.dtype, random);
         std::memcpy(&bytes[at], &element, size);
       }
-      const auto base = reinterpret_cast<uintptr_t>(bytes.data());
-      offsets_.push_back((-base & 63) - lowest + misalignment * size);
+      offsets_.push_back(-lowest + misalignment * size);
     }
   }
 
@@ -100,7 +122,7 @@ class Memory {
     ASSERT_EQ(code.function(&args, middle, blocks), 0u);
   }
 
-  // Everything, so that a write beyond a buffer's elements shows as well. Alignment differs between copies, contents do not.
+  // Everything, so that a write beside a buffer's elements shows as well.
   std::vector<std::vector<char>> contents() const {
     std::vector<std::vector<char>> all;
     for (size_t i = 0; i < storage_.size(); ++i) all.emplace_back(storage_[i].begin(), storage_[i].end());
@@ -108,8 +130,8 @@ class Memory {
   }
 
  private:
-  struct Aligned {  // so that a copy keeps the offsets' alignment
-    alignas(64) char block[64];
+  struct alignas(64) Aligned {
+    char block[64];
   };
   class Bytes {
    public:
@@ -130,7 +152,8 @@ class Memory {
   std::vector<int64_t> offsets_;
 };
 
-void expect_same_bits(const Kernel& kernel, const std::vector<std::vector<int64_t>>& shapes, int64_t clip_total = 0, int64_t misalignment = 0) {
+void expect_same_bits(const Kernel& kernel, const std::vector<std::vector<int64_t>>& shapes, int64_t clip_total = 0,
+                      int64_t misalignment = 0) {
   verify(kernel);
   const auto oracle = interpreter_backend().compile(kernel, isa());
   for (Isa isa : runnable_isas()) {
@@ -144,8 +167,8 @@ void expect_same_bits(const Kernel& kernel, const std::vector<std::vector<int64_
       const auto want = expected.contents(), got = actual.contents();
       for (size_t i = 0; i < want.size(); ++i) {
         const auto [w, g] = std::mismatch(want[i].begin(), want[i].end(), got[i].begin());
-        ASSERT_EQ(w, want[i].end()) << (isa == Isa::avx2 ? "avx2" : "avx512") << ", extents " << ::testing::PrintToString(shape) << ", buffer "
-                                    << i << ", byte " << w - want[i].begin() << "\n"
+        ASSERT_EQ(w, want[i].end()) << (isa == Isa::avx2 ? "avx2" : "avx512") << ", extents " << ::testing::PrintToString(shape)
+                                    << ", buffer " << i << ", byte " << w - want[i].begin() << "\n"
                                     << print(kernel);
       }
     }
@@ -225,7 +248,8 @@ TEST(Llvm, UniformValuesAreHoistedToWhereTheyBelong) {
   kernel.rank = 3;
   Builder b(kernel);
   Value per_call = b.scalar(0, DType::F32) * b.scalar(1, DType::F32) + 1;
-  Value per_row = b.load(b.add_buffer(buffer(DType::F32, Stride::zero)), b.gt(b.index(0), b.index(1)), b.constant(DType::F32, 2)) / per_call;
+  Value per_row =
+      b.load(b.add_buffer(buffer(DType::F32, Stride::zero)), b.gt(b.index(0), b.index(1)), b.constant(DType::F32, 2)) / per_call;
   b.store(b.add_buffer(buffer(DType::F32)), b.load(b.add_buffer(buffer(DType::F32))) - per_row);
   b.store(b.add_buffer(buffer(DType::I64)), b.index(2) * 100 + b.index(1) * 10 + b.index(0));
   b.store(b.add_buffer(buffer(DType::F32)), per_call);
@@ -257,8 +281,7 @@ void reduce(Reduction kind, Prim combine, DType t, Stride stride, bool heavy) {
   b.store(b.add_buffer(buffer(t, kind == Reduction::rows ? Stride::any : Stride::zero)), again);
   if (kind == Reduction::rows)
     expect_same_bits(kernel, {{2, 0, 3}, {2, 1, 70}, {3, 5, 33}, {1, 64, 128}, {2, 65, 17}, {1, 700, 40}, {1, 3, 4100}});
-  else
-    expect_same_bits(kernel, {{2, 3, 0}, {3, 2, 1}, {2, 2, 31}, {5, 2, 64}, {2, 2, 133}, {1, 1, 4096}, {1, 2, 4100}, {1, 1, 30000}});
+  else expect_same_bits(kernel, {{2, 3, 0}, {3, 2, 1}, {2, 2, 31}, {5, 2, 64}, {2, 2, 133}, {1, 1, 4096}, {1, 2, 4100}, {1, 1, 30000}});
 }
 
 TEST(Llvm, Reductions) {
@@ -280,7 +303,9 @@ TEST(Llvm, ClippedReductionsEndWhereTheElementsDo) {
     Builder b(kernel);
     Value x = b.load(b.add_buffer(buffer(DType::F32, Stride::contiguous, Stride::contiguous)));
     b.store(b.add_buffer(buffer(DType::F32, kind == Reduction::rows ? Stride::contiguous : Stride::zero)), b.reduce(Prim::add, x));
-    expect_same_bits(kernel, kind == Reduction::rows ? std::vector<std::vector<int64_t>>{{3, 50, 20}} : std::vector<std::vector<int64_t>>{{3, 20, 50}}, 119);
+    expect_same_bits(
+        kernel, kind == Reduction::rows ? std::vector<std::vector<int64_t>>{{3, 50, 20}} : std::vector<std::vector<int64_t>>{{3, 20, 50}},
+        119);
   }
 }
 
