@@ -16,7 +16,6 @@ from kiln._core import (
     asarray,
     clear_kernel_cache,
     default_dtype,
-    dtype,
     float32,
     float64,
     from_dlpack,
@@ -36,6 +35,9 @@ from kiln._core import (
     wait_for_compiles,
 )
 from kiln._core import bool as bool
+from kiln._core import (
+    dtype as dtype,
+)
 from kiln._dtypes import finfo, iinfo
 from kiln._grad import enable_grad, grad, no_grad, value_and_grad
 from kiln._operators import *  # noqa: F403  every operator, by all its names

@@ -45,9 +45,7 @@ class Jitted(_core.Captured):
 
 def _is_deferrable(function: Callable) -> bool:
     """Generators and coroutines run their bodies outside the call, so they run eagerly."""
-    return not (
-        inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    )
+    return not (inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))
 
 
 def jit(

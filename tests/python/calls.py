@@ -54,8 +54,8 @@ def _fill(record: dict, dtype: str, random: np.random.Generator) -> np.ndarray:
         with np.errstate(over="ignore"):
             return np.asarray(values).astype(dtype)
     limits = np.iinfo(dtype)
-    values = np.nan_to_num(np.asarray(values), nan=0.0)
-    clipped = np.clip(np.round(values), limits.min, float(limits.max) if dtype != "int64" else 9.2e18)
+    values = np.nan_to_num(np.floor(values), nan=0.0)  # random integers are in [low, high)
+    clipped = np.clip(values, limits.min, float(limits.max) if dtype != "int64" else 9.2e18)
     return clipped.astype(dtype)
 
 

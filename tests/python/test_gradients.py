@@ -46,8 +46,8 @@ def test_gradient_is_the_limit_of_differences(call: Call):
     inputs = _inputs(call)
     tensors = {name: kn.asarray(a, copy=True).requires_grad_() for name, a in inputs.items()}
     result = _run(call, tensors)
-    if not result.dtype.is_floating_point or not result.requires_grad:
-        pytest.skip("the result is not differentiable")
+    if result.dtype is not kn.float64 or not result.requires_grad:
+        pytest.skip("the result is not differentiable, or too coarse for differences")
     weights = np.random.default_rng(1).uniform(0.5, 1.5, result.shape)
     kn.sum(result * kn.asarray(weights)).backward()
 
@@ -58,6 +58,7 @@ def test_gradient_is_the_limit_of_differences(call: Call):
         gradient = tensors[name].grad
         got = np.zeros(array.shape) if gradient is None else gradient.numpy()
         expected = np.zeros(array.shape)
+        here, smooth = objective(), np.ones(array.shape, bool)
         for at in np.ndindex(array.shape):
             kept = array[at]
             array[at] = kept + STEP
@@ -66,7 +67,9 @@ def test_gradient_is_the_limit_of_differences(call: Call):
             below = objective()
             array[at] = kept
             expected[at] = (above - below) / (2 * STEP)
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+            smooth[at] = abs(above - 2 * here + below) / STEP <= 1e-2 * max(1, abs(expected[at]))  # no jump or kink between
+        assert smooth.sum() >= 0.7 * smooth.size
+        np.testing.assert_allclose(got[smooth], expected[smooth], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_there_are_gradients_to_test():

@@ -147,7 +147,7 @@ def test_losses_without_torch():
     assert F.cross_entropy(logits, target).item() == pytest.approx(expected, rel=1e-5)
     assert nn.CrossEntropyLoss()(logits, target).item() == nn.NLLLoss()(F.log_softmax(logits, 1), target).item()
     assert F.mse_loss(kn.ones(2), kn.zeros(2)).item() == 1
-    with pytest.raises(ValueError, match="differ"):
+    with pytest.raises(ValueError, match=r"\(2,\).*\(3,\)"):
         F.mse_loss(kn.ones(2), kn.ones(3))
 
 
