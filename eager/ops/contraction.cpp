@@ -83,10 +83,11 @@ Tensor matrix_product(Tensor x, Tensor y) {
   if (column) y = op::reshape(y, Dims{y.numel(), 1});
   Matrices l = matrices(x.shape(), false);
   const Matrices r = matrices(y.shape(), false);
-  if (l.columns != r.rows ||
-      !(broadcastable_to(l.batch, r.batch) || broadcastable_to(r.batch, l.batch) || l.batch.size() == r.batch.size()))
-    do_not_multiply(given_x, given_y);
-  const Dims batch = broadcast(l.batch, r.batch);
+  Dims batch;
+  try {
+    batch = broadcast(l.batch, r.batch);
+  } catch (const Error&) { do_not_multiply(given_x, given_y); }
+  if (l.columns != r.rows) do_not_multiply(given_x, given_y);
   Dims result = batch;
   if (!row) result.push_back(l.rows);
   if (!column) result.push_back(r.columns);

@@ -6,9 +6,6 @@
 namespace kiln::eager::ops {
 namespace {
 
-Scalar scalar_of(const Attr& attr) {
-  return std::holds_alternative<int64_t>(attr) ? Scalar(std::get<int64_t>(attr)) : Scalar(std::get<double>(attr));
-}
 bool is_integer(const Attr& attr) { return std::holds_alternative<int64_t>(attr); }
 
 Dims checked(const Dims& shape) {

@@ -125,7 +125,8 @@ const Operator& mse_loss = define({
     .compose =
         [](const Arguments& a) {
           const Reduce reduce = reduce_of(a.attrs[0]);
-          const Tensor distance = op::subtract(a.operands[0], a.operands[1]);
+          const auto side = [&](int i) { return a.operands[i].is_tensor() ? Operand(floating_tensor(a, i)) : a.operands[i]; };
+          const Tensor distance = op::subtract(side(0), side(1));
           return Tensors{reduced(op::square(as(distance, floating_of(distance.dtype()))), reduce)};
         },
     .samples = {shapes({{3, 5}, {3, 5}}), shapes({{3, 5}, {5}}, {std::string("sum")}), shapes({{3, 5}, {3, 5}}, {std::string("none")})},

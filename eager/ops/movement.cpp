@@ -32,9 +32,10 @@ std::vector<TensorType> padded(const Arguments& a) {
 
 void pad_kernel(AffineContext& c) {
   const Dims before = dims_of(c.attrs()[0]), after = dims_of(c.attrs()[1]);
-  const double value = number_of(c.attrs()[2]);
   const Dims& inside = c.inputs()[0].type.shape;
   c.iterate(c.outputs()[0].shape);
+  const DType dtype = c.outputs()[0].dtype;
+  const Value value = c.b().constant_bits(dtype, scalar_of(c.attrs()[2]).bits_as(dtype));  // as astype converts it
   Value mask;
   for (int i = 0; i < inside.size(); ++i) {
     if (before[i] == 0 && after[i] == 0) continue;

@@ -32,9 +32,11 @@ Parameter axis_or_none() {
   return p;
 }
 
-double number_of(const Attr& attr) {
-  return std::holds_alternative<int64_t>(attr) ? static_cast<double>(std::get<int64_t>(attr)) : std::get<double>(attr);
+Scalar scalar_of(const Attr& attr) {
+  return std::holds_alternative<int64_t>(attr) ? Scalar(std::get<int64_t>(attr)) : Scalar(std::get<double>(attr));
 }
+
+double number_of(const Attr& attr) { return scalar_of(attr).as_double(); }
 
 Dims dims_of(const Attr& attr) {
   if (const int64_t* one = std::get_if<int64_t>(&attr)) return {*one};

@@ -42,10 +42,11 @@ Parameter integers(std::string_view name);  // a tensor of integers, not bool
 
 // ---- axes -----------------------------------------------------------------------------------------------------------
 
-Parameter axis_or_none();   // one axis; None: of the flattened tensor
-double number_of(const Attr&);                     // an int or a float
-Dims dims_of(const Attr&);  // an int or a tuple
-struct Pair {               // one number for each of two image axes
+Parameter axis_or_none();       // one axis; None: of the flattened tensor
+Scalar scalar_of(const Attr&);  // an int or a float
+double number_of(const Attr&);  // the same as a double
+Dims dims_of(const Attr&);      // an int or a tuple
+struct Pair {                   // one number for each of two image axes
   std::array<int64_t, 2> values;
   int64_t operator[](int i) const { return values[i]; }
   int64_t least() const { return std::min(values[0], values[1]); }

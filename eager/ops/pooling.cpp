@@ -50,12 +50,6 @@ Dims pooled_shape(const Dims& x, const Pool& p) {
   return {x[0], x[1], p.outputs(0, x[2]), p.outputs(1, x[3])};
 }
 
-DType floating_images(const char* name, const Tensor& x) {
-  if (!kiln::is_floating(x.dtype()))
-    fail(ErrorCode::type, std::string(name) + ": images are floating, not " + std::string(name_of(x.dtype())));
-  return x.dtype();
-}
-
 DType tap_dtype(const Pool& p) { return p.taps() <= 256 ? DType::U8 : DType::I32; }
 
 // ---- forward ------------------------------------------------------------------------------------------------------------
@@ -80,6 +74,12 @@ Tap tap_at(AffineContext& c, const Pool& p, const Dims& image, const Dims& resul
   return t;
 }
 
+// The image's element there, as the result's dtype: integers are pooled as floats. `outside` never wins, so integers need no -inf.
+Value load_tap(AffineContext& c, const Tap& tap, double outside) {
+  if (!kiln::is_floating(c.inputs()[0].type.dtype)) outside = 0;
+  return c.b().cast(tap.inside ? c.load(0, tap.at, tap.inside, outside) : c.load(0, tap.at), c.outputs()[0].dtype);
+}
+
 void max_pool_kernel(AffineContext& c) {
   const Pool p = pool_of(c.attrs(), 0, true);
   Builder& b = c.b();
@@ -90,7 +90,7 @@ void max_pool_kernel(AffineContext& c) {
   for (int64_t i = 0; i < p.kernel[0]; ++i)
     for (int64_t j = 0; j < p.kernel[1]; ++j) {
       const Tap tap = tap_at(c, p, image, result, {i, j});
-      const Value x = tap.inside ? c.load(0, tap.at, tap.inside, -kInf) : c.load(0, tap.at);
+      const Value x = load_tap(c, tap, -kInf);
       const Value number = b.constant(which, static_cast<double>(i * p.kernel[1] + j));
       if (!best) {
         best = x, winner = number, seen = tap.inside;
@@ -118,7 +118,7 @@ void average_pool_kernel(AffineContext& c) {
   for (int64_t i = 0; i < p.kernel[0]; ++i)
     for (int64_t j = 0; j < p.kernel[1]; ++j) {
       const Tap tap = tap_at(c, p, image, result, {i, j});
-      const Value x = tap.inside ? c.load(0, tap.at, tap.inside, 0) : c.load(0, tap.at);
+      const Value x = load_tap(c, tap, 0);
       sum = sum ? sum + x : x;
     }
   c.store(0, IndexMap::identity(4), sum / static_cast<double>(p.taps()));
@@ -141,8 +141,9 @@ void tiles_kernel(AffineContext& c) {
   element.coefficient[2][kTapRow] = 1;
   element.coefficient[3][kColumn] = kernel[1];
   element.coefficient[3][kTapColumn] = 1;
+  const Value g = b.cast(c.load(0, window), c.outputs()[0].dtype);
   const Value tap = c.index(kTapRow) * static_cast<double>(kernel[1]) + c.index(kTapColumn);
-  c.store(0, element, b.select(b.eq(b.cast(c.load(1, window), DType::I64), tap), c.load(0, window), 0));
+  c.store(0, element, b.select(b.eq(b.cast(c.load(1, window), DType::I64), tap), g, 0));
 }
 
 // The elements that tap (i, j) of each window reads, of an image with its padding: a strided view.
@@ -231,7 +232,7 @@ const Operator& max_pool2d = define({
         [](const Arguments& a) {
           const Pool p = pool_of(a.attrs, 0, true);
           const Dims shape = pooled_shape(a.tensor(0).shape(), p);
-          return std::vector<TensorType>{{floating_images("max_pool2d", a.tensor(0)), shape}, {tap_dtype(p), shape}};
+          return std::vector<TensorType>{{floating_of(a.tensor(0).dtype()), shape}, {tap_dtype(p), shape}};
         },
     .gradient =
         [](GradContext& c) {
@@ -276,7 +277,7 @@ const Operator& max_pool2d_tiles = define({
           const Dims& s = dy.shape();
           if (s.size() != 4 || a.tensor(1).shape() != s)
             fail(ErrorCode::value, "max_pool2d_tiles: dy and index share a shape [N, C, OH, OW]");
-          return std::vector<TensorType>{{floating_images("max_pool2d_tiles", dy), {s[0], s[1], s[2] * kernel[0], s[3] * kernel[1]}}};
+          return std::vector<TensorType>{{floating_of(dy.dtype()), {s[0], s[1], s[2] * kernel[0], s[3] * kernel[1]}}};
         },
     .gradient =
         [](GradContext& c) {
@@ -298,8 +299,7 @@ const Operator& avg_pool2d = define({
     .affine = average_pool_kernel,
     .type =
         [](const Arguments& a) {
-          return std::vector<TensorType>{
-              {floating_images("avg_pool2d", a.tensor(0)), pooled_shape(a.tensor(0).shape(), pool_of(a.attrs, 0, false))}};
+          return std::vector<TensorType>{{floating_of(a.tensor(0).dtype()), pooled_shape(a.tensor(0).shape(), pool_of(a.attrs, 0, false))}};
         },
     .gradient =
         [](GradContext& c) {
