@@ -151,12 +151,14 @@ class ExecutableBuilder {
     for (ValueId v : drafted.reads) read += bytes_of(g_.type(v));
     for (ValueId v : drafted.writes) written += bytes_of(g_.type(v));
     char sizes[64];
-    std::snprintf(sizes, sizeof sizes, ": reads %.3g MB, writes %.3g MB", static_cast<double>(read) / 1e6, static_cast<double>(written) / 1e6);
+    std::snprintf(sizes, sizeof sizes, ": reads %.3g MB, writes %.3g MB", static_cast<double>(read) / 1e6,
+                  static_cast<double>(written) / 1e6);
     note("kernel  " + what + sizes);
   }
 
   template <class AddressOf>
-  void add_kernel(const eager::LoweredKernel& k, const std::vector<DraftedCluster::ScalarSlot>& slots, const std::string& what, AddressOf&& address_of) {
+  void add_kernel(const eager::LoweredKernel& k, const std::vector<DraftedCluster::ScalarSlot>& slots, const std::string& what,
+                  AddressOf&& address_of) {
     KernelStep s;
     s.kernel = codegen::get(k.kernel);
     s.extents = k.extents;
@@ -194,7 +196,8 @@ class ExecutableBuilder {
     const eager::Dims shape = constant_shape(g_.type(to));
     if (g_.type(to).dtype == DType::F32 && g_.producer(from).kind != NodeKind::view) {
       note("reorder " + eager::to_string(shape));
-      out_->steps_.emplace_back(ReorderStep{address(from), address(to), g_.values[from].layout, g_.values[to].layout, {shape[0], shape[1], shape[2], shape[3]}});
+      out_->steps_.emplace_back(
+          ReorderStep{address(from), address(to), g_.values[from].layout, g_.values[to].layout, {shape[0], shape[1], shape[2], shape[3]}});
       return;
     }
     // Other dtypes and strided sources go through a copy kernel over [N, C/16, H, W, 16].

@@ -78,7 +78,8 @@ void run_step(const OpaqueStep& s, const Run& run) {
   std::vector<Tensor> outputs(s.types.size());
   eager::compute(*s.op, {operands, s.attrs}, s.types, outputs.data());
   for (size_t i = 0; i < outputs.size(); ++i)
-    if (const auto n = static_cast<size_t>(outputs[i].numel() * size_of(outputs[i].dtype()))) std::memcpy(run.at(s.outputs[i]), outputs[i].data(), n);
+    if (const auto n = static_cast<size_t>(outputs[i].numel() * size_of(outputs[i].dtype())))
+      std::memcpy(run.at(s.outputs[i]), outputs[i].data(), n);
 }
 
 // Memory for one run, given back at its end.

@@ -60,11 +60,11 @@ class Executable final : public tracer::Program {
  private:
   friend class ExecutableBuilder;
   std::vector<Step> steps_;
-  std::vector<uint32_t> results_;      // storages that get memory, if they have none, and new content
-  std::vector<uint32_t> leaves_;       // storages read
+  std::vector<uint32_t> results_;  // storages that get memory, if they have none, and new content
+  std::vector<uint32_t> leaves_;   // storages read
   uint32_t storages_ = 0;
   int64_t arena_bytes_ = 0;
-  size_t scratch_bytes_ = 0;           // the largest contraction's
+  size_t scratch_bytes_ = 0;  // the largest contraction's
   tracer::ProgramInfo info_;
   std::string graph_text_, final_graph_text_;
   std::vector<std::string> kernel_notes_;  // by kernel step, in order

@@ -23,8 +23,14 @@ int64_t aligned(int64_t bytes) { return (bytes + codegen::kAlignment - 1) / code
 class Planner {
  public:
   Planner(const Graph& g, const Partition& p, const std::vector<std::optional<DraftedCluster>>& drafts)
-      : g_(g), partition_(p), drafts_(drafts), steps_(static_cast<int>(p.clusters.size())), last_read_(g.values.size(), kNever),
-        written_at_(g.values.size(), kNever), result_of_(g.values.size(), kNone), is_result_(g.storages, false) {
+      : g_(g),
+        partition_(p),
+        drafts_(drafts),
+        steps_(static_cast<int>(p.clusters.size())),
+        last_read_(g.values.size(), kNever),
+        written_at_(g.values.size(), kNever),
+        result_of_(g.values.size(), kNone),
+        is_result_(g.storages, false) {
     plan_.places.resize(g.values.size());
     plan_.before.resize(p.clusters.size());
   }
@@ -91,7 +97,8 @@ class Planner {
     while (g_.producer(v).kind == NodeKind::update) {
       const ValueId base = g_.producer(v).operands[0].id;
       const NodeKind kind = g_.producer(base).kind;
-      if (kind == NodeKind::input || kind == NodeKind::view || result_of_[base] != kNone || g_.values[base].layout != tracer::Layout::plain) return;
+      if (kind == NodeKind::input || kind == NodeKind::view || result_of_[base] != kNone || g_.values[base].layout != tracer::Layout::plain)
+        return;
       result_of_[base] = result_of_[v];
       v = base;
     }
@@ -217,7 +224,8 @@ class Planner {
     if (drafted)
       for (ValueId r : drafted->reads) {
         const std::optional<Place>& p = plan_.places[r];
-        if (!p || p->in_storage || last_read_[r] != k || wanted(r) || p->bytes != bytes_of(g_.type(v)) || taken_.contains({k, owner(r)})) continue;
+        if (!p || p->in_storage || last_read_[r] != k || wanted(r) || p->bytes != bytes_of(g_.type(v)) || taken_.contains({k, owner(r)}))
+          continue;
         if (!reads_in_place(k, r, v) || shares_owner(r, k)) continue;
         taken_[{k, owner(r)}] = true;
         owner_[v] = owner(r);
@@ -302,12 +310,12 @@ class Planner {
   const std::vector<std::optional<DraftedCluster>>& drafts_;
   const int steps_;
   std::vector<int> last_read_, written_at_;
-  std::vector<uint32_t> result_of_;          // by value: the storage it would best be computed into
-  std::vector<bool> is_result_;              // by storage
-  std::vector<ValueId> input_of_;            // by storage
-  std::vector<ValueId> final_;               // by storage: its last content, where the program changes it
+  std::vector<uint32_t> result_of_;  // by value: the storage it would best be computed into
+  std::vector<bool> is_result_;      // by storage
+  std::vector<ValueId> input_of_;    // by storage
+  std::vector<ValueId> final_;       // by storage: its last content, where the program changes it
   std::vector<PlannedCopy> copies_;
-  std::map<ValueId, ValueId> owner_;         // temporaries that share memory have one owner
+  std::map<ValueId, ValueId> owner_;  // temporaries that share memory have one owner
   std::map<std::pair<int, ValueId>, bool> taken_;
   MemoryPlan plan_;
 };

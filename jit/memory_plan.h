@@ -12,15 +12,15 @@ namespace kiln::jit {
 
 struct Place {
   bool in_storage = false;
-  uint32_t storage = 0;      // in_storage
-  int64_t offset = 0;        // in the arena, bytes
+  uint32_t storage = 0;  // in_storage
+  int64_t offset = 0;    // in the arena, bytes
   int64_t bytes = 0;
 };
 
 // A copy the plan asks for: of a whole location, into the row-major memory of a value or a storage.
 struct PlannedCopy {
   tracer::ValueId source;
-  tracer::ValueId to_value = tracer::kNoValue;   // else to_storage
+  tracer::ValueId to_value = tracer::kNoValue;  // else to_storage
   uint32_t to_storage = 0;
 };
 
@@ -31,7 +31,7 @@ struct MemoryPlan {
   std::vector<Place> saved;                      // temporaries of `first`, in order
   std::optional<Place> partials;                 // the largest temporary between two kernels of one step
   int64_t arena_bytes = 0;
-  int64_t lower_bound = 0;                       // the most bytes of temporaries live at one step
+  int64_t lower_bound = 0;  // the most bytes of temporaries live at one step
 };
 
 // drafts[k] is set for kernel clusters.

@@ -42,14 +42,14 @@ class DimTable {
   Dim symbol(const std::string& name);  // the same name gives the same dimension
   Dim add(Dim, Dim);
   Dim mul(Dim, Dim);
-  Dim floor_div(Dim, Dim);              // a constant divisor must not be 0: Error{value}
+  Dim floor_div(Dim, Dim);  // a constant divisor must not be 0: Error{value}
   Dim mod(Dim, Dim);
   Dim max(Dim, Dim);
   Dim product(std::span<const Dim>);
 
   size_t symbols() const { return names_.size(); }
   int64_t evaluate(Dim, std::span<const int64_t> symbol_values) const;  // values by order of first appearance
-  std::string text(Dim) const;          // "n", "(n * 2 + 1)", "64"
+  std::string text(Dim) const;                                          // "n", "(n * 2 + 1)", "64"
 
  private:
   struct Expression {

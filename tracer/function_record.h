@@ -16,7 +16,7 @@ namespace kiln::tracer {
 // One way a segment ended: where in the user's source, why, how often.
 struct Flush {
   eager::FlushReason reason;
-  std::string where;       // "file.py:12", empty at the function's end
+  std::string where;  // "file.py:12", empty at the function's end
   uint64_t count = 0;
 };
 

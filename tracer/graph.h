@@ -33,7 +33,7 @@ struct Type {
 
 struct Operand {
   enum class Kind : uint8_t { absent, value, scalar } kind = Kind::absent;
-  uint32_t id = 0;                                  // ValueId, or the number of a run-time scalar
+  uint32_t id = 0;  // ValueId, or the number of a run-time scalar
   DTypeKind scalar_kind = DTypeKind::floating;
   static Operand value(ValueId v) { return {Kind::value, v, {}}; }
   static Operand scalar(uint32_t number, DTypeKind kind) { return {Kind::scalar, number, kind}; }
@@ -54,9 +54,9 @@ struct Node {
   NodeKind kind = NodeKind::operation;
   const eager::Operator* op = nullptr;  // operation
   std::vector<Operand> operands;
-  eager::Attrs attrs;                   // operation
-  Window window;                        // view, update
-  uint32_t storage = 0;                 // input
+  eager::Attrs attrs;    // operation
+  Window window;         // view, update
+  uint32_t storage = 0;  // input
   ValueId first_output = kNoValue;
   uint32_t outputs = 1;
 };
@@ -64,7 +64,7 @@ struct Node {
 struct Value {
   Type type;
   NodeIndex node = 0;
-  uint32_t output = 0;                  // which of the node's outputs
+  uint32_t output = 0;  // which of the node's outputs
   Layout layout = Layout::plain;
 };
 
@@ -81,7 +81,7 @@ class Graph {
   std::vector<Node> nodes;
   std::vector<Value> values;
   std::vector<Result> results;
-  uint32_t storages = 0;                // storages 0.. are bound when the program runs
+  uint32_t storages = 0;  // storages 0.. are bound when the program runs
   uint32_t scalars = 0;
 
   // Appends a node and its values; returns the first one's id.
@@ -93,19 +93,19 @@ class Graph {
 
   const Type& type(ValueId v) const { return values[v].type; }
   const Node& producer(ValueId v) const { return nodes[values[v].node]; }
-  std::vector<uint32_t> use_counts() const;      // per value: operands and results that name it
+  std::vector<uint32_t> use_counts() const;  // per value: operands and results that name it
 
   // Replaces uses by `forward[v]` (identity where unchanged), drops nodes no result needs, renumbers. The tail of every rewriting pass.
   void rewrite(const std::vector<ValueId>& forward);
 };
 
-bool is_identity(const Window&, const Type& of);   // the whole value, in order
+bool is_identity(const Window&, const Type& of);                        // the whole value, in order
 std::vector<int64_t> row_major_strides(const std::vector<Dim>& shape);  // constant dimensions only
-eager::Dims constant_shape(const Type&);           // as the eager world writes it; throws Error{internal} on a symbolic dimension
+eager::Dims constant_shape(const Type&);  // as the eager world writes it; throws Error{internal} on a symbolic dimension
 eager::OperandType operand_type(const Graph&, const Operand&);
 
 std::string print(const Graph&);
-Graph parse(std::string_view);                      // what print() wrote; throws Error{value} naming the line
-void verify(const Graph&);                          // throws Error{internal} naming the offending node
+Graph parse(std::string_view);  // what print() wrote; throws Error{value} naming the line
+void verify(const Graph&);      // throws Error{internal} naming the offending node
 
 }  // namespace kiln::tracer

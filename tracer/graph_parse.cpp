@@ -91,7 +91,10 @@ class Parser {
       if (op == '?') bad("expected an operator of dimensions");
       const Dim b = dim();
       word(")");
-      return op == '+' ? graph_.dims.add(a, b) : op == '*' ? graph_.dims.mul(a, b) : op == '/' ? graph_.dims.floor_div(a, b) : graph_.dims.mod(a, b);
+      return op == '+'   ? graph_.dims.add(a, b)
+             : op == '*' ? graph_.dims.mul(a, b)
+             : op == '/' ? graph_.dims.floor_div(a, b)
+                         : graph_.dims.mod(a, b);
     }
     if (!rest_.empty() && std::isalpha(static_cast<unsigned char>(rest_[0]))) return graph_.dims.symbol(name());
     const int64_t v = integer();
@@ -155,7 +158,9 @@ class Parser {
         list.push_back({});
       } else if (accept("s")) {
         const auto number = static_cast<uint32_t>(integer());
-        const DTypeKind kind = accept("f") ? DTypeKind::floating : accept("b") ? DTypeKind::boolean : (word("i"), DTypeKind::signed_integer);
+        const DTypeKind kind = accept("f")   ? DTypeKind::floating
+                               : accept("b") ? DTypeKind::boolean
+                                             : (word("i"), DTypeKind::signed_integer);
         list.push_back(Operand::scalar(number, kind));
       } else {
         list.push_back(Operand::value(reference()));

@@ -13,20 +13,20 @@
 namespace kiln::tracer {
 
 struct Bindings {
-  std::span<eager::Storage* const> storages;     // by the graph's storage number
-  std::span<const eager::Scalar> scalars;        // by the graph's scalar number
+  std::span<eager::Storage* const> storages;  // by the graph's storage number
+  std::span<const eager::Scalar> scalars;     // by the graph's scalar number
 };
 
 // What explain() tells of one program.
 struct ProgramInfo {
-  size_t operations = 0;            // operator calls recorded
-  size_t kernels = 0;               // fused kernels
+  size_t operations = 0;  // operator calls recorded
+  size_t kernels = 0;     // fused kernels
   size_t contractions = 0;
-  size_t launches = 0;              // steps of one run
+  size_t launches = 0;  // steps of one run
   double compile_ms = 0;
-  int64_t arena_bytes = 0;          // temporaries of one run
-  double work = 0;                  // of one run, in element operations, roughly
-  std::vector<std::string> steps;   // one line a step: what it fuses, what it reads and writes
+  int64_t arena_bytes = 0;         // temporaries of one run
+  double work = 0;                 // of one run, in element operations, roughly
+  std::vector<std::string> steps;  // one line a step: what it fuses, what it reads and writes
 };
 
 class Program {
@@ -36,7 +36,7 @@ class Program {
   virtual void run(const Bindings&) const = 0;
   virtual const ProgramInfo& info() const = 0;
   virtual std::string text(std::string_view what) const = 0;  // "graph", "kernels", "asm", "llvm"
-  virtual size_t bytes() const = 0;                            // what keeping it costs
+  virtual size_t bytes() const = 0;                           // what keeping it costs
 };
 
 using Compile = std::shared_ptr<const Program> (*)(Graph);

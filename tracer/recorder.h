@@ -55,8 +55,8 @@ class SegmentRecorder final : public eager::Recorder {
 class SegmentScope {
  public:
   explicit SegmentScope(std::shared_ptr<FunctionRecord>);
-  ~SegmentScope();                        // flushes if end() did not; errors are swallowed only then
-  void end(eager::FlushReason);           // throws what running the pending work throws
+  ~SegmentScope();               // flushes if end() did not; errors are swallowed only then
+  void end(eager::FlushReason);  // throws what running the pending work throws
   SegmentScope(const SegmentScope&) = delete;
 
  private:

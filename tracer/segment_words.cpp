@@ -97,7 +97,8 @@ struct TensorWord {
 // Turns calls into nodes, following what each storage holds as its value changes.
 class Builder {
  public:
-  Builder(Graph& graph, const std::vector<int64_t>& leaf_bytes) : graph_(graph), leaf_bytes_(leaf_bytes), current_(leaf_bytes.size(), kNoValue), written_(leaf_bytes.size(), false) {}
+  Builder(Graph& graph, const std::vector<int64_t>& leaf_bytes)
+      : graph_(graph), leaf_bytes_(leaf_bytes), current_(leaf_bytes.size(), kNoValue), written_(leaf_bytes.size(), false) {}
 
   ValueId read(const TensorWord& t) {
     const ValueId base = content(t);

@@ -70,7 +70,8 @@ void verify(const Graph& g) {
   }
   std::vector<bool> seen(g.storages, false);
   for (const Result& r : g.results) {
-    if (r.storage >= g.storages || r.value >= g.values.size() || seen[r.storage]) fail(ErrorCode::internal, "internal error: a broken result");
+    if (r.storage >= g.storages || r.value >= g.values.size() || seen[r.storage])
+      fail(ErrorCode::internal, "internal error: a broken result");
     seen[r.storage] = true;
   }
 }

@@ -51,7 +51,10 @@ class Fuser {
       case NodeKind::input:
       case NodeKind::view: return;
       case NodeKind::reorder: c.kind = StepKind::reorder; break;
-      case NodeKind::update: c.space = eager::Dims(); for (tracer::Dim d : n.window.shape) c.space.push_back(d.constant()); break;
+      case NodeKind::update:
+        c.space = eager::Dims();
+        for (tracer::Dim d : n.window.shape) c.space.push_back(d.constant());
+        break;
       case NodeKind::operation:
         c.layout = g_.values[n.first_output].layout;
         if (n.op->contraction) {
@@ -120,7 +123,8 @@ class Fuser {
 
   // Pooling computes its operand where it reads it, once a tap: only for a cheap operator nobody else wants.
   bool may_absorb(ValueId v, const Cluster& producer) const {
-    return producer.nodes.size() == 1 && is_pointwise(g_.producer(v)) && uses_[v] == 1 && !producer.has_affine() && producer.reduced_count == 0;
+    return producer.nodes.size() == 1 && is_pointwise(g_.producer(v)) && uses_[v] == 1 && !producer.has_affine() &&
+           producer.reduced_count == 0;
   }
 
   static bool same_rows(const Cluster& a, const Cluster& b) {
@@ -135,9 +139,7 @@ class Fuser {
   bool row_fits(const Cluster& c) const { return lanes(c) && row(c) * 4 <= kMaxRowBytes; }
 
   // A reduction that eager mode cuts over two kernels keeps its producers apart here too, for parallelism.
-  bool splits_well(const Cluster& c) const {
-    return !eager::splits_reduction(c.space, {c.first_reduced, c.reduced_count, true});
-  }
+  bool splits_well(const Cluster& c) const { return !eager::splits_reduction(c.space, {c.first_reduced, c.reduced_count, true}); }
 
   // Users of a row's results: per row (the reduced shape), or per element of the row (another pass over it).
   bool joins_rows(const Cluster& user, const Cluster& rows) const {
@@ -245,8 +247,9 @@ std::string describe(const Graph& g, const Cluster& c) {
   for (NodeIndex i : c.nodes) {
     const Node& n = g.nodes[i];
     const std::string name = n.kind == NodeKind::operation ? std::string(n.op->name)
-                             : n.kind == NodeKind::reorder ? (g.values[n.first_output].layout == Layout::plain ? "reorder to plain" : "reorder to blocked")
-                                                           : "update";
+                             : n.kind == NodeKind::reorder
+                                 ? (g.values[n.first_output].layout == Layout::plain ? "reorder to plain" : "reorder to blocked")
+                                 : "update";
     s += (s.empty() ? "" : " + ") + name;
   }
   return s;

@@ -21,7 +21,7 @@ struct Cluster {
   eager::Dims space;                     // logical iteration shape (kernel, update)
   tracer::Layout layout = tracer::Layout::plain;
   int first_reduced = 0, reduced_count = 0;
-  tracer::NodeIndex affine = ~0u;        // the affine operator, if any
+  tracer::NodeIndex affine = ~0u;  // the affine operator, if any
   bool has_affine() const { return affine != ~0u; }
 };
 

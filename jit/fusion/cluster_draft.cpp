@@ -151,7 +151,10 @@ class Drafter final : public eager::AffineContext {
     for (const Operand& o : n.operands) inputs.push_back(operand_type(g_, o));
     const std::vector<eager::TensorType> outputs = types_of(n);
     eager::EmitContext context{
-        draft_->b(), inputs, n.attrs, outputs,
+        draft_->b(),
+        inputs,
+        n.attrs,
+        outputs,
         [&](int i, const IndexMap& where) { return eval(n.operands[static_cast<size_t>(i)].id, where); },
         [&](int i, DType t) { return scalar(n.operands[static_cast<size_t>(i)].id, t); },
         [&](const IndexMap& where, int axis) { return axis_index(where, axis); },
@@ -163,7 +166,8 @@ class Drafter final : public eager::AffineContext {
     codegen::Builder& b = draft_->b();
     Value sum = b.constant_bits(DType::I64, static_cast<uint64_t>(at.base[axis]));
     for (int d = 0; d < at.iteration; ++d)
-      if (const int64_t c = at.coefficient[axis][d]) sum = b.add(sum, b.mul(draft_->index(d), b.constant_bits(DType::I64, static_cast<uint64_t>(c))));
+      if (const int64_t c = at.coefficient[axis][d])
+        sum = b.add(sum, b.mul(draft_->index(d), b.constant_bits(DType::I64, static_cast<uint64_t>(c))));
     return sum;
   }
 
@@ -264,11 +268,11 @@ class Drafter final : public eager::AffineContext {
   const std::vector<bool>& stored_;
   std::optional<KernelDraft> draft_;
   std::vector<Known> known_;
-  Value mask_;                       // of the tap being read, in pooling with padding
+  Value mask_;  // of the tap being read, in pooling with padding
   const Node* affine_ = nullptr;
   std::vector<eager::OperandType> affine_inputs_;
   std::vector<eager::TensorType> affine_outputs_;
-  IndexMap affine_at_;               // where the affine operator stores
+  IndexMap affine_at_;  // where the affine operator stores
   std::set<ValueId> reads_, writes_;
   DraftedCluster result_;
 };
@@ -286,6 +290,8 @@ Location locate(const Graph& g, ValueId v) {
   return {v, 0, eager::contiguous_strides(shape), g.values[v].layout, shape};
 }
 
-std::optional<DraftedCluster> draft(const Graph& g, const Cluster& c, const std::vector<bool>& stored) { return Drafter(g, c, stored).run(); }
+std::optional<DraftedCluster> draft(const Graph& g, const Cluster& c, const std::vector<bool>& stored) {
+  return Drafter(g, c, stored).run();
+}
 
 }  // namespace kiln::jit

@@ -12,23 +12,23 @@ namespace kiln::jit {
 // Where a value lies: elements of the memory of `tensor` (a value that is materialised), in row-major or blocked order.
 struct Location {
   tracer::ValueId tensor;
-  int64_t offset = 0;                 // elements
-  eager::Dims strides;                // per axis; meaningless when blocked
+  int64_t offset = 0;   // elements
+  eager::Dims strides;  // per axis; meaningless when blocked
   codegen::Layout layout = codegen::Layout::plain;
   eager::Dims shape;
 };
 Location locate(const tracer::Graph&, tracer::ValueId);
 
 struct DraftedCluster {
-  std::vector<eager::LoweredKernel> kernels;       // BufferUse::tensor: a ValueId (an update's: the updated value), or partials below
-  std::vector<int> scalars;                        // unused numbers are allowed: LoweredKernel::scalars index `scalar_slots`
+  std::vector<eager::LoweredKernel> kernels;  // BufferUse::tensor: a ValueId (an update's: the updated value), or partials below
+  std::vector<int> scalars;                   // unused numbers are allowed: LoweredKernel::scalars index `scalar_slots`
   struct ScalarSlot {
-    uint32_t number;                               // the graph's scalar
-    DType dtype;                                   // in which the kernel reads it
+    uint32_t number;  // the graph's scalar
+    DType dtype;      // in which the kernel reads it
   };
   std::vector<ScalarSlot> scalar_slots;
-  std::optional<eager::TensorType> partials;       // temporary between two kernels, tensor number kPartials
-  std::vector<tracer::ValueId> reads, writes;      // materialised values
+  std::optional<eager::TensorType> partials;   // temporary between two kernels, tensor number kPartials
+  std::vector<tracer::ValueId> reads, writes;  // materialised values
 };
 inline constexpr int kPartials = -2;
 

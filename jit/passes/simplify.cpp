@@ -14,7 +14,8 @@ using tracer::ValueId;
 // Operators that give their first operand unchanged when its type is already the result's. A value has no identity to preserve, so a
 // copy of a value is the value. (A copy of a view stays: others may look at it through views of their own.)
 bool is_copy(const Node& n) {
-  return n.kind == NodeKind::operation && (n.op->name == "copy" || n.op->name == "copy_to" || n.op->name == "astype" || n.op->name == "positive");
+  return n.kind == NodeKind::operation &&
+         (n.op->name == "copy" || n.op->name == "copy_to" || n.op->name == "astype" || n.op->name == "positive");
 }
 
 // The value that node's first output equals, or kNoValue.

@@ -15,8 +15,7 @@ namespace kiln::python {
 namespace {
 
 struct CapturedObject {
-  PyObject_HEAD
-  PyObject* function;
+  PyObject_HEAD PyObject* function;
   PyObject* dict;
   PyObject* weak_references;
   std::shared_ptr<tracer::FunctionRecord> record;
@@ -159,7 +158,7 @@ py::dict records(const py::object& captured) {
 }
 
 std::string source_location() {
-  const py::gil_scoped_acquire locked;  // what waits for a value may have given it up
+  const py::gil_scoped_acquire locked;       // what waits for a value may have given it up
   PyFrameObject* frame = PyEval_GetFrame();  // borrowed
   if (frame == nullptr) return {};
   PyCodeObject* code = PyFrame_GetCode(frame);
@@ -172,27 +171,28 @@ std::string source_location() {
 void* unlock() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
 void relock(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
 
-PyMemberDef members[] = {
-    {"_function", T_OBJECT, offsetof(CapturedObject, function), READONLY, "The function that is captured."},
-    {"__dictoffset__", T_PYSSIZET, offsetof(CapturedObject, dict), READONLY, nullptr},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(CapturedObject, weak_references), READONLY, nullptr},
-    {}};
+PyMemberDef members[] = {{"_function", T_OBJECT, offsetof(CapturedObject, function), READONLY, "The function that is captured."},
+                         {"__dictoffset__", T_PYSSIZET, offsetof(CapturedObject, dict), READONLY, nullptr},
+                         {"__weaklistoffset__", T_PYSSIZET, offsetof(CapturedObject, weak_references), READONLY, nullptr},
+                         {}};
 
 PyGetSetDef getters[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
 
 }  // namespace
 
 void bind_jit(py::module_& m) {
-  static PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(make_new)},
-                                {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
-                                {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
-                                {Py_tp_clear, reinterpret_cast<void*>(clear)},
-                                {Py_tp_call, reinterpret_cast<void*>(call)},
-                                {Py_tp_members, members},
-                                {Py_tp_getset, getters},
-                                {Py_tp_doc, const_cast<char*>("A callable whose operators are deferred and run fused; kiln.jit makes them.")},
-                                {0, nullptr}};
-  static PyType_Spec spec{"kiln._core.Captured", sizeof(CapturedObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  static PyType_Slot slots[] = {
+      {Py_tp_new, reinterpret_cast<void*>(make_new)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(clear)},
+      {Py_tp_call, reinterpret_cast<void*>(call)},
+      {Py_tp_members, members},
+      {Py_tp_getset, getters},
+      {Py_tp_doc, const_cast<char*>("A callable whose operators are deferred and run fused; kiln.jit makes them.")},
+      {0, nullptr}};
+  static PyType_Spec spec{"kiln._core.Captured", sizeof(CapturedObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+                          slots};
   py::object type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
   if (!type) throw py::error_already_set();
   m.attr("Captured") = type;
@@ -201,7 +201,11 @@ void bind_jit(py::module_& m) {
   m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");
   m.def("is_tracing", [] { return eager::current_recorder() != nullptr; }, "Are operators of this thread being deferred?");
   m.def(
-      "flush", [] { if (auto* r = eager::current_recorder()) r->flush(eager::FlushReason::foreign_write); }, "Runs this thread's deferred operators.");
+      "flush",
+      [] {
+        if (auto* r = eager::current_recorder()) r->flush(eager::FlushReason::foreign_write);
+      },
+      "Runs this thread's deferred operators.");
   // Runs f undeferred inside a captured call.
   m.def("call_undeferred", [](const py::function& f, const py::args& args, const py::kwargs& kwargs) {
     struct Restore {

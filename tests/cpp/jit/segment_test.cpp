@@ -17,7 +17,8 @@ using eager::Tensor;
 using eager::Tensors;
 
 const Op add{"add"}, mul{"multiply"}, relu{"relu"}, sum{"sum"}, exp_{"exp"}, sub{"subtract"}, div_{"divide"}, max_{"max"}, matmul{"matmul"},
-    conv2d{"conv2d"}, max_pool2d{"max_pool2d"}, linear{"linear"}, cross_entropy{"cross_entropy"}, reshape{"reshape"}, log_softmax{"log_softmax"};
+    conv2d{"conv2d"}, max_pool2d{"max_pool2d"}, linear{"linear"}, cross_entropy{"cross_entropy"}, reshape{"reshape"},
+    log_softmax{"log_softmax"};
 
 Tensor filled(const Dims& shape, float start, float step) {
   Tensor t = Tensor::empty(shape, DType::F32);
@@ -47,7 +48,8 @@ void expect_same(const std::function<Tensors()>& f, size_t programs = 1) {
   }
   std::string ends;
   for (const auto& t : record->traces())
-    for (const auto& f : t.flushes) ends += std::string(eager::describe(f.reason)) + " x" + std::to_string(f.count) + "\n" + t.program->text("trace");
+    for (const auto& f : t.flushes)
+      ends += std::string(eager::describe(f.reason)) + " x" + std::to_string(f.count) + "\n" + t.program->text("trace");
   EXPECT_EQ(record->traces().size(), programs) << ends;
 }
 
@@ -80,12 +82,14 @@ TEST(Segment, InPlaceWritesAndViews) {
     Tensor x = filled({6, 8}, 0, 1);
     const Tensor top = Tensor::view(x.impl()->storage, 0, {3, 8}, {8, 1}, DType::F32);
     const Tensor bottom = Tensor::view(x.impl()->storage, 24, {3, 8}, {8, 1}, DType::F32);
-    eager::write(top, mul(bottom, 2.0));          // a window of a leaf
-    eager::call_in_place(add.definition(), std::vector<eager::Operand>{x, top.numel() > 0 ? eager::Operand(3.0) : eager::Operand(1.0)}, {}, x);
+    eager::write(top, mul(bottom, 2.0));  // a window of a leaf
+    eager::call_in_place(add.definition(), std::vector<eager::Operand>{x, top.numel() > 0 ? eager::Operand(3.0) : eager::Operand(1.0)}, {},
+                         x);
     const Tensor y = add(x, x);
-    eager::write(bottom, top);                    // overlapping storage, other window
+    eager::write(bottom, top);  // overlapping storage, other window
     Tensor z = mul(y, 2.0);
-    eager::write(Tensor::view(z.impl()->storage, 8, {5, 8}, {8, 1}, DType::F32), Tensor::view(z.impl()->storage, 0, {5, 8}, {8, 1}, DType::F32));
+    eager::write(Tensor::view(z.impl()->storage, 8, {5, 8}, {8, 1}, DType::F32),
+                 Tensor::view(z.impl()->storage, 0, {5, 8}, {8, 1}, DType::F32));
     return Tensors{x, y, z};
   };
   expect_same(f);

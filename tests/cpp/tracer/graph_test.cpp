@@ -53,14 +53,15 @@ std::string with(std::string_view from, std::string_view to) {
 }
 
 TEST(GraphText, BadTextIsAnError) {
-  for (const std::string& text : {with("multiply", "no_such"), with("(%1, s0f)", "(%9, s0f)"), with("f32[10]", "f31[10]"), with("%2:", "%1:"),
-                                  std::string("graph storages"), with("{axis=(1,)", "{axis=(1"), with("[8, 400]", "[8, -4]")})
+  for (const std::string& text :
+       {with("multiply", "no_such"), with("(%1, s0f)", "(%9, s0f)"), with("f32[10]", "f31[10]"), with("%2:", "%1:"),
+        std::string("graph storages"), with("{axis=(1,)", "{axis=(1"), with("[8, 400]", "[8, -4]")})
     EXPECT_THROW(tracer::parse(text), Error) << text;
 }
 
 TEST(GraphVerify, FindsWhatIsBroken) {
-  for (const std::string& text : {with("storage 0\n", "storage 7\n"), with("s0f", "s3f"), with("offset 1", "offset 3"), with("strides (400, 1)", "strides (401, 1)"),
-                                  with("storage 2 <- %5", "storage 1 <- %5")}) {
+  for (const std::string& text : {with("storage 0\n", "storage 7\n"), with("s0f", "s3f"), with("offset 1", "offset 3"),
+                                  with("strides (400, 1)", "strides (401, 1)"), with("storage 2 <- %5", "storage 1 <- %5")}) {
     EXPECT_THROW(tracer::parse(text), Error) << text;
   }
 }
