@@ -1,12 +1,14 @@
 // The kernel cache, sharded by hash, and the choice of a back end.
 #include "codegen/compiler.h"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "codegen/backend_setting.h"
 #include "codegen/error.h"
 #include "codegen/tier_up.h"
 #include "codegen/tunables.h"
@@ -53,9 +55,16 @@ std::atomic<uint8_t>& setting() {
 
 std::shared_ptr<Code> interpreted(CompiledKernel& kernel) { return compile_with(interpreter_backend(), kernel); }
 
+thread_local std::optional<BackendKind> forced_here;
+thread_local Backend* instead = nullptr;
+
 std::shared_ptr<Code> first_code(CompiledKernel& kernel, std::optional<BackendKind> forced) {
   const std::shared_lock gate(compile_gate());
   std::shared_ptr<Code> code;
+  if (instead != nullptr) {
+    code = compile_with(*instead, kernel);
+    return code ? code : interpreted(kernel);
+  }
   switch (forced.value_or(BackendKind::asmjit)) {
     case BackendKind::interpreter: break;
     case BackendKind::asmjit: code = compile_with(asmjit_backend(), kernel); break;
@@ -104,20 +113,34 @@ void CompiledKernel::swap_in(std::shared_ptr<const Code> code) {
 
 void force_backend(std::optional<BackendKind> kind) { setting() = kind ? static_cast<uint8_t>(*kind) : kAuto; }
 
-namespace {
-thread_local std::optional<BackendKind> forced_here;
-}
-
 BackendScope::BackendScope(std::optional<BackendKind> kind) : before_(forced_here) {
   if (kind) forced_here = kind;
 }
 BackendScope::~BackendScope() { forced_here = before_; }
 
+BackendInstead::BackendInstead(Backend& backend) : before_(instead) { instead = &backend; }
+BackendInstead::~BackendInstead() { instead = before_; }
+
 std::optional<BackendKind> forced_backend() {
+  if (instead != nullptr) return instead->kind();
   if (forced_here) return forced_here;
   const uint8_t now = setting().load(std::memory_order_relaxed);
   if (now == kAuto) return std::nullopt;
   return static_cast<BackendKind>(now);
+}
+
+uint32_t backend_setting() {
+  if (instead == nullptr) {
+    const std::optional<BackendKind> forced = forced_backend();
+    return forced ? 1 + static_cast<uint32_t>(*forced) : 0;
+  }
+  static std::mutex mutex;
+  static std::vector<const Backend*>& seen = *std::make_unique<std::vector<const Backend*>>().release();
+  const Lock lock(mutex);
+  const auto at = std::find(seen.begin(), seen.end(), instead);
+  const auto number = static_cast<uint32_t>(at - seen.begin());
+  if (at == seen.end()) seen.push_back(instead);
+  return 1 + static_cast<uint32_t>(kBackendNames.size()) + number;
 }
 
 std::shared_ptr<Code> compile_with(Backend& backend, CompiledKernel& kernel) {
@@ -134,7 +157,7 @@ std::shared_ptr<Code> compile_with(Backend& backend, CompiledKernel& kernel) {
 std::shared_ptr<CompiledKernel> get(const Kernel& kernel) {
   const std::optional<BackendKind> forced = forced_backend();
   // The setting is part of the key; the kernel's own hash spreads over the shards.
-  const uint64_t key = hash(kernel) + (forced ? 1 + static_cast<uint64_t>(*forced) : 0) * 0x9e3779b97f4a7c15u;
+  const uint64_t key = hash(kernel) + backend_setting() * 0x9e3779b97f4a7c15u;
   Shard& shard = cache().shards[key >> 60];
   const auto find = [&]() -> std::shared_ptr<CompiledKernel> {
     const auto [begin, end] = shard.kernels.equal_range(key);

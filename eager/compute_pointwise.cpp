@@ -184,8 +184,7 @@ bool same_layout(const Tensor& a, const Tensor& b) { return a.shape() == b.shape
 // The key of a flat call and its first tensor; 0 where the call is not one.
 uint64_t flat_key(const Operator& op, std::span<const Operand> operands, const Tensor** first) {
   if (operands.size() > kFlatOperands) return 0;
-  const auto forced = codegen::forced_backend();
-  uint64_t key = (op.id + 1) << 5 | (forced ? 1 + static_cast<uint64_t>(*forced) : 0) << 1 | (default_dtype() == DType::F64);
+  uint64_t key = (op.id + 1) << 16 | uint64_t{codegen::backend_setting()} << 1 | (default_dtype() == DType::F64);
   const Tensor* like = nullptr;
   for (const Operand& o : operands) {
     uint64_t code = 0;

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "codegen/backend_setting.h"
 #include "codegen/compiler.h"
 #include "eager/lowering.h"
 
@@ -17,9 +18,8 @@ class PlanKey {
  public:
   explicit PlanKey(const Operator& op) {
     bytes_.reserve(512);
-    const auto forced = codegen::forced_backend();
     add(op.id);
-    add(static_cast<uint8_t>(forced ? 1 + static_cast<int>(*forced) : 0));
+    add(codegen::backend_setting());
     add(default_dtype());
   }
   template <class T>
