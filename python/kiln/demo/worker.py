@@ -75,9 +75,9 @@ def train(library, settings, data, progress):
 
     correct = 0
     with library.lib.no_grad():
-        for i in range(0, len(data["test_labels"]), 500):
-            logits = network(library.tensor(data["test_images"][i : i + 500]))
-            correct += int((library.array(logits).argmax(1) == data["test_labels"][i : i + 500]).sum())
+        for i in range(0, len(data["test_labels"]), 100):
+            logits = network(library.tensor(data["test_images"][i : i + 100]))
+            correct += int((library.array(logits).argmax(1) == data["test_labels"][i : i + 100]).sum())
     weights = {name: library.array(value) for name, value in network.state_dict().items()}
     return initial, weights, losses, times, correct / len(data["test_labels"])
 
