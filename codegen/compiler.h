@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "codegen/backend.h"
@@ -62,6 +63,8 @@ std::shared_ptr<CompiledKernel> get(const Kernel&);
 // Runs all blocks on the pool, cut by shape; takes no locks of the front end. Throws Error if a kernel reports one. args.self and
 // args.error need not be set. The caller keeps the kernel alive.
 void launch(CompiledKernel&, Args args);
+// Several launches of one kernel that do not depend on each other, as one: their blocks share the threads.
+void launch(CompiledKernel&, std::span<Args>);
 
 void wait_for_compiles();   // until the background queue is empty
 void clear_kernel_cache();  // forgets all kernels (those in use stay alive)

@@ -23,29 +23,46 @@ void grow_hot(CompiledKernel& kernel, double work) {
 
 }  // namespace
 
-void launch(CompiledKernel& kernel, Args args) {
-  const int64_t blocks = block_count(kernel.kernel, args.extents);
-  if (blocks == 0) return;
-  const Code& code = kernel.code();
-  kernel.launches_by_backend[static_cast<size_t>(code.backend)].fetch_add(1, std::memory_order_relaxed);
+void launch(CompiledKernel& kernel, Args args) { launch(kernel, {&args, 1}); }
 
-  double work = static_cast<double>(kernel.cost);
-  for (int d = 0; d < kernel.kernel.rank; ++d) work *= static_cast<double>(args.extents[d]);
+void launch(CompiledKernel& kernel, std::span<Args> launches) {
+  const Code& code = kernel.code();
+  int64_t blocks = 0;
+  double work = 0;
+  for (Args& args : launches) {
+    const int64_t own_blocks = block_count(kernel.kernel, args.extents);
+    if (own_blocks == 0) continue;
+    blocks += own_blocks;
+    double own_work = static_cast<double>(kernel.cost);
+    for (int d = 0; d < kernel.kernel.rank; ++d) own_work *= static_cast<double>(args.extents[d]);
+    work += own_work;
+    args.self = code.self;
+    args.error = nullptr;  // ranges on several threads return their codes instead
+  }
+  if (blocks == 0) return;
+  kernel.launches_by_backend[static_cast<size_t>(code.backend)].fetch_add(1, std::memory_order_relaxed);
   if (!kernel.queued.load(std::memory_order_relaxed)) grow_hot(kernel, work);
 
   std::atomic<uint32_t> error{0};
-  args.self = code.self;
-  args.error = nullptr;  // ranges on several threads return their codes instead
+  // Blocks [begin, end) of all launches, counted through.
+  auto run = [&](int64_t begin, int64_t end) {
+    for (const Args& args : launches) {
+      const int64_t own_blocks = launches.size() == 1 ? blocks : block_count(kernel.kernel, args.extents);
+      if (begin < own_blocks && end > 0)
+        if (const uint32_t reported = code.function(&args, std::max<int64_t>(begin, 0), std::min(end, own_blocks))) error = reported;
+      begin -= own_blocks;
+      end -= own_blocks;
+      if (end <= 0) break;
+    }
+  };
   const auto parallel_work = static_cast<double>(value(Tunable::parallel_work));
   if (blocks == 1 || work < parallel_work) {
     const DefaultMxcsr mxcsr;
-    error = code.function(&args, 0, blocks);
+    run(0, blocks);
   } else {
     // A range of blocks is about half of what is worth a thread's while, for balance.
     const auto grain = static_cast<int64_t>(parallel_work / 2 * static_cast<double>(blocks) / work);
-    parallel_for(blocks, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
-      if (const uint32_t reported = code.function(&args, begin, end)) error = reported;
-    });
+    parallel_for(blocks, std::max<int64_t>(grain, 1), run);
   }
   if (error != 0) report(error);
 }

@@ -170,9 +170,53 @@ class ExecutableBuilder {
       s.buffers.push_back(a);
     }
     for (int n : k.scalars) s.scalars.push_back(slots[static_cast<size_t>(n)]);
+    ++out_->info_.kernels;
+    if (joins_previous(s)) return;
     out_->steps_.emplace_back(std::move(s));
     out_->kernel_notes_.push_back(what);
-    ++out_->info_.kernels;
+  }
+
+  // Puts the launch into the step before it if that runs the same kernel and neither touches what the other writes.
+  bool joins_previous(KernelStep& s) {
+    if (out_->steps_.empty()) return false;
+    Step& last = out_->steps_.back();
+    if (auto* batch = std::get_if<BatchStep>(&last)) {
+      if (batch->launches[0].kernel != s.kernel ||
+          !std::ranges::all_of(batch->launches, [&](const KernelStep& k) { return independent(k, s); }))
+        return false;
+      batch->launches.push_back(std::move(s));
+      return true;
+    }
+    auto* single = std::get_if<KernelStep>(&last);
+    if (single == nullptr || single->kernel != s.kernel || !independent(*single, s)) return false;
+    BatchStep batch;
+    batch.launches.push_back(std::move(*single));
+    batch.launches.push_back(std::move(s));
+    last = std::move(batch);
+    return true;
+  }
+
+  struct Range {
+    int64_t from, to;
+  };
+  static Range range(const KernelStep& s, size_t buffer) {
+    const size_t rank = s.extents.size();
+    Range r{s.buffers[buffer].bytes, s.buffers[buffer].bytes + size_of(s.kernel->kernel.buffers[buffer].dtype)};
+    for (size_t d = 0; d < rank; ++d) {
+      const int64_t reach = (s.extents[d] - 1) * s.strides[buffer * rank + d];
+      (reach < 0 ? r.from : r.to) += reach;
+    }
+    return r;
+  }
+  static bool independent(const KernelStep& a, const KernelStep& b) {
+    for (size_t i = 0; i < a.buffers.size(); ++i)
+      for (size_t j = 0; j < b.buffers.size(); ++j) {
+        if (a.buffers[i].slot != b.buffers[j].slot) continue;
+        if (!a.kernel->kernel.buffers[i].written && !b.kernel->kernel.buffers[j].written) continue;
+        const Range x = range(a, i), y = range(b, j);
+        if (x.from < y.to && y.from < x.to) return false;
+      }
+    return true;
   }
 
   void contraction(const Node& n) {

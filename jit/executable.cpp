@@ -1,5 +1,7 @@
 #include "jit/executable.h"
 
+#include <deque>
+
 #include "codegen/allocator.h"
 #include "codegen/backend.h"
 #include "eager/dispatch.h"
@@ -18,31 +20,51 @@ struct Run {
   std::byte* at(const Address& a) const { return slots[a.slot] + a.bytes; }
 };
 
-void run_step(const KernelStep& s, const Run& run) {
-  constexpr size_t kInPlace = 32;
-  void* pointers_in_place[kInPlace];
-  uint64_t scalars_in_place[kInPlace];
-  std::vector<void*> more_pointers;
-  std::vector<uint64_t> more_scalars;
-  void** pointers = pointers_in_place;
-  uint64_t* scalars = scalars_in_place;
-  if (s.buffers.size() > kInPlace) {
-    more_pointers.resize(s.buffers.size());
-    pointers = more_pointers.data();
+// A kernel's pointers and scalars for one run, in place where they are few.
+class Bound {
+ public:
+  Bound(const KernelStep& s, const Run& run) {
+    void** pointers = pointers_.reserve(s.buffers.size());
+    uint64_t* scalars = scalars_.reserve(s.scalars.size());
+    for (size_t i = 0; i < s.buffers.size(); ++i) pointers[i] = run.at(s.buffers[i]);
+    for (size_t i = 0; i < s.scalars.size(); ++i) scalars[i] = run.scalars[s.scalars[i].number].bits_as(s.scalars[i].dtype);
+    args.pointers = pointers;
+    args.strides = s.strides.data();
+    args.extents = s.extents.data();
+    args.scalars = scalars;
+    args.clip_total = s.clip_total;
   }
-  if (s.scalars.size() > kInPlace) {
-    more_scalars.resize(s.scalars.size());
-    scalars = more_scalars.data();
-  }
-  for (size_t i = 0; i < s.buffers.size(); ++i) pointers[i] = run.at(s.buffers[i]);
-  for (size_t i = 0; i < s.scalars.size(); ++i) scalars[i] = run.scalars[s.scalars[i].number].bits_as(s.scalars[i].dtype);
+  Bound(const Bound&) = delete;
   codegen::Args args{};
-  args.pointers = pointers;
-  args.strides = s.strides.data();
-  args.extents = s.extents.data();
-  args.scalars = scalars;
-  args.clip_total = s.clip_total;
-  codegen::launch(*s.kernel, args);
+
+ private:
+  template <class T>
+  class Few {
+   public:
+    T* reserve(size_t n) {
+      if (n <= in_place_.size()) return in_place_.data();
+      more_.resize(n);
+      return more_.data();
+    }
+
+   private:
+    std::array<T, 24> in_place_;
+    std::vector<T> more_;
+  };
+  Few<void*> pointers_;
+  Few<uint64_t> scalars_;
+};
+
+void run_step(const KernelStep& s, const Run& run) {
+  const Bound bound(s, run);
+  codegen::launch(*s.kernel, bound.args);
+}
+
+void run_step(const BatchStep& s, const Run& run) {
+  std::deque<Bound> bound;
+  std::vector<codegen::Args> args;
+  for (const KernelStep& k : s.launches) args.push_back(bound.emplace_back(k, run).args);
+  codegen::launch(*s.launches[0].kernel, args);
 }
 
 void run_step(const ContractionStep& s, const Run& run) {
@@ -122,7 +144,8 @@ std::string Executable::text(std::string_view what) const {
   std::string out;
   size_t k = 0;
   for (const Step& step : steps_) {
-    const auto* kernel = std::get_if<KernelStep>(&step);
+    const auto* batch = std::get_if<BatchStep>(&step);
+    const auto* kernel = batch ? &batch->launches[0] : std::get_if<KernelStep>(&step);
     if (kernel == nullptr) continue;
     out += "# " + kernel_notes_[k++] + "\n";
     const codegen::Kernel& ir = kernel->kernel->kernel;

@@ -24,6 +24,10 @@ struct KernelStep {
   int64_t clip_total = 0;
   std::vector<DraftedCluster::ScalarSlot> scalars;  // per kernel scalar slot
 };
+// Launches of one kernel that do not depend on each other: an optimiser's updates of all its parameters.
+struct BatchStep {
+  std::vector<KernelStep> launches;
+};
 struct ContractionStep {
   std::shared_ptr<const codegen::ContractionPlan> plan;
   std::vector<Address> inputs, outputs;
@@ -48,7 +52,7 @@ struct OpaqueStep {
   std::vector<Address> outputs;
   std::vector<eager::TensorType> types;
 };
-using Step = std::variant<KernelStep, ContractionStep, ReorderStep, OpaqueStep>;
+using Step = std::variant<KernelStep, BatchStep, ContractionStep, ReorderStep, OpaqueStep>;
 
 class Executable final : public tracer::Program {
  public:
