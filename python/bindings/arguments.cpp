@@ -35,7 +35,7 @@ const char* expectation(Kind kind) {
 }
 
 std::string type_name(PyObject* o) { return o == Py_None ? "None" : Py_TYPE(o)->tp_name; }
-std::string prefix(const Operator& op) { return "kiln." + std::string(op.name); }
+std::string prefix(const Operator& op) { return std::string("kiln.").append(op.name); }
 
 [[noreturn]] void reject(const Operator& op, const Parameter& p, PyObject* given) {
   fail(ErrorCode::type, prefix(op) + ": argument '" + std::string(p.name) + "' must be " + expectation(p.kind) + ", not " + type_name(given));

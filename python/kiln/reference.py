@@ -30,7 +30,7 @@ _PREAMBLE = '''"""Written by kiln.reference from the table of operators."""
 
 from builtins import bool as _bool
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 '''
@@ -51,8 +51,8 @@ class dtype:
 _dtype = dtype
 {dtypes}
 
-type DTypeLike = dtype | str | type | np.dtype[Any] | None
-type ArrayLike = Tensor | np.ndarray[Any, Any] | np.generic | _bool | int | float | Sequence[Any]
+DTypeLike: TypeAlias = dtype | str | type | np.dtype[Any] | None
+ArrayLike: TypeAlias = Tensor | np.ndarray[Any, Any] | np.generic | _bool | int | float | Sequence[Any]
 
 class Operator:
     __name__: str

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data import write_mnist
 
 from kiln.demo.report import Run, compare_weights, table
+from test_data import write_mnist
 
 pytest.importorskip("tqdm", reason="tqdm not installed")
 pytest.importorskip("matplotlib", reason="matplotlib not installed")
