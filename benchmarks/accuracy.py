@@ -27,9 +27,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "report.json")
             files = ["--json", str(report), "--plot", str(Path(folder, "loss.png"))]
-            subprocess.run(
-                [sys.executable, "-m", "kiln.demo", "--seed", str(seed), "--json", str(report), *plot, *options.demo], check=True
-            )
+            subprocess.run([sys.executable, "-m", "kiln.demo", "--seed", str(seed), *files, *options.demo], check=True)
             for label, run in json.loads(report.read_text())["runs"].items():
                 accuracies.setdefault(label, []).append(100 * run["accuracy"])
     print(f"\n{'':<10}" + "".join(f"{f'seed {seed}':>10}" for seed in options.seeds) + f"{'mean':>10}")
