@@ -438,8 +438,8 @@ def test_ctrl_c_in_a_long_loop():
         import kiln as kn
         f = kn.jit(lambda x: kn.tanh(x) * 1.5)
         x = kn.ones((300_000,))
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             while True:
                 x = f(x)
         except KeyboardInterrupt:

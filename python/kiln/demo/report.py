@@ -54,7 +54,7 @@ def compare_weights(a: Run, b: Run) -> tuple[bool, str]:
 def plot(runs: list[Run], title: str, path: Path) -> None:
     """Loss over time, one line a run."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import NullFormatter
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -65,8 +65,9 @@ def plot(runs: list[Run], title: str, path: Path) -> None:
         axes.plot(run.seconds, _smooth(run.losses), color=colour, linewidth=2, label=label)
         axes.plot(run.seconds[-1], _smooth(run.losses)[-1], "o", color=colour, markersize=5)
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(LogFormatter())
-    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    span = max(_smooth(run.losses).max() for run in runs) / min(_smooth(run.losses).min() for run in runs)
+    axes.yaxis.set_minor_formatter("{x:g}" if span < 15 else NullFormatter())
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("loss (running mean)")
