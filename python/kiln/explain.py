@@ -24,7 +24,7 @@ class Trace:
 
 
 class Explanation:
-    """Printed, it tells each trace, early end and kernel; the same as data in .traces, .flushes, .fallbacks, .kernels, .compile_ms."""
+    """As text, it tells each trace, early end and kernel; as data, .traces, .flushes, .fallbacks, .kernels and .compile_ms do."""
 
     def __init__(self, records: dict) -> None:
         self.name: str = records["name"]
@@ -65,7 +65,8 @@ class Explanation:
             lines.append(f"  ran eagerly {count} times: {reason}")
         return "\n".join(lines)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:  # short: explain() has printed the text
+        return f"<explanation of {self.name}: {self.calls} calls, {len(self.traces)} traces>"
 
 
 class Lowered:

@@ -22,8 +22,13 @@ class Jitted(_core.Captured):
         return f"<kiln.jit of {getattr(self, '__qualname__', self._function)}>"
 
     def explain(self) -> Explanation:
-        """What was captured: each trace with its kernels, each early end with its source line, and what compiling cost. Prints well."""
-        return Explanation(_core.captured_records(self))
+        """Prints what was captured: each trace with its kernels, each early end with its source line, and what compiling cost.
+
+        The same is in the result's .traces, .flushes, .recompiles, .fallbacks, .kernels and .compile_ms.
+        """
+        explanation = Explanation(_core.captured_records(self))
+        print(explanation)
+        return explanation
 
     def lower(self, *args, **kwargs) -> Lowered:
         """Calls the function once with these arguments and gives the programs it ran: `.as_text("graph" | "kernels" | "asm" | "llvm")`."""
