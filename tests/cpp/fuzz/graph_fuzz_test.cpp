@@ -1,0 +1,183 @@
+// Random programs of all operators, eagerly and as segments, on every back end, at both vector widths and with several threads: whatever can
+// be seen of them must be what the interpreter shows eagerly, bit for bit.
+// KILN_FUZZ_SEED runs one seed (or starts there, with KILN_FUZZ_COUNT); KILN_FUZZ_COUNT says how many follow.
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+#include "codegen/compiler.h"
+#include "codegen/environment.h"
+#include "tests/cpp/fuzz/coverage.h"
+#include "tests/cpp/fuzz/generator.h"
+#include "tests/cpp/fuzz/machine.h"
+#include "tracer/program_cache.h"
+
+namespace kiln::fuzz {
+namespace {
+
+using codegen::Backend;
+using codegen::BackendKind;
+using codegen::Isa;
+using codegen::Kernel;
+using codegen::Node;
+using codegen::NodeKind;
+using codegen::Prim;
+
+constexpr int64_t kDefaultCount = 300;
+constexpr uint64_t kLlvmEvery = 10;  // LLVM takes its time: every so many programs
+
+// A back end for vectors of another width than the process uses.
+class ForIsa final : public Backend {
+ public:
+  ForIsa(Backend& backend, Isa isa) : backend_(backend), isa_(isa) {}
+  BackendKind kind() const override { return backend_.kind(); }
+  std::shared_ptr<codegen::Code> compile(const Kernel& k, Isa) override { return backend_.compile(k, isa_); }
+
+ private:
+  Backend& backend_;
+  const Isa isa_;
+};
+
+const Setting& oracle() {
+  static const Setting setting{"interpreter", &codegen::interpreter_backend()};
+  return setting;
+}
+
+// What is compared with the oracle. All static: compiled kernels are kept by their back end's address.
+std::vector<Setting> settings(bool with_llvm) {
+  static ForIsa asmjit_avx2(codegen::asmjit_backend(), Isa::avx2);
+  Backend& asmjit = codegen::asmjit_backend();
+  std::vector<Setting> all{{"asmjit", &asmjit},
+                           {"asmjit, segment", &asmjit, true},
+                           {"asmjit, segment again", &asmjit, true},
+                           {"interpreter, segment", &codegen::interpreter_backend(), true},
+                           {"asmjit, segment, 2 threads", &asmjit, true, 2}};
+  if (codegen::isa() != Isa::avx2) {
+    all.push_back({"asmjit avx2", &asmjit_avx2, false, 2});
+    all.push_back({"asmjit avx2, segment", &asmjit_avx2, true});
+  }
+  if (Backend* llvm = with_llvm ? codegen::llvm_backend() : nullptr) {
+    static ForIsa llvm_avx2(*llvm, Isa::avx2);
+    all.push_back({"llvm", llvm});
+    all.push_back({"llvm, segment", llvm, true, 2});
+    if (codegen::isa() != Isa::avx2) all.push_back({"llvm avx2, segment", &llvm_avx2, true});
+  }
+  return all;
+}
+
+std::string disagreement(const Program& p, const Setting& setting) { return difference(run(p, oracle()), run(p, setting)); }
+
+// A shorter program that still disagrees.
+Program shrink(Program p, const Setting& setting) {
+  for (bool shorter = true; shorter;) {
+    shorter = false;
+    for (size_t i = p.steps.size(); i-- > 0;) {
+      const Program smaller = without(p, i);
+      if (disagreement(smaller, setting).empty()) continue;
+      p = smaller;
+      i = std::min(i, p.steps.size());
+      shorter = true;
+    }
+  }
+  const Program smaller = without_unused_leaves(p);
+  return disagreement(smaller, setting).empty() ? p : smaller;
+}
+
+void report(const Program& p, const Setting& setting, const std::string& what) {
+  const Program small = shrink(p, setting);
+  ADD_FAILURE() << setting.name << ": " << what << "\n"
+                << describe(p) << "\nshrunk:\n"
+                << describe(small) << disagreement(small, setting) << "\nagain: KILN_FUZZ_SEED=" << p.seed << " KILN_FUZZ_COUNT=1";
+}
+
+bool one_seed() { return codegen::environment_integer("KILN_FUZZ_SEED", 0, INT64_MAX).has_value(); }
+uint64_t first_seed() { return static_cast<uint64_t>(codegen::environment_integer("KILN_FUZZ_SEED", 0, INT64_MAX).value_or(1)); }
+int64_t count() { return codegen::environment_integer("KILN_FUZZ_COUNT", 1, INT64_MAX).value_or(one_seed() ? 1 : kDefaultCount); }
+
+// Programs and kernels of seeds that are done are never asked for again.
+void forget_compiled() {
+  tracer::ProgramCache::instance().clear();
+  codegen::clear_kernel_cache();
+}
+
+// Compares one program everywhere; false if it differed.
+bool agrees(const Program& p, const std::vector<Setting>& all) {
+  const Outcome expected = run(p, oracle());
+  for (const Setting& setting : all) {
+    const std::string what = difference(expected, run(p, setting));
+    if (what.empty()) continue;
+    report(p, setting, what);
+    return false;
+  }
+  return true;
+}
+
+TEST(GraphFuzz, EveryWayToRunAProgramShowsTheSame) {
+  setenv("KILN_STRICT", "1", 1);  // a graph that cannot be compiled fused is an error
+  Coverage coverage;
+  int failures = 0;
+  for (uint64_t seed = first_seed(); seed < first_seed() + static_cast<uint64_t>(count()) && failures < 3; ++seed) {
+    const Program p = random_program(seed);
+    coverage.count(p);
+    if (!agrees(p, settings(seed % kLlvmEvery == 0 || one_seed()))) {
+      ++failures;
+    } else if (seed % 3 == 0) {  // what was compiled for these numbers, with others
+      failures += !agrees(with_other_numbers(p, seed), {settings(false)[1]});
+    }
+    if (seed % 50 == 0) forget_compiled();
+  }
+  std::cout << coverage.table();
+  if (count() < kDefaultCount) return;
+  EXPECT_EQ(coverage.rare(), std::vector<std::string>{}) << "in fewer than one program in a hundred";
+}
+
+// A back end with a fault: it compiles another kernel than it was given.
+class Faulty final : public Backend {
+ public:
+  Faulty(Backend& backend, void (*fault)(Kernel&)) : backend_(backend), fault_(fault) {}
+  BackendKind kind() const override { return backend_.kind(); }
+  std::shared_ptr<codegen::Code> compile(const Kernel& kernel, Isa isa) override {
+    Kernel wrong = kernel;
+    fault_(wrong);
+    return backend_.compile(wrong, isa);
+  }
+
+ private:
+  Backend& backend_;
+  void (*const fault_)(Kernel&);
+};
+
+void swap_prim(Kernel& k, Prim from, Prim to) {
+  for (Node& n : k.nodes)
+    if (n.kind == NodeKind::primitive && n.prim == from && n.dtype != DType::Bool) n.prim = to;
+}
+
+TEST(GraphFuzz, FindsPlantedFaults) {
+  struct Fault {
+    const char* name;
+    void (*plant)(Kernel&);
+  };
+  static constexpr Fault kFaults[] = {
+      {"max computes min", [](Kernel& k) { swap_prim(k, Prim::max, Prim::min); }},
+      {"floor computes trunc", [](Kernel& k) { swap_prim(k, Prim::floor, Prim::trunc); }},
+      {"a fused multiply-add takes its addend for a factor",
+       [](Kernel& k) {
+         for (Node& n : k.nodes)
+           if (n.kind == NodeKind::primitive && n.prim == Prim::fma) std::swap(n.operands[0], n.operands[2]);
+       }},
+  };
+  for (Backend* backend : {&codegen::interpreter_backend(), &codegen::asmjit_backend(), codegen::llvm_backend()}) {
+    if (backend == nullptr) continue;
+    for (const Fault& fault : kFaults) {
+      Backend& faulty = *std::make_unique<Faulty>(*backend, fault.plant).release();  // lives on: see Setting
+      uint64_t seed = 1;
+      const auto found = [&](bool segment) { return !disagreement(random_program(seed), {fault.name, &faulty, segment}).empty(); };
+      while (seed <= kDefaultCount && !found(seed % 2 == 0)) ++seed;
+      EXPECT_LE(seed, static_cast<uint64_t>(kDefaultCount)) << fault.name << " in " << name_of(backend->kind()) << " was not found";
+      std::cout << name_of(backend->kind()) << ", " << fault.name << ": found at seed " << seed << "\n";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kiln::fuzz
