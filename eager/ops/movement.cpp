@@ -151,6 +151,10 @@ const Operator& join = define({
     .affine = join_kernel,
     .type =
         [](const Arguments& a) {
+          if (a.operands.empty()) fail(ErrorCode::value, "at least one tensor is needed");
+          const int64_t axis = a.attr<int64_t>(0);
+          if (axis < 0) fail(ErrorCode::index, "join counts its axis from the front, concat also from the back: " + std::to_string(axis));
+          normalize_axis(axis, a.tensor(0).rank());  // throws unless it is one
           for (const Operand& o : a.operands)
             if (o.tensor.dtype() != a.tensor(0).dtype()) fail(ErrorCode::type, "join takes tensors of one dtype; concat converts");
           return std::vector<TensorType>{{a.tensor(0).dtype(), joined_shape(a, static_cast<int>(a.attr<int64_t>(0)))}};
