@@ -36,7 +36,7 @@ Ref<Storage> Storage::adopt(void* data, size_t bytes, bool writable, std::unique
 }
 
 std::byte* Storage::data_for_write() {
-  if (recorder_) run_pending();
+  if (recorder()) run_pending();
   ensure_allocated();
   bump_version();
   return data_;
@@ -46,10 +46,10 @@ void Storage::ensure_allocated() {
   if (!data_) data_ = static_cast<std::byte*>(codegen::allocate(bytes_));
 }
 
-void Storage::run_pending() { run_pending(recorder_ == current_recorder() ? FlushReason::unsupported : FlushReason::other_thread); }
+void Storage::run_pending() { run_pending(recorder() == current_recorder() ? FlushReason::unsupported : FlushReason::other_thread); }
 
 void Storage::run_pending(FlushReason reason) {
-  if (recorder_) recorder_->flush(reason);
+  if (Recorder* r = recorder()) r->flush(reason);
 }
 
 }  // namespace kiln::eager

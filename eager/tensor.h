@@ -54,16 +54,22 @@ class Storage : public RefCounted {
   uint32_t version() const { return version_; }  // counts writes, for autograd's check of saved tensors
   void bump_version() { ++version_; }
 
-  // The recorder that has deferred operators on this storage; slot is its own number for it.
-  Recorder* recorder() const { return recorder_; }
+  // The recorder that has deferred operators on this storage; slot is its own number for it. One at a time claims a storage (others that
+  // only read it keep their own account); pending writes are the claimer's.
+  Recorder* recorder() const { return recorder_.load(std::memory_order_acquire); }
   uint32_t slot() const { return slot_; }
   bool pending_writes() const { return pending_writes_; }
-  void set_pending(Recorder* recorder, uint32_t slot, bool writes) {
-    recorder_ = recorder;
+  bool claim(Recorder* recorder, uint32_t slot) {
+    Recorder* nobody = nullptr;
+    if (!recorder_.compare_exchange_strong(nobody, recorder, std::memory_order_acq_rel)) return nobody == recorder;
     slot_ = slot;
-    pending_writes_ = writes;
+    return true;
   }
-  void clear_pending() { set_pending(nullptr, 0, false); }
+  void set_pending_writes() { pending_writes_ = true; }
+  void release_claim() {
+    pending_writes_ = false;
+    recorder_.store(nullptr, std::memory_order_release);
+  }
   void run_pending();  // flushes the recorder, if any, as something not foreseen; see materialise() in dispatch.h for a stated reason
   void run_pending(FlushReason);
 
@@ -71,7 +77,7 @@ class Storage : public RefCounted {
   std::byte* data_ = nullptr;
   size_t bytes_ = 0;
   std::unique_ptr<ForeignMemory> foreign_;
-  Recorder* recorder_ = nullptr;
+  std::atomic<Recorder*> recorder_{nullptr};
   uint32_t slot_ = 0;
   uint32_t version_ = 0;
   std::atomic<int32_t> exports_{0};

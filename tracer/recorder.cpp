@@ -37,13 +37,24 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
 
 SegmentRecorder::~SegmentRecorder() { forget(); }
 
+// Our number for a storage. Threads that run captured functions over the same weights read them at once: the first claims them for
+// the case that someone writes, the others keep their own account (borrowed_). Content that another thread has yet to compute is asked for.
 uint32_t SegmentRecorder::slot_of(Storage& s) {
   if (s.recorder() == this) return s.slot();
-  if (s.recorder() != nullptr) s.recorder()->flush(FlushReason::other_thread);
+  if (const auto known = borrowed_.find(&s); known != borrowed_.end()) return known->second;
+  if (s.pending_writes()) s.run_pending(FlushReason::other_thread);
   const auto slot = static_cast<uint32_t>(storages_.size());
   storages_.push_back({eager::Ref<Storage>(&s), static_cast<int64_t>(s.bytes())});
-  s.set_pending(this, slot, false);
+  if (!s.claim(this, slot)) borrowed_.emplace(&s, slot);
   return slot;
+}
+
+// Before a write of ours: others who have yet to read what the storage holds do so now.
+void SegmentRecorder::claim_for_writing(Storage& s) {
+  const uint32_t slot = slot_of(s);
+  while (!s.claim(this, slot)) s.run_pending(FlushReason::other_thread);
+  borrowed_.erase(&s);
+  s.set_pending_writes();
 }
 
 void SegmentRecorder::add_operand(const eager::Operand& o) {
@@ -93,7 +104,8 @@ bool SegmentRecorder::record(const eager::Operator& op, const eager::Arguments& 
   for (size_t i = 0; i < types.size(); ++i) {
     outputs[i] = Tensor::pending(types[i].shape, types[i].dtype);
     Storage& s = outputs[i].storage();
-    s.set_pending(this, static_cast<uint32_t>(storages_.size()), true);
+    s.claim(this, static_cast<uint32_t>(storages_.size()));
+    s.set_pending_writes();
     storages_.push_back({eager::Ref<Storage>(&s), -1});
   }
   return true;
@@ -115,8 +127,7 @@ bool SegmentRecorder::record_write(const Tensor& destination, const eager::Opera
   words_.begin_call(nullptr, 2);
   add_operand(destination);
   add_operand(snapshot);
-  Storage& s = destination.storage();
-  s.set_pending(this, s.slot(), true);
+  claim_for_writing(destination.storage());
   return true;
 }
 
@@ -188,7 +199,9 @@ void SegmentRecorder::flush(FlushReason reason) {
 }
 
 void SegmentRecorder::forget() {
-  for (const Entry& e : storages_) e.storage->clear_pending();
+  for (const Entry& e : storages_)
+    if (e.storage->recorder() == this) e.storage->release_claim();
+  borrowed_.clear();
   storages_.clear();
   scalars_.clear();
   words_.clear();

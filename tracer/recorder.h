@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "eager/dispatch.h"
@@ -35,6 +36,7 @@ class SegmentRecorder final : public eager::Recorder {
     int64_t leaf_bytes;  // -1: made by a recorded call
   };
   uint32_t slot_of(eager::Storage&);
+  void claim_for_writing(eager::Storage&);
   void add_operand(const eager::Operand&);
   eager::Operand snapshot_if_shared(const eager::Operand&, bool* run_now);
   void check_limit();
@@ -45,6 +47,7 @@ class SegmentRecorder final : public eager::Recorder {
   std::recursive_mutex mutex_;  // another thread may ask for a value of ours
   SegmentWords words_;
   std::vector<Entry> storages_;
+  std::unordered_map<eager::Storage*, uint32_t> borrowed_;  // storages that another recorder has claimed and only reads, as we do
   std::vector<eager::Scalar> scalars_;
   std::vector<uint64_t> key_;
   std::shared_ptr<FunctionRecord> function_;

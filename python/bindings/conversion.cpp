@@ -20,6 +20,7 @@ std::byte* read(const Tensor& t, FlushReason reason) {
 }
 
 void begin_export(eager::Storage& s) {
+  if (auto* own = eager::current_recorder()) own->flush(FlushReason::numpy);  // it may read s without having claimed it
   if (s.recorder() != nullptr) {
     Unlocked unlocked(true);
     s.run_pending(FlushReason::numpy);

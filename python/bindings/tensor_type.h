@@ -25,10 +25,11 @@ inline const eager::Tensor& unwrap(PyObject* o) { return reinterpret_cast<Tensor
 // The tensor's Python object, a new reference: the same one as long as it lives. None for an empty handle; nullptr with an error set.
 PyObject* wrap(eager::Tensor);
 
-// Gives up the GIL while it lives, if asked to: worth it above some 20 us of work.
+// Gives up the GIL while it lives, if asked to: worth it above some 20 us of work. Not where operators are deferred, which is quick (what
+// runs them gives the GIL up itself).
 class Unlocked {
  public:
-  explicit Unlocked(bool give_up) : state_(give_up ? PyEval_SaveThread() : nullptr) {}
+  explicit Unlocked(bool give_up) : state_(give_up && eager::current_recorder() == nullptr ? PyEval_SaveThread() : nullptr) {}
   ~Unlocked() {
     if (state_) PyEval_RestoreThread(state_);
   }

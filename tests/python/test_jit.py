@@ -472,3 +472,24 @@ def test_jit_can_be_switched_off():
     program = "import kiln as kn; f = kn.jit(lambda x: (kn.is_tracing(), x)); print(f(kn.ones((2,)))[0])"
     run = subprocess.run([sys.executable, "-c", program], env={**os.environ, "KILN_JIT": "0"}, capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"
+
+
+def test_threads_over_the_same_weights_share_one_program():
+    w = tensor((60, 60))
+    f = kn.jit(lambda x: kn.tanh(x @ w) * kn.sum(w))
+    inputs = [tensor((40, 60), i) for i in range(4)]
+    expected = [(kn.tanh(x @ w) * kn.sum(w)).numpy().tobytes() for x in inputs]
+    wrong = []
+
+    def work(i):
+        for _ in range(100):
+            if f(inputs[i]).numpy().tobytes() != expected[i]:
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+    assert len(f.explain().traces) == 1

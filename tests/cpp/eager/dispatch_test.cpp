@@ -158,14 +158,16 @@ class ListRecorder final : public Recorder {
     Call call{&op, {a.operands.begin(), a.operands.end()}, a.attrs, {types.begin(), types.end()}, {}};
     for (size_t i = 0; i < types.size(); ++i) {
       outputs[i] = Tensor::pending(types[i].shape, types[i].dtype);
-      outputs[i].storage().set_pending(this, 0, true);
+      outputs[i].storage().claim(this, 0);
+      outputs[i].storage().set_pending_writes();
       call.outputs.push_back(outputs[i]);
     }
     calls.push_back(std::move(call));
     return true;
   }
   bool record_write(const Tensor& destination, const Operand& source) override {
-    destination.storage().set_pending(this, 0, true);
+    destination.storage().claim(this, 0);
+    destination.storage().set_pending_writes();
     calls.push_back({nullptr, {source}, {}, {}, {destination}});
     return true;
   }
@@ -174,7 +176,7 @@ class ListRecorder final : public Recorder {
     set_recorder(nullptr);
     std::vector<Call> list = std::exchange(calls, {});
     for (Call& c : list)
-      for (Tensor& t : c.outputs) t.storage().clear_pending(), t.storage().ensure_allocated();
+      for (Tensor& t : c.outputs) t.storage().release_claim(), t.storage().ensure_allocated();
     for (Call& c : list) {
       if (c.op) compute(*c.op, {c.operands, c.attrs}, c.types, c.outputs.data());
       else write(c.outputs[0], c.operands[0]);
