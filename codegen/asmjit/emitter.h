@@ -2,7 +2,8 @@
 // sections are emitted by the shapes (pointwise, lanes, rows), in general registers, with the helpers here.
 //
 // General registers: kInner counts elements of the last dimension, kEnd is where the present row of elements ends, kRow counts
-// rows of a `rows` reduction, kScratch are free between any two steps. The rest hold buffer pointers; what does not fit has a stack word.
+// rows of a `rows` reduction; rax, rcx, rdx, rsi and rdi are free between any two steps. The rest hold buffer pointers, and a buffer for which
+// none is left has a stack word.
 #pragma once
 
 #include <asmjit/x86.h>
@@ -22,7 +23,6 @@ using asmjit::x86::Mem;
 inline constexpr Gp kInner = asmjit::x86::r8, kEnd = asmjit::x86::r9, kRow = asmjit::x86::rbp;
 // What a System V callee keeps, in the order of the prologue's pushes.
 inline constexpr Gp kSaved[] = {asmjit::x86::rbx, asmjit::x86::rbp, asmjit::x86::r12, asmjit::x86::r13, asmjit::x86::r14, asmjit::x86::r15};
-inline constexpr Gp kScratch[] = {asmjit::x86::rax, asmjit::x86::rcx, asmjit::x86::rdx, asmjit::x86::rsi, asmjit::x86::rdi};
 
 // Where things are on the stack, in bytes from rsp, which is 64-byte aligned.
 class Frame {

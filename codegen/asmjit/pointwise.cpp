@@ -2,24 +2,17 @@
 // cache cannot hold are stored past it (non-temporally), which saves reading their lines first: the loop is emitted a second time for that.
 #include "codegen/asmjit/pointwise.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <numeric>
 
 #include "codegen/asmjit/shape.h"
+#include "codegen/cpu_cache.h"
 
 namespace kiln::codegen::x64 {
 namespace {
 
 using namespace asmjit::x86;
 using asmjit::imm;
-
-int64_t last_level_cache() {
-  const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  constexpr int64_t kUnknown = 32 << 20;
-  return bytes > 0 ? bytes : kUnknown;
-}
 
 class Pointwise final : public Shape {
  public:
@@ -54,7 +47,9 @@ class Pointwise final : public Shape {
     a.mov(rcx, qword_ptr(rax, offsetof(Args, extents)));
     a.mov(rax, imm(streamed_bytes_));
     for (int d = 0; d < kernel_.rank; ++d) a.imul(rax, qword_ptr(rcx, 8 * d));
-    a.sub(rax, imm(streaming_threshold.load()));
+    const int64_t asked = streaming_threshold;
+    a.mov(rcx, imm(asked != 0 ? asked : last_level_cache_bytes()));
+    a.sub(rax, rcx);
     a.mov(Emitter::word(streams_), rax);  // negative: no
   }
 
@@ -109,15 +104,15 @@ class Pointwise final : public Shape {
   void loop(Emitter& e, int section, int copies) {
     const Label next = e.a.newLabel(), rest = e.a.newLabel();
     const int elements = copies * vectors_.lanes();
-    e.a.lea(kScratch[0], ptr(kInner, elements));
-    e.a.cmp(kScratch[0], kEnd);
+    e.a.lea(rax, ptr(kInner, elements));
+    e.a.cmp(rax, kEnd);
     e.a.jg(rest);
     e.a.align(asmjit::AlignMode::kCode, 32);
     e.a.bind(next);
     e.section(section);
     e.a.add(kInner, elements);
-    e.a.lea(kScratch[0], ptr(kInner, elements));
-    e.a.cmp(kScratch[0], kEnd);
+    e.a.lea(rax, ptr(kInner, elements));
+    e.a.cmp(rax, kEnd);
     e.a.jle(next);
     e.a.bind(rest);
   }
@@ -160,7 +155,7 @@ class Pointwise final : public Shape {
 
 }  // namespace
 
-std::atomic<int64_t> streaming_threshold{last_level_cache()};
+std::atomic<int64_t> streaming_threshold{0};
 
 std::unique_ptr<Shape> pointwise(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) {
   return std::make_unique<Pointwise>(kernel, schedule, vectors);

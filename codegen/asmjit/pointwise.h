@@ -6,7 +6,7 @@
 
 namespace kiln::codegen::x64 {
 
-// Kernels compiled from now on stream outputs of at least so many bytes; initially the last-level cache's size.
+// Kernels compiled from now on stream outputs of at least so many bytes; 0: of as many as the last-level cache holds.
 extern std::atomic<int64_t> streaming_threshold;
 
 }  // namespace kiln::codegen::x64

@@ -94,7 +94,7 @@ TEST(AsmjitListing, NamesNodesAndSections) {
 TEST(AsmjitCode, ManyKernelsComeAndGo) {
   const size_t bytes = asmjit_backend().compile(gelu(), isa())->bytes;
   std::vector<std::shared_ptr<Code>> alive;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 400; ++i) {
     alive.push_back(asmjit_backend().compile(gelu(), isa()));
     EXPECT_EQ(alive.back()->bytes, bytes);
     if (i % 3 == 0) alive.erase(alive.begin() + i % static_cast<int>(alive.size()));
@@ -106,7 +106,7 @@ TEST(AsmjitCode, ManyKernelsComeAndGo) {
   const auto oracle = interpreter_backend().compile(gelu(), isa());
   const Args args{pointers, strides, extents, nullptr, 0, nullptr, nullptr, oracle->self};
   oracle->function(&args, 0, 1);
-  for (size_t i = 0; i < alive.size(); i += 100) {
+  for (size_t i = 0; i < alive.size(); i += 20) {
     pointers[1] = out.data();
     alive[i]->function(&args, 0, 1);
     EXPECT_EQ(out, want);

@@ -1,0 +1,185 @@
+// The machine operations that take several instructions: masks of partial steps, broadcasts, gathers, and what AVX leaves to be done lane by
+// lane. All work in rax, rcx, rdx, rsi, rdi and the frame's first three registers' worth.
+#include "codegen/asmjit/emitter.h"
+
+namespace kiln::codegen::x64 {
+
+using namespace asmjit::x86;
+using asmjit::imm;
+
+void Emitter::tail_mask(const Instruction& i, const Step& s) {
+  a.mov(rax, kEnd);
+  a.sub(rax, kInner);
+  if (i.memory.offset != 0) {
+    a.xor_(ecx, ecx);
+    a.sub(rax, imm(i.memory.offset));
+    a.cmovs(rax, rcx);
+  }
+  a.mov(ecx, imm(i.imm));
+  a.cmp(rax, rcx);
+  a.cmovg(rax, rcx);
+  if (masks()) {
+    a.mov(ecx, imm(-1));
+    a.bzhi(ecx, ecx, eax);
+    a.kmovw(k(s.dst), ecx);
+    return;
+  }
+  needs_tail_table_ = true;  // lanes() times -1, then as many zeros
+  a.neg(rax);
+  a.lea(rcx, ptr(tail_table_, program_.width()));
+  a.vmovups(vec(s.dst), ptr(rcx, rax, 2));
+}
+
+void Emitter::broadcast(const Instruction& i, const Step& s) {
+  if (i.op == Op::broadcast_byte) {
+    Mem at = address(i.memory);
+    at.setSize(1);
+    a.movzx(eax, at);
+    if (masks()) return void(a.vpbroadcastd(vec(s.dst), eax));
+    a.vmovd(xmm(s.dst), eax);
+    a.vpbroadcastd(vec(s.dst), xmm(s.dst));
+    return;
+  }
+  const bool row = i.memory.place == Place::outer && kernel_.reduction == Reduction::rows && i.memory.index == kernel_.reduced_dim();
+  if (i.memory.place != Place::inner && !row) {
+    a.vpbroadcastq(vec(s.dst), address(i.memory));
+    return;
+  }
+  if (row) a.mov(rax, kRow);
+  else a.lea(rax, ptr(kInner, i.memory.offset));
+  if (masks()) return void(a.vpbroadcastq(vec(s.dst), rax));
+  a.vmovq(xmm(s.dst), rax);
+  a.vpbroadcastq(vec(s.dst), xmm(s.dst));
+}
+
+void Emitter::broadcast_if(const Instruction& i, const Step& s) {
+  const Label none = a.newLabel();
+  a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, vec(s.dst), vec(s.dst), vec(s.dst));
+  if (masks()) a.kortestw(k(s.mask), k(s.mask));
+  else a.vptest(vec(s.mask), vec(s.mask));
+  a.jz(none);
+  Instruction load = i;
+  load.op = i.imm == 8 ? Op::load_broadcast_q : i.imm == 4 ? Op::load_broadcast_d : Op::broadcast_byte;
+  if (i.imm == 1) broadcast(load, s);
+  else memory(load, s);
+  a.bind(none);
+}
+
+void Emitter::gather(const Instruction& i, const Step& s) {
+  const bool wide = i.op == Op::gather_q;
+  const Vec dst = vec(s.dst, wide ? 1 : 2), offsets = vec(s.src[0]), temporary = vec(s.temporary, wide ? 1 : 2);
+  strided_address(i.memory);
+  a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, dst, dst, dst);
+  const Mem at = ptr(rax, offsets);
+  if (masks()) {  // the gather clears its mask
+    if (i.mask == kNoReg) a.kxnorw(k1, k1, k1);
+    else a.kmovw(k1, k(s.mask));
+    a.k(k1);
+    a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at);
+    return;
+  }
+  if (i.mask == kNoReg) a.vpcmpeqd(temporary, temporary, temporary);
+  else a.vmovaps(temporary, vec(s.mask, wide ? 1 : 2));
+  a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at, temporary);
+}
+
+// One element after the other, between memory and the frame's scratch.
+void Emitter::lanes(const Instruction& i, const Step& s) {
+  const bool loads = i.op == Op::lanes_load;
+  const int bytes = i.imm;
+  const int lane_bytes = bytes == 8 ? 8 : 4;
+  const int count = program_.width() / lane_bytes;
+  if (!loads) {
+    a.vmovups(ptr(rsp), vec(s.src[0]));
+  } else if (i.mask != kNoReg) {
+    a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, vec(s.dst), vec(s.dst), vec(s.dst));
+    a.vmovups(ptr(rsp), vec(s.dst));
+  }
+  strided_address(i.memory);
+  if (i.mask == kNoReg) {
+    a.mov(ecx, imm((1 << count) - 1));
+  } else if (masks()) {
+    a.kmovw(ecx, k(s.mask));
+    if (bytes == 8) a.movzx(ecx, cl);
+  } else if (bytes == 8) {
+    a.vmovmskpd(ecx, vec(s.mask));
+  } else {
+    a.vmovmskps(ecx, vec(s.mask));
+  }
+  const Label next = a.newLabel(), skip = a.newLabel();
+  a.mov(rsi, rsp);
+  a.bind(next);
+  a.test(cl, imm(1));
+  a.jz(skip);
+  if (loads) {
+    if (bytes == 1) a.movzx(edi, byte_ptr(rax));
+    else if (bytes == 4) a.mov(edi, dword_ptr(rax));
+    else a.mov(rdi, qword_ptr(rax));
+    if (bytes == 8) a.mov(qword_ptr(rsi), rdi);
+    else a.mov(dword_ptr(rsi), edi);
+  } else {
+    if (bytes == 8) a.mov(rdi, qword_ptr(rsi));
+    else a.mov(edi, dword_ptr(rsi));
+    if (bytes == 1) a.mov(byte_ptr(rax), dil);
+    else if (bytes == 4) a.mov(dword_ptr(rax), edi);
+    else a.mov(qword_ptr(rax), rdi);
+  }
+  a.bind(skip);
+  a.add(rax, rdx);
+  a.add(rsi, imm(lane_bytes));
+  a.shr(ecx, 1);
+  a.jnz(next);
+  if (loads) a.vmovups(vec(s.dst), ptr(rsp));
+}
+
+void Emitter::divide(const Step& s) {
+  const Label next = a.newLabel(), by_zero = a.newLabel(), by_minus_one = a.newLabel(), done = a.newLabel();
+  a.vmovups(ptr(rsp), vec(s.src[0]));
+  a.vmovups(ptr(rsp, 64), vec(s.src[1]));
+  a.xor_(esi, esi);
+  a.bind(next);
+  a.mov(rax, qword_ptr(rsp, rsi));
+  a.mov(rcx, qword_ptr(rsp, rsi, 0, 64));
+  a.test(rcx, rcx);
+  a.jz(by_zero);
+  a.cmp(rcx, imm(-1));
+  a.je(by_minus_one);  // idiv traps on INT_MIN / -1
+  a.cqo();
+  a.idiv(rcx);
+  a.jmp(done);
+  a.bind(by_minus_one);
+  a.neg(rax);
+  a.jmp(done);
+  a.bind(by_zero);
+  a.xor_(eax, eax);
+  a.bind(done);
+  a.mov(qword_ptr(rsp, rsi), rax);
+  a.add(esi, imm(8));
+  a.cmp(esi, imm(program_.width()));
+  a.jb(next);
+  a.vmovups(vec(s.dst), ptr(rsp));
+}
+
+void Emitter::scalar_conversion(const Instruction& i, const Step& s) {
+  constexpr int kLanesOfQ = 4;  // AVX2 only
+  if (i.op == Op::scalar_q_to_ps) {
+    a.vmovups(ptr(rsp), vec(s.src[0]));
+    a.vxorps(xmm(s.dst), xmm(s.dst), xmm(s.dst));
+    for (int lane = 0; lane < kLanesOfQ; ++lane) {
+      a.vcvtsi2ss(xmm(s.dst), xmm(s.dst), qword_ptr(rsp, 8 * lane));
+      a.vmovss(dword_ptr(rsp, 64 + 4 * lane), xmm(s.dst));
+    }
+    a.vmovups(xmm(s.dst), ptr(rsp, 64));
+    return;
+  }
+  const bool f64 = i.op == Op::scalar_pd_to_q;
+  a.vmovups(ptr(rsp), vec(s.src[0], f64 ? 1 : 2));
+  for (int lane = 0; lane < kLanesOfQ; ++lane) {
+    if (f64) a.vcvttsd2si(rax, qword_ptr(rsp, 8 * lane));
+    else a.vcvttss2si(rax, dword_ptr(rsp, 4 * lane));
+    a.mov(qword_ptr(rsp, 64 + 8 * lane), rax);
+  }
+  a.vmovups(vec(s.dst), ptr(rsp, 64));
+}
+
+}  // namespace kiln::codegen::x64
