@@ -14,8 +14,14 @@ std::string source_location() { return front_end().source_location ? front_end()
 void FunctionRecord::note_run(const std::shared_ptr<const Program>& program, eager::FlushReason reason, double first_compile_ms) {
   std::lock_guard lock(mutex_);
   compile_ms_ += first_compile_ms;
-  auto trace = std::find_if(traces_.begin(), traces_.end(), [&](const TraceRecord& t) { return t.program == program; });
-  if (trace == traces_.end()) trace = traces_.insert(traces_.end(), TraceRecord{program, 0, {}});
+  const auto [at, added] = trace_of_.try_emplace(program.get(), traces_.size());
+  if (added && traces_.size() == kMaxTraces) {
+    trace_of_.erase(at);
+    ++untold_runs_;
+    return;
+  }
+  if (added) traces_.push_back({program, 0, {}});
+  TraceRecord* trace = &traces_[at->second];
   ++trace->runs;
   auto flush = std::find_if(trace->flushes.begin(), trace->flushes.end(), [&](const Flush& f) { return f.reason == reason; });
   if (flush == trace->flushes.end()) {
@@ -36,6 +42,11 @@ std::vector<TraceRecord> FunctionRecord::traces() const {
   return traces_;
 }
 
+uint64_t FunctionRecord::untold_runs() const {
+  std::lock_guard lock(mutex_);
+  return untold_runs_;
+}
+
 std::map<std::string, uint64_t> FunctionRecord::fallbacks() const {
   std::lock_guard lock(mutex_);
   return fallbacks_;
@@ -49,6 +60,8 @@ double FunctionRecord::compile_ms() const {
 void FunctionRecord::clear() {
   std::lock_guard lock(mutex_);
   traces_.clear();
+  trace_of_.clear();
+  untold_runs_ = 0;
   fallbacks_.clear();
   compile_ms_ = 0;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "eager/dispatch.h"
@@ -35,14 +36,20 @@ class FunctionRecord {
 
   void note_run(const std::shared_ptr<const Program>&, eager::FlushReason, double first_compile_ms);
   void note_fallback(const std::string& reason);  // a call that ran undeferred, or an operator that did
-  std::vector<TraceRecord> traces() const;        // in order of first use
+  std::vector<TraceRecord> traces() const;        // in order of first use; the first kMaxTraces
+  uint64_t untold_runs() const;                   // runs of later ones
   std::map<std::string, uint64_t> fallbacks() const;
   double compile_ms() const;
   void clear();
 
  private:
+  // A function of ever new shapes must not be slowed or swollen by what is told of it.
+  static constexpr size_t kMaxTraces = 128;
+
   mutable std::mutex mutex_;
   std::vector<TraceRecord> traces_;
+  std::unordered_map<const Program*, size_t> trace_of_;
+  uint64_t untold_runs_ = 0;
   std::map<std::string, uint64_t> fallbacks_;
   double compile_ms_ = 0;
 };

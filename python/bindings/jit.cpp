@@ -152,6 +152,7 @@ py::dict records(const py::object& captured) {
   d["name"] = c->record->name;
   d["calls"] = c->record->calls.load();
   d["traces"] = traces;
+  d["untold_runs"] = c->record->untold_runs();
   d["fallbacks"] = c->record->fallbacks();
   d["compile_ms"] = c->record->compile_ms();
   return d;

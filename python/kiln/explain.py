@@ -30,6 +30,7 @@ class Explanation:
         self.name: str = records["name"]
         self.calls: int = records["calls"]
         self.traces = [Trace(**t) for t in records["traces"]]
+        self.untold_runs: int = records["untold_runs"]  # of traces beyond those that are kept
         self.fallbacks: dict[str, int] = dict(records["fallbacks"])
         self.compile_ms: float = records["compile_ms"]
 
@@ -61,6 +62,8 @@ class Explanation:
                     continue
                 where = f" at {f['where']}" if f["where"] else ""
                 lines.append(f"    ended early {f['count']} times{where}: {f['reason']}")
+        if self.untold_runs:
+            lines.append(f"  {self.untold_runs} runs of further traces, of which nothing is kept: do shapes change at every call?")
         for reason, count in self.fallbacks.items():
             lines.append(f"  ran eagerly {count} times: {reason}")
         return "\n".join(lines)

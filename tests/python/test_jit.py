@@ -493,3 +493,11 @@ def test_threads_over_the_same_weights_share_one_program():
         t.join()
     assert not wrong
     assert len(f.explain().traces) == 1
+
+
+def test_ever_new_shapes_are_right_and_told_in_bounds():
+    f = kn.jit(lambda x: kn.sum(x * 2))
+    for n in range(150):
+        assert f(kn.ones((n,))).item() == 2 * n
+    explanation = f.explain()
+    assert len(explanation.traces) <= 128 and explanation.untold_runs > 0
