@@ -65,7 +65,12 @@ Value floor_divide_body(Builder& b, Value x, Value y) {
 }
 
 std::vector<Sample> division_samples() {
-  std::vector<Sample> samples = binary_samples();
+  // Divisors away from zero, near which the quotient jumps between any two numbers.
+  const SampleTensor divisors{.shape = {3, 1}, .low = 0.5, .high = 3};
+  Sample by_number = shapes({{3, 5}});
+  by_number.operands.emplace_back(Scalar(3));
+  std::vector<Sample> samples{special_pairs(), tensors_of({{.shape = {4, 1, 5}, .low = -9, .high = 9}, divisors}), by_number,
+                              shapes({{}, {0, 2}})};
   samples.push_back(integer_extreme_pairs(DType::I32));
   samples.push_back(integer_extreme_pairs(DType::I64));
   samples.push_back(integer_extreme_pairs(DType::U8));
