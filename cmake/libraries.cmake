@@ -5,7 +5,7 @@ foreach(room ${KILN_ROOMS})
   target_include_directories(kiln PUBLIC ${PROJECT_BINARY_DIR}/rooms/${room})
 endforeach()
 target_link_libraries(kiln PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
-set_target_properties(kiln PROPERTIES BUILD_RPATH "$ORIGIN" INSTALL_RPATH "$ORIGIN" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+set_target_properties(kiln PROPERTIES INSTALL_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 
 find_path(ASMJIT_INCLUDE asmjit/asmjit.h)
 find_library(ASMJIT_LIBRARY NAMES libasmjit.a asmjit)

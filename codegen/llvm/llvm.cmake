@@ -30,4 +30,4 @@ target_compile_options(kiln_llvm PRIVATE ${KILN_FLAGS} -fvisibility=hidden -fvis
 target_compile_definitions(kiln_llvm PRIVATE __STDC_CONSTANT_MACROS __STDC_FORMAT_MACROS __STDC_LIMIT_MACROS)
 target_link_libraries(kiln_llvm PRIVATE $<LINK_ONLY:kiln> ${llvm_libraries} ${KILN_STATIC_z} ${KILN_STATIC_zstd} Threads::Threads ${CMAKE_DL_LIBS} rt)
 target_link_options(kiln_llvm PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-z,defs)
-set_target_properties(kiln_llvm PROPERTIES BUILD_RPATH "$ORIGIN" INSTALL_RPATH "$ORIGIN" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+set_target_properties(kiln_llvm PROPERTIES INSTALL_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)

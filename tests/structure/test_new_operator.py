@@ -18,9 +18,9 @@ NAME = "softsign"
 COPY = BUILD / "new-operator"
 
 
-def run(*command, **options):
-    environment = dict(os.environ, KILN_BUILD=str(COPY / "build"), PYTHONPATH=str(COPY / "build/python"))
-    result = subprocess.run(command, cwd=COPY, env=environment, capture_output=True, text=True, **options)
+def run(*command, **variables):
+    environment = dict(os.environ, KILN_BUILD=str(COPY / "build"), PYTHONPATH=str(COPY / "build/python"), **variables)
+    result = subprocess.run(command, cwd=COPY, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, f"{' '.join(map(str, command))}\n{result.stdout[-4000:]}{result.stderr[-4000:]}"
     return result.stdout
 
@@ -87,4 +87,6 @@ def test_its_values_and_its_gradient_are_tested(build, file):
 
 
 def test_the_fuzzer_draws_it(build):
-    assert NAME in run(build / "tests/cpp/kiln_fuzz", "--operators").split()
+    """Its table of what occurred has the operator, after few programs."""
+    output = run(build / "tests/cpp/kiln_tests", "--gtest_filter=GraphFuzz.EveryWay*", KILN_FUZZ_SEED="1", KILN_FUZZ_COUNT="60")
+    assert re.search(rf"^operator:.* {NAME} \d+", output, re.M)
