@@ -74,8 +74,7 @@ int main(int count, char** arguments) {
   int threads = 1;
   for (int i = 1; i < count; ++i) {
     const std::string_view argument = arguments[i], option = "--threads=";
-    if (argument.starts_with(option))
-      std::from_chars(argument.data() + option.size(), argument.data() + argument.size(), threads);
+    if (argument.starts_with(option)) std::from_chars(argument.data() + option.size(), argument.data() + argument.size(), threads);
   }
   auto measured = [&](benchmark::internal::Benchmark* b) { b->Threads(threads)->UseRealTime()->MinTime(0.1)->Repetitions(7); };
   measured(benchmark::RegisterBenchmark("multiply_add", multiply_add));

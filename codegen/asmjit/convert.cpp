@@ -10,9 +10,7 @@ namespace {
 
 constexpr int kEvenDwords = 0x88, kMiddleQwordsSwapped = 0xd8;
 
-constexpr uint64_t bits_of(bool f64, double v) {
-  return f64 ? std::bit_cast<uint64_t>(v) : std::bit_cast<uint32_t>(static_cast<float>(v));
-}
+constexpr uint64_t bits_of(bool f64, double v) { return f64 ? std::bit_cast<uint64_t>(v) : std::bit_cast<uint32_t>(static_cast<float>(v)); }
 
 }  // namespace
 

@@ -7,9 +7,9 @@ namespace kiln::codegen::x64 {
 namespace {
 
 using namespace asmjit::x86;
+using asmjit::imm;
 using asmjit::InstId;
 using asmjit::Operand;
-using asmjit::imm;
 
 constexpr Gp kPointers[] = {r10, r11, r12, r13, r14, r15, rbx, rbp};  // the last is kRow where rows are reduced
 
@@ -79,12 +79,8 @@ Mem Emitter::address(const Memory& m) {
       return ptr(rax, 8 * m.index);
     case Place::stride: return word(stride[m.index]);
     case Place::outer: return word(index[m.index]);
-    case Place::kept:
-      a.mov(rax, word(kept[m.index]));
-      return ptr(rax, kInner, m.scale == 8 ? 3 : 2, m.offset * m.scale);
-    case Place::partial:
-      a.mov(rax, word(level));
-      return ptr(rax, m.offset);
+    case Place::kept: a.mov(rax, word(kept[m.index])); return ptr(rax, kInner, m.scale == 8 ? 3 : 2, m.offset * m.scale);
+    case Place::partial: a.mov(rax, word(level)); return ptr(rax, m.offset);
     case Place::none:
     case Place::strided:
     case Place::inner: break;
