@@ -1,5 +1,5 @@
 // erf(x): x + x P(x^2) up to 1, then 1 - exp(-x^2) Q(t) with t = (x - 5/2) / (x + 5/2). P and Q interpolate erf(x)/x - 1 and
-// erfc(x) exp(x^2) at Chebyshev points, computed to 40 digits. Measured error: below 1 ulp in f32 over all inputs, below 2 ulp in f64.
+// erfc(x) exp(x^2) at Chebyshev points, computed to 40 digits. Measured error: 0.98 ulp over every third f32; f64 stays below 2 ulp in its test.
 // Special values as in C99 Annex F.9.5.1.
 #include "codegen/math/format.h"
 
