@@ -24,9 +24,9 @@ class Code {
  public:
   virtual ~Code() = default;
   KernelFunction function = nullptr;
-  const void* self = nullptr;        // goes to Args::self
+  const void* self = nullptr;  // goes to Args::self
   BackendKind backend = BackendKind::interpreter;
-  size_t bytes = 0;                  // size of the machine code
+  size_t bytes = 0;                                   // size of the machine code
   virtual std::string listing() const { return {}; }  // assembly text or the like, for as_text
 };
 
@@ -37,7 +37,10 @@ class Backend {
   // nullptr where this back end does not cover the kernel (the caller runs another one). Thread-safe. Throws only Error{memory}.
   virtual std::shared_ptr<Code> compile(const Kernel&, Isa) = 0;
   // The back end's own text of a kernel without running it: "asm", "llvm", "cuda"; empty where there is none.
-  virtual std::string text(const Kernel&, Isa, std::string_view what) { (void)what; return {}; }
+  virtual std::string text(const Kernel&, Isa, std::string_view what) {
+    (void)what;
+    return {};
+  }
 };
 
 Backend& interpreter_backend();

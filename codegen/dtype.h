@@ -15,7 +15,7 @@ enum class DTypeKind : uint8_t { boolean, unsigned_integer, signed_integer, floa
 
 struct DTypeInfo {
   DType dtype;
-  std::string_view name;   // as NumPy spells it
+  std::string_view name;        // as NumPy spells it
   std::string_view short_name;  // as kernel text spells it
   DTypeKind kind;
   uint8_t bytes;
@@ -34,15 +34,15 @@ constexpr const DTypeInfo& info(DType t) { return kDTypes[static_cast<size_t>(t)
 constexpr int size_of(DType t) { return info(t).bytes; }
 constexpr std::string_view name_of(DType t) { return info(t).name; }
 constexpr bool is_floating(DType t) { return info(t).kind == DTypeKind::floating; }
-constexpr bool is_integer(DType t) {
-  return info(t).kind == DTypeKind::signed_integer || info(t).kind == DTypeKind::unsigned_integer;
-}
+constexpr bool is_integer(DType t) { return info(t).kind == DTypeKind::signed_integer || info(t).kind == DTypeKind::unsigned_integer; }
 constexpr bool is_signed(DType t) { return is_floating(t) || info(t).kind == DTypeKind::signed_integer; }
 
-static_assert([] {
-  for (int i = 0; i < kDTypeCount; ++i)
-    if (static_cast<int>(kDTypes[i].dtype) != i) return false;
-  return true;
-}(), "kDTypes is in the order of DType");
+static_assert(
+    [] {
+      for (int i = 0; i < kDTypeCount; ++i)
+        if (static_cast<int>(kDTypes[i].dtype) != i) return false;
+      return true;
+    }(),
+    "kDTypes is in the order of DType");
 
 }  // namespace kiln

@@ -25,25 +25,54 @@
 namespace kiln::codegen {
 
 enum class Prim : uint8_t {
-  add, sub, mul, div, min, max, fma,
-  neg, abs, sqrt, floor, ceil, trunc, round,
-  bit_and, bit_or, bit_xor, bit_not, shl, shr, shr_logical,
-  eq, ne, lt, le, gt, ge,
-  select, cast, bitcast,
+  add,
+  sub,
+  mul,
+  div,
+  min,
+  max,
+  fma,
+  neg,
+  abs,
+  sqrt,
+  floor,
+  ceil,
+  trunc,
+  round,
+  bit_and,
+  bit_or,
+  bit_xor,
+  bit_not,
+  shl,
+  shr,
+  shr_logical,
+  eq,
+  ne,
+  lt,
+  le,
+  gt,
+  ge,
+  select,
+  cast,
+  bitcast,
 };
 
 // Which dtypes a primitive takes, as a set of kinds.
 enum DTypeSet : uint8_t {
-  kBools = 1, kInts = 2, kFloats = 4,
-  kNumbers = kInts | kFloats, kIntegral = kBools | kInts, kAny = kBools | kInts | kFloats,
+  kBools = 1,
+  kInts = 2,
+  kFloats = 4,
+  kNumbers = kInts | kFloats,
+  kIntegral = kBools | kInts,
+  kAny = kBools | kInts | kFloats,
 };
 
 struct PrimInfo {
   Prim prim;
   std::string_view name;
   uint8_t operands;
-  DTypeSet accepts;       // of every operand (select: of the last two; its first is bool)
-  bool gives_bool;        // comparisons; otherwise the result has the operands' dtype (cast, bitcast: the node's own)
+  DTypeSet accepts;  // of every operand (select: of the last two; its first is bool)
+  bool gives_bool;   // comparisons; otherwise the result has the operands' dtype (cast, bitcast: the node's own)
   bool commutative;
 };
 
@@ -83,15 +112,15 @@ inline constexpr int kPrimCount = static_cast<int>(kPrims.size());
 
 constexpr const PrimInfo& info(Prim p) { return kPrims[static_cast<size_t>(p)]; }
 
-constexpr bool accepts(DTypeSet set, DType t) {
-  return (set & (t == DType::Bool ? kBools : is_floating(t) ? kFloats : kInts)) != 0;
-}
+constexpr bool accepts(DTypeSet set, DType t) { return (set & (t == DType::Bool ? kBools : is_floating(t) ? kFloats : kInts)) != 0; }
 
-static_assert([] {
-  for (int i = 0; i < kPrimCount; ++i)
-    if (static_cast<int>(kPrims[i].prim) != i) return false;
-  return true;
-}(), "kPrims is in the order of Prim");
+static_assert(
+    [] {
+      for (int i = 0; i < kPrimCount; ++i)
+        if (static_cast<int>(kPrims[i].prim) != i) return false;
+      return true;
+    }(),
+    "kPrims is in the order of Prim");
 
 // Primitives a reduction may combine with: add mul min max (numbers and bool for min, max) bit_and bit_or (bool, ints).
 constexpr bool can_combine(Prim p) {

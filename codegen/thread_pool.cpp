@@ -142,7 +142,7 @@ class Pool {
   }
 
   void work() noexcept {
-    const DefaultMxcsr mxcsr;  // the thread has inherited its creator's
+    const DefaultMxcsr mxcsr;             // the thread has inherited its creator's
     uint32_t last = epoch_.load() & ~1u;  // an open job may be joined at once
     while (wait_for_job(last)) {
       const uint32_t seen = epoch_.load();

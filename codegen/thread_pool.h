@@ -17,8 +17,7 @@ void parallel_for(int64_t count, int64_t grain, void (*body)(void* context, int6
 
 template <class Body>
 void parallel_for(int64_t count, int64_t grain, Body&& body) {
-  parallel_for(
-      count, grain, [](void* c, int64_t b, int64_t e) { (*static_cast<std::remove_reference_t<Body>*>(c))(b, e); }, &body);
+  parallel_for(count, grain, [](void* c, int64_t b, int64_t e) { (*static_cast<std::remove_reference_t<Body>*>(c))(b, e); }, &body);
 }
 
 }  // namespace kiln::codegen

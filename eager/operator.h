@@ -41,10 +41,10 @@ struct Scalar {
     int64_t i;  // bool and integers
   };
   Scalar() = default;
-  Scalar(double v) : kind(DTypeKind::floating), f(v) {}                      // NOLINT: implicit by design
-  Scalar(int64_t v) : kind(DTypeKind::signed_integer), i(v) {}               // NOLINT
-  Scalar(int v) : Scalar(static_cast<int64_t>(v)) {}                         // NOLINT
-  Scalar(bool v) : kind(DTypeKind::boolean), i(v) {}                         // NOLINT
+  Scalar(double v) : kind(DTypeKind::floating), f(v) {}         // NOLINT: implicit by design
+  Scalar(int64_t v) : kind(DTypeKind::signed_integer), i(v) {}  // NOLINT
+  Scalar(int v) : Scalar(static_cast<int64_t>(v)) {}            // NOLINT
+  Scalar(bool v) : kind(DTypeKind::boolean), i(v) {}            // NOLINT
   double as_double() const { return kind == DTypeKind::floating ? f : static_cast<double>(i); }
   uint64_t bits_as(DType) const;  // the kernel's 8-byte scalar; saturates and rounds as `cast` does
 };
@@ -71,40 +71,42 @@ struct Parameter {
   enum class Kind : uint8_t { tensor, optional_tensor, tensors, boolean, integer, number, dtype, axes, shape, string };
   std::string_view name;
   Kind kind = Kind::tensor;
-  DTypeSet accepts = codegen::kAny;       // dtypes of a tensor operand, after promotion where it promotes (bool * f32 is numeric)
-  bool promotes = true;                   // takes part in dtype promotion (`where`'s condition does not); otherwise a body sees the
-                                          // operand in its own dtype, a number as f64, i64 or bool
+  DTypeSet accepts = codegen::kAny;  // dtypes of a tensor operand, after promotion where it promotes (bool * f32 is numeric)
+  bool promotes = true;              // takes part in dtype promotion (`where`'s condition does not); otherwise a body sees the
+                                     // operand in its own dtype, a number as f64, i64 or bool
   bool has_default = false;
-  Attr default_value;                     // also monostate: Python's None
-  std::string_view alias;                 // torch's name for it ("dim" for "axis")
+  Attr default_value;      // also monostate: Python's None
+  std::string_view alias;  // torch's name for it ("dim" for "axis")
   bool is_operand() const { return kind <= Kind::tensors; }
 };
 // Makers: tensor parameters by what they accept, attributes with defaults.
 Parameter any(std::string_view name);
 Parameter numeric(std::string_view name);
-Parameter floating(std::string_view name);   // integers and bool are promoted to the default floating dtype
-Parameter integral(std::string_view name);   // integers and bool
+Parameter floating(std::string_view name);  // integers and bool are promoted to the default floating dtype
+Parameter integral(std::string_view name);  // integers and bool
 Parameter boolean_tensor(std::string_view name);
 Parameter optional(Parameter);
 Parameter unpromoted(Parameter);
-Parameter axes(std::string_view name = "axis");                 // int, tuple or None (the default): all axes
+Parameter axes(std::string_view name = "axis");  // int, tuple or None (the default): all axes
 Parameter flag(std::string_view name, bool default_value);
 Parameter integer(std::string_view name);
 Parameter integer(std::string_view name, int64_t default_value);
 Parameter shape(std::string_view name);
-Parameter ints(std::string_view name, Dims default_value);      // int or tuple
+Parameter ints(std::string_view name, Dims default_value);  // int or tuple
 Parameter dtype_or_none(std::string_view name = "dtype");
-Parameter number(std::string_view name);     // int or float, kept as int64_t or double
+Parameter number(std::string_view name);  // int or float, kept as int64_t or double
 Parameter number(std::string_view name, Attr default_value);
 Parameter text(std::string_view name, std::string default_value);
-Parameter tensors(std::string_view name);    // a sequence of tensors: all operands of the call, in order
+Parameter tensors(std::string_view name);  // a sequence of tensors: all operands of the call, in order
 
 struct Arguments {  // an operator call: operands and attributes, each in parameter order
   std::span<const Operand> operands;
   const Attrs& attrs;
   const Tensor& tensor(int i) const { return operands[i].tensor; }
   template <class T>
-  const T& attr(int i) const { return std::get<T>(attrs[i]); }
+  const T& attr(int i) const {
+    return std::get<T>(attrs[i]);
+  }
   bool attr_is_none(int i) const { return std::holds_alternative<std::monostate>(attrs[i]); }
 };
 
@@ -113,10 +115,10 @@ struct Arguments {  // an operator call: operands and attributes, each in parame
 // Pointwise: inputs are broadcast, promoted (where they promote) and cast; the body sees one element of each.
 struct BodyContext {
   Builder& b;
-  std::span<const Value> inputs;                    // an absent optional operand is an empty Value
+  std::span<const Value> inputs;  // an absent optional operand is an empty Value
   const Attrs& attrs;
   std::span<const TensorType> outputs;
-  std::function<Value(int axis)> index;             // i64 position along an axis of the output
+  std::function<Value(int axis)> index;  // i64 position along an axis of the output
 };
 class Body {
  public:
@@ -162,8 +164,8 @@ using ComposeRule = std::function<Tensors(const Arguments&)>;
 // Contraction: a plan of codegen/contraction, a function of types alone. Operands are made contiguous; optional bias last.
 struct OperandType {
   enum class Kind : uint8_t { absent, scalar, tensor } kind = Kind::absent;
-  TensorType type;                                       // tensors
-  DTypeKind scalar_kind = DTypeKind::floating;           // scalars
+  TensorType type;                              // tensors
+  DTypeKind scalar_kind = DTypeKind::floating;  // scalars
   bool operator==(const OperandType&) const = default;
 };
 using ContractionRule = std::function<codegen::ContractionKey(std::span<const OperandType>, const Attrs&)>;
@@ -178,20 +180,20 @@ void set_default_dtype(DType);  // f32 at first; throws Error{type} unless float
 // Result dtype of a body or reduction. Shapes of these follow from broadcasting or the axes.
 // A reduction casts its operand to the result's dtype before it combines (so `all` reduces x != 0).
 enum class ResultType : uint8_t {
-  promoted,    // the operands' common dtype
-  boolean,     // comparisons
-  accumulated, // sums: bool, u8, i32 -> i64; else as the operand (or the dtype attribute where there is one)
-  given,       // the operator's `type` rule says
+  promoted,     // the operands' common dtype
+  boolean,      // comparisons
+  accumulated,  // sums: bool, u8, i32 -> i64; else as the operand (or the dtype attribute where there is one)
+  given,        // the operator's `type` rule says
 };
 using TypeRule = std::function<std::vector<TensorType>(const Arguments&)>;
 
 class GradContext {
  public:
-  const Arguments& arguments;           // operands are present only where saved, but their TensorType always is (input_type)
-  std::span<const Tensor> grads;        // per output; an empty Tensor where no gradient came
-  std::span<const Tensor> outputs;      // only where saved
+  const Arguments& arguments;       // operands are present only where saved, but their TensorType always is (input_type)
+  std::span<const Tensor> grads;    // per output; an empty Tensor where no gradient came
+  std::span<const Tensor> outputs;  // only where saved
   std::span<const TensorType> input_types;
-  std::span<const bool> needed;         // per operand: is its gradient wanted?
+  std::span<const bool> needed;  // per operand: is its gradient wanted?
   const Tensor& grad() const { return grads[0]; }
   const Tensor& input(int i) const { return arguments.operands[i].tensor; }
   const Operand& operand(int i) const { return arguments.operands[i]; }
@@ -214,8 +216,8 @@ struct Sample {
   std::vector<std::variant<SampleTensor, Scalar>> operands;
   Attrs attrs;  // empty: the defaults
 };
-Sample floats(std::vector<double> values);                      // one 1-d operand
-Sample shapes(std::vector<Dims> shapes, Attrs attrs = {});      // random operands of these shapes
+Sample floats(std::vector<double> values);                  // one 1-d operand
+Sample shapes(std::vector<Dims> shapes, Attrs attrs = {});  // random operands of these shapes
 
 struct Operator {
   std::string_view name;
@@ -225,27 +227,27 @@ struct Operator {
   int outputs = 1;
 
   Body body;
-  std::optional<Prim> reduction;    // parameters: x, axis, keepdims (, dtype)
+  std::optional<Prim> reduction;  // parameters: x, axis, keepdims (, dtype)
   AffineRule affine;
   ViewRule view;
   ComposeRule compose;
   ContractionRule contraction;
 
   ResultType result = ResultType::promoted;
-  TypeRule type;                    // for ResultType::given and for affine, contraction operators
-  GradientRule gradient;            // none: not differentiable (a composition: through its parts)
+  TypeRule type;          // for ResultType::given and for affine, contraction operators
+  GradientRule gradient;  // none: not differentiable (a composition: through its parts)
   Saves saves;
   std::function<void(const Arguments&)> raises_on_data;  // looks at operand data at the call, even when deferred; throws Error
-  bool shape_from_data = false;     // the result's shape depends on data: never deferred
-  bool random = false;              // draws from the generator: dispatch puts two numbers, (key, call index), before the operator's own
-                                    // operands; `parameters` do not list them, the body sees them as i64
+  bool shape_from_data = false;                          // the result's shape depends on data: never deferred
+  bool random = false;  // draws from the generator: dispatch puts two numbers, (key, call index), before the operator's own
+                        // operands; `parameters` do not list them, the body sees them as i64
 
   std::vector<std::string_view> aliases;
-  bool method = false;              // also a method of tensors, under every name
+  bool method = false;  // also a method of tensors, under every name
   std::vector<Sample> samples;
-  std::string_view reference;       // a NumPy expression over the parameters' names
-  std::string_view onnx;            // the ONNX operator of the same meaning, where there is one
-  uint32_t id = 0;                  // dense, in registration order
+  std::string_view reference;  // a NumPy expression over the parameters' names
+  std::string_view onnx;       // the ONNX operator of the same meaning, where there is one
+  uint32_t id = 0;             // dense, in registration order
 };
 
 // Registers an operator; the name and aliases must be new. Returns the one lasting instance.

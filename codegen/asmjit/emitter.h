@@ -47,16 +47,16 @@ class Emitter {
 
   asmjit::x86::Assembler& a;
 
-  void section(int id);     // emits it here; a section may be emitted more than once
+  void section(int id);  // emits it here; a section may be emitted more than once
   void set_streaming(std::vector<bool> buffers) { streaming_ = std::move(buffers); }  // whose whole-register stores bypass the caches
   void load_pinned_literals();
-  void data();              // after the code
+  void data();                      // after the code
   void return_with(uint32_t code);  // undoes the prologue, reports the code if there is one
 
   // Buffers' current pointers.
-  Gp pointer(uint32_t buffer);                       // in its own register, or in rax
+  Gp pointer(uint32_t buffer);                         // in its own register, or in rax
   void set_pointer(uint32_t buffer, const Mem& from);  // uses rax
-  template <class Amount>                            // a register other than rax, or an immediate
+  template <class Amount>                              // a register other than rax, or an immediate
   void advance(uint32_t buffer, const Amount& by) {
     if (pointer_[buffer].isValid()) a.add(pointer_[buffer], by);
     else a.add(word(pointer_word_[buffer]), by);
@@ -65,11 +65,11 @@ class Emitter {
   static Mem word(int offset) { return asmjit::x86::qword_ptr(asmjit::x86::rsp, offset); }
 
   // Stack words that shapes and operations share.
-  int args = 0, strides_base = 0, level = 0;   // Args*, Args::strides, address of the current level of partial results
-  int saved_stack = 0;                         // rsp after the prologue's pushes
-  std::vector<int> kept;                       // [slot] where a kept value's elements lie
-  std::vector<int> stride;                     // [buffer] inner byte stride, where it is not known
-  std::vector<int> index;                      // [dimension]
+  int args = 0, strides_base = 0, level = 0;  // Args*, Args::strides, address of the current level of partial results
+  int saved_stack = 0;                        // rsp after the prologue's pushes
+  std::vector<int> kept;                      // [slot] where a kept value's elements lie
+  std::vector<int> stride;                    // [buffer] inner byte stride, where it is not known
+  std::vector<int> index;                     // [dimension]
 
  private:
   void step(const Section&, const Step&);
@@ -88,9 +88,9 @@ class Emitter {
 
   asmjit::x86::Vec vec(uint8_t reg, int shrink = 1) const;
   asmjit::x86::Reg reg(VReg r, uint8_t at, int shrink) const;
-  Mem address(const Memory&);                     // may use rax
-  void strided_address(const Memory&);            // to rax, the stride to rdx
-  Mem home(VReg, int element);                    // element != 0: a literal is broadcast from memory, if it is not whole
+  Mem address(const Memory&);           // may use rax
+  void strided_address(const Memory&);  // to rax, the stride to rdx
+  Mem home(VReg, int element);          // element != 0: a literal is broadcast from memory, if it is not whole
   Mem spill(VReg r) const { return asmjit::x86::ptr(asmjit::x86::rsp, slots_ + allocation_.slot[r] * program_.width()); }
   void load_home(VReg r, uint8_t to);
   bool masks() const { return program_.isa == Isa::avx512; }

@@ -9,7 +9,7 @@
 namespace kiln::codegen::x64 {
 namespace {
 
-constexpr int kUnordered = 3;      // cmpps predicates (Intel SDM, CMPPD)
+constexpr int kUnordered = 3;                                         // cmpps predicates (Intel SDM, CMPPD)
 constexpr int kNearestEven = 8, kFloor = 9, kCeil = 10, kTrunc = 11;  // roundps, without raising inexact
 
 Op either(Op ps, bool f64) { return static_cast<Op>(static_cast<int>(ps) + (f64 ? 1 : 0)); }  // the pd twin follows

@@ -11,8 +11,8 @@ namespace kiln::codegen::x64 {
 
 struct Kept {
   NodeId node;
-  size_t made;                // the pass whose loop writes it down
-  std::vector<size_t> read;   // the later ones whose loops read it instead of computing it
+  size_t made;               // the pass whose loop writes it down
+  std::vector<size_t> read;  // the later ones whose loops read it instead of computing it
 };
 
 std::vector<Kept> values_to_keep(const Kernel&, const Schedule&);

@@ -94,7 +94,7 @@ class LaneReduction final : public Shape {
     Partials::Sections partial{};
   };
 
-  int kept_bytes(const Kept& k) const { return 4 * registers_of(kernel_.nodes[k.node].dtype); }  // of one element
+  int kept_bytes(const Kept& k) const { return 4 * registers_of(kernel_.nodes[k.node].dtype); }         // of one element
   int groups() const { return kernel_.reduction == Reduction::lanes ? kLanes / vectors_.lanes() : 1; }  // registers of 32 bits in a step
 
   // -- Lowering
@@ -355,8 +355,8 @@ class LaneReduction final : public Shape {
   Partials partials_;
   int level_bytes_ = 0, extent_ = 0, elements_ = 0;
   std::vector<Kept> kept_;
-  std::vector<int> kept_words_;        // [kept value]
-  size_t present_ = 0;                 // the pass being lowered
+  std::vector<int> kept_words_;  // [kept value]
+  size_t present_ = 0;           // the pass being lowered
 };
 
 }  // namespace

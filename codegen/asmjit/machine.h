@@ -66,13 +66,13 @@ struct LoopRange {
 // A literal that is read from the code's own data.
 struct Constant {
   VReg reg;
-  uint8_t bytes;                  // 4 or 8: an element to broadcast; else a whole register
-  std::array<uint8_t, 64> data;   // the first `bytes` (or the register's width) count
+  uint8_t bytes;                 // 4 or 8: an element to broadcast; else a whole register
+  std::array<uint8_t, 64> data;  // the first `bytes` (or the register's width) count
 };
 
 struct Program {
   Isa isa = Isa::avx2;
-  std::vector<RegClass> regs;     // by virtual register
+  std::vector<RegClass> regs;  // by virtual register
   std::vector<Section> sections;
   std::vector<LoopRange> loops;
   std::vector<Constant> constants;

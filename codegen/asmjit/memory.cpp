@@ -9,7 +9,9 @@ namespace kiln::codegen::x64 {
 Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg mask) {
   const int bytes = size_of(t);
   const auto at = [&](int half) {
-    return Memory{stride == Stride::contiguous ? Place::element : stride == Stride::any ? Place::strided : Place::uniform,
+    return Memory{stride == Stride::contiguous ? Place::element
+                  : stride == Stride::any      ? Place::strided
+                                               : Place::uniform,
                   static_cast<uint8_t>(bytes), static_cast<uint16_t>(buffer), offset + half * lanes() / 2};
   };
   const auto from_bytes = [&](VReg r) { return t == DType::Bool ? compare(Prim::ne, DType::U8, {r}, constant(DType::U8, 0)) : Lanes{r}; };
@@ -56,7 +58,9 @@ Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
 void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, Lanes value) {
   const int bytes = size_of(t);
   const auto at = [&](int half) {
-    return Memory{stride == Stride::contiguous ? Place::element : stride == Stride::any ? Place::strided : Place::uniform,
+    return Memory{stride == Stride::contiguous ? Place::element
+                  : stride == Stride::any      ? Place::strided
+                                               : Place::uniform,
                   static_cast<uint8_t>(bytes), static_cast<uint16_t>(buffer), offset + half * lanes() / 2};
   };
   if (is_floating(t)) {
@@ -165,8 +169,8 @@ Lanes Vectors::exchange(DType t, const Lanes& value, int distance) {
   const int bytes = distance * (wide ? 8 : 4);
   const auto one = [&](VReg r) {
     switch (bytes) {
-      case 32: return emit(Op::swap_128, r, r, kNoReg, 0x4e);                 // 256-bit halves of a zmm register
-      case 16: return emit(Op::swap_128, r, r, kNoReg, masks() ? 0xb1 : 1);   // neighbouring 128-bit lanes
+      case 32: return emit(Op::swap_128, r, r, kNoReg, 0x4e);                // 256-bit halves of a zmm register
+      case 16: return emit(Op::swap_128, r, r, kNoReg, masks() ? 0xb1 : 1);  // neighbouring 128-bit lanes
       case 8: return emit(Op::permute_ps, r, kNoReg, kNoReg, 0x4e);
       default: return emit(Op::permute_ps, r, kNoReg, kNoReg, 0xb1);
     }

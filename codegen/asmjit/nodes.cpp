@@ -76,7 +76,8 @@ Lanes Nodes::lower(NodeId id) {
   switch (n.kind) {
     case NodeKind::constant: return vectors_.constant(n.dtype, n.bits);
     case NodeKind::scalar: return vectors_.scalar(n.dtype, n.slot);
-    case NodeKind::index: return vectors_.index(static_cast<int>(n.slot) == kernel_.rank - 1 ? Place::inner : Place::outer, n.slot, offset_);
+    case NodeKind::index:
+      return vectors_.index(static_cast<int>(n.slot) == kernel_.rank - 1 ? Place::inner : Place::outer, n.slot, offset_);
     case NodeKind::load: return load(n);
     case NodeKind::primitive: {
       Lanes operand[3];

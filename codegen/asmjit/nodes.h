@@ -20,12 +20,12 @@ class Nodes {
   Nodes(const Kernel&, Vectors&);
 
   Level level(NodeId id) const { return level_[id]; }
-  void forget(Level);                    // from here on, nodes of this level and deeper are computed anew
+  void forget(Level);                                                 // from here on, nodes of this level and deeper are computed anew
   void at(int offset, VReg tail) { offset_ = offset, tail_ = tail; }  // which elements of the step; lanes that exist (kNoReg: all)
 
-  const Lanes& value(NodeId);            // lowers what is missing into the open section
-  void hoist(NodeId, Level);             // the parts of a node up to a level
-  void define(NodeId, const Lanes&);     // a reduction's result
+  const Lanes& value(NodeId);         // lowers what is missing into the open section
+  void hoist(NodeId, Level);          // the parts of a node up to a level
+  void define(NodeId, const Lanes&);  // a reduction's result
   void store(const Store&);
 
  private:

@@ -12,8 +12,8 @@ namespace {
 constexpr uint32_t kNever = ~0u;
 constexpr int kLeastLocals[2] = {6, 3};  // registers of each class a section keeps for itself: the most that one operation needs
 
-constexpr float kLoopWeight = 8;               // a use in a loop counts for so many outside
-constexpr float kHot = kLoopWeight;            // literals used less are not worth a register
+constexpr float kLoopWeight = 8;     // a use in a loop counts for so many outside
+constexpr float kHot = kLoopWeight;  // literals used less are not worth a register
 
 using Registers = uint32_t;  // a set
 
@@ -266,7 +266,9 @@ class Locals {
     }
     return uses.src[s] == kNever || (free_[0] & ~locked_[0]) == 0;
   }
-  static bool is_zero(const Constant& c) { return c.bytes == 4 && std::all_of(c.data.begin(), c.data.begin() + 4, [](uint8_t b) { return b == 0; }); }
+  static bool is_zero(const Constant& c) {
+    return c.bytes == 4 && std::all_of(c.data.begin(), c.data.begin() + 4, [](uint8_t b) { return b == 0; });
+  }
 
   // Chooses the encoding by which operand's register the result may take. order_ names the sources: two factors and the addend, or, with a
   // folded factor, factor, addend, folded factor.
@@ -276,7 +278,8 @@ class Locals {
       return next_[r] == kNever && out_.pinned[r] == kNowhere && !(step.folded && at == 2);
     };
     const auto replaces = [&](int at) {  // is the result's own register this operand's?
-      return i.dst != kNoReg && out_.pinned[i.dst] != kNowhere ? out_.pinned[i.dst] == step.src[at] && !(step.folded && at == 2) : dying(at);
+      return i.dst != kNoReg && out_.pinned[i.dst] != kNowhere ? out_.pinned[i.dst] == step.src[at] && !(step.folded && at == 2)
+                                                               : dying(at);
     };
     int replaced = -1;
     if (step.form == Step::Form::product_replaced_addend_second) replaced = replaces(1) ? 1 : replaces(0) ? 0 : -1;
@@ -286,15 +289,14 @@ class Locals {
     if (replaced < 0) {  // copy the operand that the simplest form replaces
       replaced = step.form == Step::Form::product_replaced_addend_second ? 1 : step.folded ? 0 : 2;
       step.dst = destination(i.dst);
-      steps_->push_back({.kind = Step::Kind::move, .dst = step.dst, .src = {sources[replaced], kNowhere, kNowhere}, .index = i.src[order[replaced]]});
+      steps_->push_back(
+          {.kind = Step::Kind::move, .dst = step.dst, .src = {sources[replaced], kNowhere, kNowhere}, .index = i.src[order[replaced]]});
       sources[replaced] = step.dst;
       release_dead(i);
     } else {
       step.dst = sources[replaced];
       release_dead(i);
-      if (out_.pinned[i.dst] == kNowhere) {
-        free_[0] &= ~bit(step.dst);
-      }
+      if (out_.pinned[i.dst] == kNowhere) { free_[0] &= ~bit(step.dst); }
     }
     // Encoded operands after dst.
     if (step.form == Step::Form::product_replaced_addend_second) {
@@ -316,8 +318,8 @@ class Locals {
 
   void place_tied(const Instruction& i, Step& step) {
     const VReg tie = i.src[0];
-    const bool takes_over = next_[tie] == kNever && out_.pinned[tie] == kNowhere && out_.pinned[i.dst] == kNowhere &&
-                            i.src[1] != tie && i.src[2] != tie;
+    const bool takes_over =
+        next_[tie] == kNever && out_.pinned[tie] == kNowhere && out_.pinned[i.dst] == kNowhere && i.src[1] != tie && i.src[2] != tie;
     if (takes_over) {
       step.dst = where_[tie];
       release_dead(i);
@@ -410,9 +412,9 @@ class Locals {
   const Program& program_;
   Allocation& out_;
   std::vector<Step>* steps_ = nullptr;
-  std::vector<uint8_t> where_;     // [virtual register] its register now
-  std::vector<uint32_t> next_;     // [virtual register] the instruction of this section that uses it next
-  std::vector<Uses> uses_;         // [instruction]
+  std::vector<uint8_t> where_;  // [virtual register] its register now
+  std::vector<uint32_t> next_;  // [virtual register] the instruction of this section that uses it next
+  std::vector<Uses> uses_;      // [instruction]
   VReg owner_[2][32];
   Registers free_[2] = {}, locked_[2] = {};
 };

@@ -42,11 +42,11 @@ struct Step {
 
 struct Allocation {
   std::vector<std::vector<Step>> sections;
-  std::vector<uint8_t> pinned;   // [virtual register] its register everywhere, or kNowhere
-  std::vector<int32_t> slot;     // [virtual register] its stack slot, or -1
-  std::vector<int32_t> literal;  // [virtual register] its index in Program::constants, or -1
+  std::vector<uint8_t> pinned;                    // [virtual register] its register everywhere, or kNowhere
+  std::vector<int32_t> slot;                      // [virtual register] its stack slot, or -1
+  std::vector<int32_t> literal;                   // [virtual register] its index in Program::constants, or -1
   std::vector<std::array<uint32_t, 2>> reserved;  // [section][class] the set of registers that pinned values have there
-  int slots = 0;                 // of a vector register's width each
+  int slots = 0;                                  // of a vector register's width each
 
   bool has_home(VReg r) const { return slot[r] >= 0 || literal[r] >= 0; }
 };

@@ -39,9 +39,7 @@ class Checker {
           file_[class_of(step.index)][step.dst] = get(step.index, step.src[0]);
           moved_ = step.dst;
           break;
-        case Step::Kind::load:
-          set(step.index, step.dst, home(step.index));
-          break;
+        case Step::Kind::load: set(step.index, step.dst, home(step.index)); break;
         case Step::Kind::store:
           if (allocation_.slot[step.index] < 0) fail("stores a value that has no slot");
           home_[step.index] = get(step.index, step.src[0]);

@@ -12,21 +12,22 @@ namespace kiln::codegen::x64 {
 
 class Shape {
  public:
-  Shape(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) : kernel_(kernel), schedule_(schedule), vectors_(vectors), nodes_(kernel, vectors) {}
+  Shape(const Kernel& kernel, const Schedule& schedule, Vectors& vectors)
+      : kernel_(kernel), schedule_(schedule), vectors_(vectors), nodes_(kernel, vectors) {}
   virtual ~Shape() = default;
 
-  virtual void lower() = 0;                                // fills the program
-  virtual void reserve(Frame&) {}                          // stack
-  virtual void enter(Emitter&) {}                          // once a call; rax holds Args*
-  virtual void row(Emitter&) = 0;                          // at each index of the outer dimensions; elements [kInner, kEnd)
-  virtual void leave(Emitter&) {}                          // once a call, at its end
-  virtual bool chunked() const = 0;                        // does a row have several blocks
+  virtual void lower() = 0;          // fills the program
+  virtual void reserve(Frame&) {}    // stack
+  virtual void enter(Emitter&) {}    // once a call; rax holds Args*
+  virtual void row(Emitter&) = 0;    // at each index of the outer dimensions; elements [kInner, kEnd)
+  virtual void leave(Emitter&) {}    // once a call, at its end
+  virtual bool chunked() const = 0;  // does a row have several blocks
   int entry() const { return entry_; }
 
  protected:
-  void lower_entry();                                      // the section that runs once a call
+  void lower_entry();  // the section that runs once a call
   void values_then_stores(const std::vector<uint32_t>& stores);
-  void emit_reduced_extent(Emitter&) const;                // to rax: rows or elements to reduce at the present index; uses rcx, rdx
+  void emit_reduced_extent(Emitter&) const;  // to rax: rows or elements to reduce at the present index; uses rcx, rdx
   Program& program() { return vectors_.program(); }
   const Program& program() const { return vectors_.program(); }
 
@@ -58,9 +59,9 @@ class Outer {
 
   const Kernel& kernel_;
   const bool chunked_;
-  std::vector<int> dims_;      // the outer dimensions, outermost first
-  std::vector<int> extent_;    // [dimension] stack word
-  std::vector<int> steps_;     // [outer dimension] stack words, one a buffer: what to add when it advances and all inner ones wrap
+  std::vector<int> dims_;    // the outer dimensions, outermost first
+  std::vector<int> extent_;  // [dimension] stack word
+  std::vector<int> steps_;   // [outer dimension] stack words, one a buffer: what to add when it advances and all inner ones wrap
   int blocks_, chunk_, chunks_, extents_base_;
 };
 

@@ -24,12 +24,12 @@ class Vectors {
   int lanes() const { return program_.lanes(); }
   RegClass class_of(DType t) const { return t == DType::Bool && masks() ? RegClass::mask : RegClass::vector; }
 
-  int open(const char* name, int depth);            // a new section, where everything goes from now on
-  void at_node(NodeId id) { node_ = id; }           // whom the next operations are for
+  int open(const char* name, int depth);   // a new section, where everything goes from now on
+  void at_node(NodeId id) { node_ = id; }  // whom the next operations are for
 
   Lanes constant(DType, uint64_t bits);
   Lanes primitive(Prim, DType result, DType operand, const Lanes& a, const Lanes& b, const Lanes& c);
-  Lanes fresh(DType);                               // registers that assign() sets
+  Lanes fresh(DType);  // registers that assign() sets
   void assign(DType, const Lanes& to, const Lanes& from);
   void accumulate(DType, const Lanes& to, const Lanes& from);  // assign a value that was made for this and is read by nothing else
 
@@ -37,21 +37,21 @@ class Vectors {
   // others load as zeros.
   Lanes load(DType, Stride, uint32_t buffer, int offset, VReg mask);
   void store(DType, Stride, uint32_t buffer, int offset, VReg mask, Lanes value);
-  void store_first(DType, uint32_t buffer, Lanes value);           // the first lane alone
+  void store_first(DType, uint32_t buffer, Lanes value);  // the first lane alone
   Lanes scalar(DType, uint32_t slot);
-  Lanes index(Place, uint32_t dimension, int offset);              // i64
-  VReg tail_mask(int offset, int most);                            // bool: lanes that exist in a partial step, `most` at most
-  VReg lane_offsets(uint32_t buffer);                              // for strided access: the byte offset of each 64-bit lane
+  Lanes index(Place, uint32_t dimension, int offset);  // i64
+  VReg tail_mask(int offset, int most);                // bool: lanes that exist in a partial step, `most` at most
+  VReg lane_offsets(uint32_t buffer);                  // for strided access: the byte offset of each 64-bit lane
 
   // Reductions. lane_form: bool as 32-bit lanes in every ISA, where lanes can be permuted.
   Lanes lane_form(DType, const Lanes&);
   Lanes from_lane_form(DType, const Lanes&);
   Lanes combine_lane_form(Prim, DType, const Lanes& a, const Lanes& b);
-  Lanes exchange(DType, const Lanes&, int distance);               // lane i takes lane i ^ distance (a power of two)
-  Lanes broadcast_first(DType, const Lanes&);                      // of lane form
-  Lanes load_kept(DType, int slot, int offset);                    // see keep.h
+  Lanes exchange(DType, const Lanes&, int distance);  // lane i takes lane i ^ distance (a power of two)
+  Lanes broadcast_first(DType, const Lanes&);         // of lane form
+  Lanes load_kept(DType, int slot, int offset);       // see keep.h
   void store_kept(DType, int slot, int offset, const Lanes&);
-  Lanes load_partial(DType, int32_t offset);                       // a partial result, in whole registers
+  Lanes load_partial(DType, int32_t offset);  // a partial result, in whole registers
   void store_partial(DType, int32_t offset, const Lanes&);
   int partial_bytes(DType t) const { return t == DType::Bool && masks() ? 64 : registers_of(t) * program_.width(); }
 
@@ -59,12 +59,11 @@ class Vectors {
   Lanes select(DType, VReg condition, const Lanes& then, const Lanes& otherwise);
   Lanes pick(bool lesser, DType, const Lanes& first, const Lanes& second);  // floats: first < (>) second ? first : second
 
-
  private:
   // One operation.
   VReg emit(Op, VReg a, VReg b = kNoReg, VReg c = kNoReg, int imm = 0);
   VReg emit_masked(Op, VReg mask, VReg a, VReg b = kNoReg, int imm = 0);
-  VReg emit_mask(Op, VReg a, VReg b = kNoReg, int imm = 0);   // gives a mask register
+  VReg emit_mask(Op, VReg a, VReg b = kNoReg, int imm = 0);  // gives a mask register
   VReg emit_load(Op, const Memory&, RegClass, VReg mask = kNoReg, VReg offsets = kNoReg, int imm = 0);
   void emit_store(Op, const Memory&, VReg value, VReg mask = kNoReg, int imm = 0);
   void assign_one(VReg to, VReg from);
@@ -91,8 +90,8 @@ class Vectors {
   VReg bool_binary(Prim, VReg a, VReg b);
   VReg bool_or(VReg a, VReg b);
   VReg bool_not(VReg a);
-  VReg join_bools(VReg low, VReg high);   // of 64-bit lanes
-  VReg half_mask(VReg mask, int half);    // for the 64-bit lanes of one half
+  VReg join_bools(VReg low, VReg high);  // of 64-bit lanes
+  VReg half_mask(VReg mask, int half);   // for the 64-bit lanes of one half
   VReg is_unordered(bool f64, VReg a);
   VReg blend(bool wide, VReg mask, VReg otherwise, VReg then);
   // convert.cpp
@@ -104,7 +103,7 @@ class Vectors {
   Lanes float_to_u8(bool f64, const Lanes& a);
   Lanes i64_to_float(bool f64, const Lanes& a);
   VReg q_to_pd(VReg a);
-  VReg narrow(const Lanes& a);            // 64-bit lanes to 32-bit ones
+  VReg narrow(const Lanes& a);  // 64-bit lanes to 32-bit ones
   Lanes widen(Op, VReg a);
 
   Program& program_;

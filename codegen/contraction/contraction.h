@@ -24,18 +24,18 @@ namespace kiln::codegen {
 enum class Layout : uint8_t { plain, blocked16 };
 
 enum class ContractionKind : uint8_t {
-  matmul,             // c[m,n] = a[m,k] b[k,n] (+ bias[n]); batched over `batch`
-  conv2d,             // y = x * w (+ bias)
-  conv2d_data,        // dx from dy, w
-  conv2d_weights,     // dw (and dbias) from x, dy
+  matmul,          // c[m,n] = a[m,k] b[k,n] (+ bias[n]); batched over `batch`
+  conv2d,          // y = x * w (+ bias)
+  conv2d_data,     // dx from dy, w
+  conv2d_weights,  // dw (and dbias) from x, dy
 };
 
 struct ContractionKey {
   ContractionKind kind = ContractionKind::matmul;
   DType dtype = DType::F32;
   bool bias = false;
-  bool transpose_a = false, transpose_b = false;  // matmul: the operand's memory is [k,m] / [n,k], row-major
-  int64_t batch = 1, m = 0, n = 0, k = 0;          // matmul
+  bool transpose_a = false, transpose_b = false;                     // matmul: the operand's memory is [k,m] / [n,k], row-major
+  int64_t batch = 1, m = 0, n = 0, k = 0;                            // matmul
   int64_t images = 0, in_channels = 0, in_height = 0, in_width = 0;  // conv2d*, groups = 1
   int64_t out_channels = 0, kernel_height = 0, kernel_width = 0;
   std::array<int64_t, 2> stride{1, 1}, padding{0, 0}, dilation{1, 1};
@@ -50,12 +50,12 @@ struct ContractionKey {
 class ContractionPlan {
  public:
   virtual ~ContractionPlan() = default;
-  virtual std::span<const Layout> input_layouts() const = 0;   // weights, bias, matrices: plain
+  virtual std::span<const Layout> input_layouts() const = 0;  // weights, bias, matrices: plain
   virtual std::span<const Layout> output_layouts() const = 0;
-  virtual size_t scratch_bytes() const = 0;                    // 64-byte aligned scratch the run needs
+  virtual size_t scratch_bytes() const = 0;  // 64-byte aligned scratch the run needs
   virtual double flops() const = 0;
   virtual void run(std::span<const void* const> inputs, std::span<void* const> outputs, void* scratch) const = 0;
-  virtual std::string describe() const = 0;                    // "conv2d 64x32x26x26 ... : 8 slices of oneDNN brgconv:avx512_core"
+  virtual std::string describe() const = 0;  // "conv2d 64x32x26x26 ... : 8 slices of oneDNN brgconv:avx512_core"
 };
 
 // The process's plan for a key; made once (0.2 to 0.7 ms), cached. Thread-safe. Errors: Error{value} for shapes that do not fit.

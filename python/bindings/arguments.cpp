@@ -38,7 +38,8 @@ std::string type_name(PyObject* o) { return o == Py_None ? "None" : Py_TYPE(o)->
 std::string prefix(const Operator& op) { return std::string("kiln.").append(op.name); }
 
 [[noreturn]] void reject(const Operator& op, const Parameter& p, PyObject* given) {
-  fail(ErrorCode::type, prefix(op) + ": argument '" + std::string(p.name) + "' must be " + expectation(p.kind) + ", not " + type_name(given));
+  fail(ErrorCode::type,
+       prefix(op) + ": argument '" + std::string(p.name) + "' must be " + expectation(p.kind) + ", not " + type_name(given));
 }
 
 bool is_int(PyObject* o) { return PyIndex_Check(o) && !PyBool_Check(o); }  // Python's and NumPy's integers
@@ -198,8 +199,9 @@ BoundArguments Signature::bind(PyObject* const* arguments, size_t positional, Py
       break;
     }
     if (i >= parameters.size())
-      fail(ErrorCode::type, prefix(op_) + " takes " + std::to_string(parameters.size()) + " argument" + (parameters.size() == 1 ? "" : "s") +
-                                ", " + text() + ", but " + std::to_string(positional) + " were given");
+      fail(ErrorCode::type, prefix(op_) + " takes " + std::to_string(parameters.size()) + " argument" +
+                                (parameters.size() == 1 ? "" : "s") + ", " + text() + ", but " + std::to_string(positional) +
+                                " were given");
     given[i] = arguments[i];
   }
   const Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;

@@ -99,10 +99,12 @@ PyObject* detach(PyObject* self, PyObject*) {
 }  // namespace
 
 void add_autograd_methods(Methods& methods) {
-  methods.push_back({"requires_grad_", requires_grad_in_place, METH_VARARGS, "Asks for gradients (or, with False, no longer); gives the tensor back."});
-  methods.push_back({"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(backward)), METH_VARARGS | METH_KEYWORDS,
-                     "backward(gradient=None, retain_graph=False, create_graph=False)\n\nAdds d(self . gradient)/d(leaf) to the grad of every "
-                     "leaf that requires grad. Without a gradient the tensor must have one element."});
+  methods.push_back(
+      {"requires_grad_", requires_grad_in_place, METH_VARARGS, "Asks for gradients (or, with False, no longer); gives the tensor back."});
+  methods.push_back(
+      {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(backward)), METH_VARARGS | METH_KEYWORDS,
+       "backward(gradient=None, retain_graph=False, create_graph=False)\n\nAdds d(self . gradient)/d(leaf) to the grad of every "
+       "leaf that requires grad. Without a gradient the tensor must have one element."});
   methods.push_back({"detach", detach, METH_NOARGS, "The same memory, off the tape."});
 }
 

@@ -67,7 +67,8 @@ void bind_config(py::module_& m) {
         eager::set_default_dtype(*t);
       },
       py::arg("dtype"));
-  m.def("wait_for_compiles", &codegen::wait_for_compiles, py::call_guard<py::gil_scoped_release>(), "Until the background compiler is idle.");
+  m.def("wait_for_compiles", &codegen::wait_for_compiles, py::call_guard<py::gil_scoped_release>(),
+        "Until the background compiler is idle.");
   m.def("clear_kernel_cache", &codegen::clear_kernel_cache, "Forgets all compiled kernels.");
   m.def("set_dnnl_path", &codegen::set_dnnl_path, py::arg("path"), "Where libdnnl.so is; before the first contraction.");
 

@@ -85,8 +85,7 @@ PyObject* array(PyObject* self, PyObject* args, PyObject* kwargs) {
     const py::object values = to_numpy(unwrap(self));
     if (dtype == Py_None && copy != Py_True) return py::object(values).release().ptr();
     const py::object type = dtype == Py_None ? values.attr("dtype") : py::module_::import("numpy").attr("dtype")(py::handle(dtype));
-    if (copy == Py_False && !type.equal(values.attr("dtype")))
-      fail(ErrorCode::value, "__array__(copy=False): another dtype needs a copy");
+    if (copy == Py_False && !type.equal(values.attr("dtype"))) fail(ErrorCode::value, "__array__(copy=False): another dtype needs a copy");
     return values.attr("astype")(type, py::arg("copy") = copy == Py_True).release().ptr();
   });
 }
@@ -97,7 +96,8 @@ int truth(PyObject* self) {
   return guarded(
       [&] {
         if (unwrap(self).numel() != 1)
-          fail(ErrorCode::value, "the truth value of a tensor of shape " + eager::to_string(unwrap(self).shape()) + " is ambiguous: use x.any() or x.all()");
+          fail(ErrorCode::value,
+               "the truth value of a tensor of shape " + eager::to_string(unwrap(self).shape()) + " is ambiguous: use x.any() or x.all()");
         const py::object value = py::reinterpret_steal<py::object>(only_element(self, FlushReason::boolean, "bool()"));
         return PyObject_IsTrue(value.ptr());
       },
@@ -105,9 +105,7 @@ int truth(PyObject* self) {
 }
 
 PyObject* to_float(PyObject* self) {
-  return guarded([&] {
-    return PyNumber_Float(py::reinterpret_steal<py::object>(only_element(self, FlushReason::item, "float()")).ptr());
-  });
+  return guarded([&] { return PyNumber_Float(py::reinterpret_steal<py::object>(only_element(self, FlushReason::item, "float()")).ptr()); });
 }
 
 PyObject* to_int(PyObject* self) {
@@ -118,7 +116,8 @@ PyObject* to_index(PyObject* self) {
   return guarded([&] {
     const Tensor& t = unwrap(self);
     if (t.rank() != 0 || !is_integer(t.dtype()))
-      fail(ErrorCode::type, "only an integer tensor of shape () can be an index, not " + std::string(name_of(t.dtype())) + eager::to_string(t.shape()));
+      fail(ErrorCode::type,
+           "only an integer tensor of shape () can be an index, not " + std::string(name_of(t.dtype())) + eager::to_string(t.shape()));
     return only_element(self, FlushReason::item, "index()");
   });
 }

@@ -35,8 +35,8 @@ DType dtype_of(const dlpack::DataType& given) {
     const dlpack::DataType own = type_of(t.dtype);
     if (own.code == given.code && own.bits == given.bits && given.lanes == 1) return t.dtype;
   }
-  fail(ErrorCode::type, "from_dlpack: Kiln has no dtype of DLPack code " + std::to_string(given.code) + " with " + std::to_string(given.bits) +
-                            " bits and " + std::to_string(given.lanes) + " lanes");
+  fail(ErrorCode::type, "from_dlpack: Kiln has no dtype of DLPack code " + std::to_string(given.code) + " with " +
+                            std::to_string(given.bits) + " bits and " + std::to_string(given.lanes) + " lanes");
 }
 
 // What an exported array needs as long as the consumer keeps it.
@@ -51,8 +51,13 @@ template <class M>
 PyObject* export_capsule(const Tensor& t, bool copied) {
   auto* e = new Exported<M>{.storage = eager::Ref<Storage>(&t.storage()), .shape = t.shape(), .strides = t.strides()};
   begin_export(*e->storage);
-  e->managed.array = {.data = t.storage().data() + t.offset() * size_of(t.dtype()), .device = {dlpack::kCpu, 0}, .ndim = t.rank(),
-                      .dtype = type_of(t.dtype()), .shape = e->shape.begin(), .strides = e->strides.begin(), .byte_offset = 0};
+  e->managed.array = {.data = t.storage().data() + t.offset() * size_of(t.dtype()),
+                      .device = {dlpack::kCpu, 0},
+                      .ndim = t.rank(),
+                      .dtype = type_of(t.dtype()),
+                      .shape = e->shape.begin(),
+                      .strides = e->strides.begin(),
+                      .byte_offset = 0};
   e->managed.context = e;
   e->managed.deleter = [](M* m) {
     auto* e = static_cast<Exported<M>*>(m->context);
@@ -74,7 +79,8 @@ PyObject* to_dlpack(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     static const char* names[] = {"stream", "max_version", "dl_device", "copy", nullptr};
     PyObject *stream = Py_None, *max_version = Py_None, *device = Py_None, *copy = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO", const_cast<char**>(names), &stream, &max_version, &device, &copy)) return nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO", const_cast<char**>(names), &stream, &max_version, &device, &copy))
+      return nullptr;
     if (stream != Py_None) fail(ErrorCode::value, "__dlpack__: a tensor on the CPU has no stream");
     if (device != Py_None && !py::handle(device).equal(py::make_tuple(static_cast<int>(dlpack::kCpu), 0)))
       throw py::buffer_error("__dlpack__: the tensor is on the CPU, device (1, 0)");

@@ -19,5 +19,4 @@ std::optional<DType> dtype_from_python(PyObject*);
 
 std::string supported_dtypes();  // "bool, uint8, ..."
 
-
 }  // namespace kiln::python

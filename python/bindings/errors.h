@@ -25,5 +25,4 @@ R guarded(F&& f, R failure = R{}) noexcept {
   }
 }
 
-
 }  // namespace kiln::python
