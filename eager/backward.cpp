@@ -28,6 +28,12 @@ Tensor fit(Tensor g, const TensorType& type) {
   return g.dtype() == type.dtype ? g : copy_to(g, type.dtype, type.shape);
 }
 
+// A gradient on its way. Borrowed: someone beside this pass can see its memory (a seed, a tensor that was saved).
+struct Gradient {
+  Tensor value;
+  bool borrowed = false;
+};
+
 class Pass {
  public:
   Pass(bool retain_graph, bool create_graph) : retain_(retain_graph), create_(create_graph) {}
@@ -35,17 +41,17 @@ class Pass {
   void add_root(const Tensor& root, const Tensor& seed) {
     if (!root.requires_grad()) fail(ErrorCode::runtime, "backward: the tensor does not require grad and has no history");
     if (!is_floating(root.dtype())) fail(ErrorCode::runtime, "backward: only floating tensors have gradients");
-    Tensor g = seed;
-    if (!g) {
+    Gradient g{seed, true};
+    if (!seed) {
       if (root.numel() != 1)
         fail(ErrorCode::runtime,
              "backward: a tensor of shape " + to_string(root.shape()) + " needs a gradient to start from; only a scalar starts from 1");
-      g = copy_to(1, root.dtype(), root.shape());
-    } else if (g.shape() != root.shape()) {
-      fail(ErrorCode::value, "backward: the gradient's shape " + to_string(g.shape()) + " is not the tensor's " + to_string(root.shape()));
-    } else {
-      borrowed_.insert(&g.storage());
-      g = fit(g, {root.dtype(), root.shape()});
+      g = {copy_to(1, root.dtype(), root.shape()), false};
+    } else if (seed.shape() != root.shape()) {
+      fail(ErrorCode::value,
+           "backward: the gradient's shape " + to_string(seed.shape()) + " is not the tensor's " + to_string(root.shape()));
+    } else if (seed.dtype() != root.dtype()) {
+      g = {fit(seed, {root.dtype(), root.shape()}), false};
     }
     roots_.push_back({history(root), g});
   }
@@ -70,12 +76,17 @@ class Pass {
 
   // leaf.grad += what arrived, for all leaves: after everything that can fail.
   void commit() {
-    for (Leaf& leaf : leaves_) {
+    std::unordered_set<const Storage*> taken;  // a rule may hand one tensor to two operands
+    for (const Leaf& leaf : leaves_) {
       std::unique_ptr<Tensor>& grad = leaf.tensor.autograd().grad;
-      if (!grad) grad = std::make_unique<Tensor>(create_ ? leaf.gradient : owned(leaf.gradient));
-      else if (create_) *grad = add(*grad, leaf.gradient);
-      else {
-        const Operand operands[] = {*grad, leaf.gradient};
+      const Tensor& arrived = leaf.gradient.value;
+      if (!grad) {
+        const bool ours = !leaf.gradient.borrowed && fills_its_storage(arrived) && taken.insert(&arrived.storage()).second;
+        grad = std::make_unique<Tensor>(create_ ? arrived : ours ? detach(arrived) : copy_to(arrived, arrived.dtype(), arrived.shape()));
+      } else if (create_) {
+        *grad = add(*grad, arrived);
+      } else {
+        const Operand operands[] = {*grad, arrived};
         call_in_place(add.definition(), operands, {}, *grad);
       }
     }
@@ -84,11 +95,12 @@ class Pass {
  private:
   struct State {
     Ref<GradNode> node;
-    Tensors gradients;    // per output, as they arrive
-    bool wanted = false;  // does a target lie behind it?
+    std::vector<Gradient> gradients;  // per output, as they arrive
+    bool wanted = false;              // does a target lie behind it?
   };
   struct Leaf {
-    Tensor tensor, gradient;
+    Tensor tensor;
+    Gradient gradient;
   };
 
   // All nodes behind the roots, last first.
@@ -103,7 +115,7 @@ class Pass {
       const Ref<GradNode> node = std::move(open.back());
       open.pop_back();
       for (const GradNode::Edge& e : node->edges) visit(e.node);
-      states_.push_back({node, Tensors(node->output_types.size()), false});
+      states_.push_back({node, std::vector<Gradient>(node->output_types.size()), false});
     }
     std::sort(states_.begin(), states_.end(), [](const State& a, const State& b) { return a.node->sequence > b.node->sequence; });
     for (size_t i = 0; i < states_.size(); ++i) index_.emplace(states_[i].node.get(), i);
@@ -144,13 +156,13 @@ class Pass {
     }
   }
 
-  static void accumulate(Tensor& total, const Tensor& g) { total = total ? add(total, g) : g; }
+  static void accumulate(Gradient& total, const Gradient& g) { total = total.value ? Gradient{add(total.value, g.value)} : g; }
 
-  void deliver(const GradNode::Edge& edge, const Tensor& g) {
+  void deliver(const GradNode::Edge& edge, const Gradient& g) {
     if (edge.node) return accumulate(states_[index_.at(edge.node.get())].gradients[static_cast<size_t>(edge.output)], g);
     if (!edge.leaf) return;
     const auto [at, is_new] = leaf_index_.try_emplace(edge.leaf.impl(), leaves_.size());
-    if (is_new) leaves_.push_back({edge.leaf, Tensor()});
+    if (is_new) leaves_.push_back({edge.leaf, {}});
     accumulate(leaves_[at->second].gradient, g);
   }
 
@@ -167,10 +179,14 @@ class Pass {
 
   void run_node(State& state) {
     GradNode& node = *state.node;
-    for (size_t i = 0; i < state.gradients.size(); ++i)
-      if (state.gradients[i] && !targets_.empty() && is_target({state.node, static_cast<int>(i), {}}))
-        target_gradients_.emplace(std::pair(&node, static_cast<int>(i)), state.gradients[i]);
-    const bool any = std::any_of(state.gradients.begin(), state.gradients.end(), [](const Tensor& g) { return static_cast<bool>(g); });
+    bool any = false;
+    for (size_t i = 0; i < state.gradients.size(); ++i) {
+      const Tensor& g = state.gradients[i].value;
+      if (!g) continue;
+      any = true;
+      const int output = static_cast<int>(i);
+      if (!targets_.empty() && is_target({state.node, output, {}})) target_gradients_.emplace(std::pair(&node, output), g);
+    }
     if (state.wanted && any) differentiate(state);
     if (!retain_) release(node);
     state.gradients.clear();
@@ -179,28 +195,33 @@ class Pass {
   void differentiate(State& state) {
     GradNode& node = *state.node;
     const size_t count = node.operands.size();
+    std::vector<const Storage*> borrowed;
     std::vector<Operand> operands = node.operands;
-    Tensors outputs = node.outputs;
+    Tensors outputs = node.outputs, arrived;
     const auto needed = std::make_unique<bool[]>(count);
     for (size_t i = 0; i < count; ++i) {
       needed[i] = wanted(node.edges[i]);
       if (!operands[i].is_tensor()) continue;
-      borrowed_.insert(&operands[i].tensor.storage());
+      borrowed.push_back(&operands[i].tensor.storage());
       operands[i].tensor = restored(operands[i].tensor, node.edges[i]);
     }
     for (size_t i = 0; i < outputs.size(); ++i) {
-      if (!outputs[i]) continue;
-      borrowed_.insert(&outputs[i].storage());
+      if (outputs[i]) borrowed.push_back(&outputs[i].storage());
       outputs[i] = restored(outputs[i], {state.node, static_cast<int>(i), {}});
+      // A write in place may have broadcast or cast the result: its gradient has the destination's type.
+      const auto& [g, is_borrowed] = state.gradients[i];
+      arrived.push_back(g ? fit(g, node.output_types[i]) : g);
+      if (g && is_borrowed) borrowed.push_back(&g.storage());
     }
-    for (size_t i = 0; i < state.gradients.size(); ++i)  // a write in place may have broadcast or cast the result
-      if (state.gradients[i]) state.gradients[i] = fit(state.gradients[i], node.output_types[i]);
     const Arguments arguments{operands, node.attrs};
-    GradContext context{arguments, state.gradients, outputs, node.input_types, {needed.get(), count}};
+    GradContext context{arguments, arrived, outputs, node.input_types, {needed.get(), count}};
     const Tensors results = node.op->gradient(context);
     check(results.size() <= count, "a gradient rule gives at most one tensor for each operand");
-    for (size_t i = 0; i < results.size(); ++i)
-      if (results[i] && needed[i]) deliver(node.edges[i], fit(results[i], node.input_types[i]));
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (!results[i] || !needed[i]) continue;
+      const Tensor g = fit(results[i], node.input_types[i]);
+      deliver(node.edges[i], {g, std::find(borrowed.begin(), borrowed.end(), &g.storage()) != borrowed.end()});
+    }
   }
 
   static void release(GradNode& node) {
@@ -213,25 +234,21 @@ class Pass {
 
   Tensor leaf_gradient(const Tensor& leaf) const {
     const auto at = leaf_index_.find(leaf.impl());
-    return at == leaf_index_.end() ? Tensor() : leaves_[at->second].gradient;
+    return at == leaf_index_.end() ? Tensor() : leaves_[at->second].gradient.value;
   }
 
-  // A gradient that nobody else sees or writes: a rule may hand the same tensor to two operands, or one that the user holds.
-  Tensor owned(const Tensor& g) {
-    const bool whole = g.is_contiguous() && g.offset() == 0 && g.storage().bytes() == static_cast<size_t>(g.numel() * size_of(g.dtype()));
-    const bool fresh = whole && borrowed_.insert(&g.storage()).second;
-    return fresh ? detach(g) : copy_to(g, g.dtype(), g.shape());
+  static bool fills_its_storage(const Tensor& t) {
+    return t.is_contiguous() && t.offset() == 0 && t.storage().bytes() == static_cast<size_t>(t.numel() * size_of(t.dtype()));
   }
 
   const bool retain_, create_;
-  std::vector<std::pair<GradNode::Edge, Tensor>> roots_;
+  std::vector<std::pair<GradNode::Edge, Gradient>> roots_;
   std::vector<GradNode::Edge> targets_;
   std::vector<State> states_;  // in the order they run
   std::unordered_map<const GradNode*, size_t> index_;
   std::vector<Leaf> leaves_;  // in the order their first gradients came
   std::unordered_map<const TensorImpl*, size_t> leaf_index_;
   std::map<std::pair<const GradNode*, int>, Tensor> target_gradients_;
-  std::unordered_set<const Storage*> borrowed_;  // storages that are the user's, or saved, or some leaf's gradient already
 };
 
 class GradMode {

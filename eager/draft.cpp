@@ -28,8 +28,7 @@ uint32_t KernelDraft::buffer(const Access& access) {
   const auto at = std::find(accesses_.begin(), accesses_.end(), access);
   if (at != accesses_.end()) return static_cast<uint32_t>(at - accesses_.begin());
   accesses_.push_back(access);
-  // Stride classes come with finish(); whether a value varies must be known to nobody before.
-  return builder_.add_buffer({.dtype = access.dtype});
+  return builder_.add_buffer({.dtype = access.dtype});  // its stride classes come with finish()
 }
 
 Value KernelDraft::load(int tensor, DType dtype, int64_t offset, const Dims& strides) {
