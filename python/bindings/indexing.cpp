@@ -19,7 +19,7 @@ const eager::Op slice("slice"), squeeze("squeeze"), expand_dims("expand_dims");
 struct Resolved {
   Dims start, stop, step;  // per dimension of the tensor; a stop below 0 stands for "before the first" of a negative step
   Dims dropped;
-  Dims added;              // positions in the result
+  Dims added;  // positions in the result
   bool slices = false;
 };
 

@@ -33,7 +33,8 @@ struct Prefix {
   const char* name;
   int slot;
 };
-constexpr Prefix kPrefix[] = {{"negative", Py_nb_negative}, {"positive", Py_nb_positive}, {"abs", Py_nb_absolute}, {"bitwise_invert", Py_nb_invert}};
+constexpr Prefix kPrefix[] = {
+    {"negative", Py_nb_negative}, {"positive", Py_nb_positive}, {"abs", Py_nb_absolute}, {"bitwise_invert", Py_nb_invert}};
 constexpr int kPrefixCount = std::size(kPrefix);
 constexpr const char* kComparisons[] = {"less", "less_equal", "equal", "not_equal", "greater", "greater_equal"};  // Py_LT .. Py_GE
 // Looked up at first use, when every operator is registered; nullptr where Kiln has no such operator.
@@ -108,11 +109,17 @@ PyObject* unary(const eager::Operator* op, PyObject* self) {
 }
 
 template <int i>
-PyObject* infix_slot(PyObject* a, PyObject* b) { return binary(infix<i>(), a, b); }
+PyObject* infix_slot(PyObject* a, PyObject* b) {
+  return binary(infix<i>(), a, b);
+}
 template <int i>
-PyObject* infix_in_place_slot(PyObject* a, PyObject* b) { return binary_in_place(infix<i>(), a, b); }
+PyObject* infix_in_place_slot(PyObject* a, PyObject* b) {
+  return binary_in_place(infix<i>(), a, b);
+}
 template <int i>
-PyObject* prefix_slot(PyObject* a) { return unary(prefix<i>(), a); }
+PyObject* prefix_slot(PyObject* a) {
+  return unary(prefix<i>(), a);
+}
 
 PyObject* power_slot(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;

@@ -49,7 +49,10 @@ class NumpyMemory final : public eager::ForeignMemory {
 
 std::optional<DType> dtype_of(const py::dtype& t) {
   for (const DTypeInfo& known : kDTypes) {
-    const char kind = known.kind == DTypeKind::boolean ? 'b' : known.kind == DTypeKind::unsigned_integer ? 'u' : is_floating(known.dtype) ? 'f' : 'i';
+    const char kind = known.kind == DTypeKind::boolean            ? 'b'
+                      : known.kind == DTypeKind::unsigned_integer ? 'u'
+                      : is_floating(known.dtype)                  ? 'f'
+                                                                  : 'i';
     if (t.kind() == kind && t.itemsize() == known.bytes) return known.dtype;
   }
   return std::nullopt;
@@ -94,7 +97,8 @@ Tensor convert(const Tensor& x, std::optional<DType> dtype, std::optional<bool> 
   static const eager::Op astype("astype"), duplicate("copy");
   if (dtype && *dtype != x.dtype()) {
     if (copy == false)
-      fail(ErrorCode::value, "asarray(copy=False): " + std::string(name_of(x.dtype())) + " must be copied to become " + std::string(name_of(*dtype)));
+      fail(ErrorCode::value,
+           "asarray(copy=False): " + std::string(name_of(x.dtype())) + " must be copied to become " + std::string(name_of(*dtype)));
     return astype(x, *dtype);
   }
   return copy == true ? duplicate(x) : x;
@@ -133,8 +137,11 @@ Tensor asarray(PyObject* o, std::optional<DType> dtype, std::optional<bool> copy
   if (!own)
     fail(ErrorCode::type, "asarray: Kiln has no dtype " + py::str(array.dtype()).cast<std::string>() + "; it has " + supported_dtypes() +
                               ". Convert first, for example with a.astype('float32')");
-  return convert(share(shareable(std::move(array), dtype && *dtype != *own ? std::nullopt : literal ? std::nullopt : copy), *own), dtype,
-                 copy == true ? std::nullopt : copy);
+  return convert(share(shareable(std::move(array), dtype && *dtype != *own ? std::nullopt
+                                                   : literal               ? std::nullopt
+                                                                           : copy),
+                       *own),
+                 dtype, copy == true ? std::nullopt : copy);
 }
 
 py::capsule export_base(const Tensor& t) {
@@ -149,7 +156,8 @@ py::capsule export_base(const Tensor& t) {
 
 py::object to_numpy(const Tensor& t) {
   if (t.requires_grad())
-    fail(ErrorCode::runtime, "a tensor that requires grad cannot become a NumPy array, which would lose the gradient: use x.detach().numpy()");
+    fail(ErrorCode::runtime,
+         "a tensor that requires grad cannot become a NumPy array, which would lose the gradient: use x.detach().numpy()");
   std::byte* data = read(t, eager::FlushReason::numpy);
   std::vector<py::ssize_t> shape(t.shape().begin(), t.shape().end()), strides;
   for (int64_t s : t.strides()) strides.push_back(s * size_of(t.dtype()));

@@ -26,5 +26,4 @@ py::object to_numpy(const eager::Tensor&);
 // An object that keeps a storage alive and marked as exported while it lives: the base of arrays and capsules over it.
 py::capsule export_base(const eager::Tensor&);
 
-
 }  // namespace kiln::python

@@ -18,8 +18,7 @@ using eager::Tensor;
 namespace {
 
 struct OperatorObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   const Operator* op;
   const Signature* signature;
 };
@@ -158,7 +157,9 @@ PyObject* attribute(PyObject* self, void*) {
   return guarded([&] { return object_of(read(*object(self)->op)).release().ptr(); });
 }
 PyObject* documentation(PyObject* self, void*) {
-  return guarded([&] { return text(std::string(object(self)->op->name) + object(self)->signature->text() + "\n\n" + std::string(object(self)->op->doc)); });
+  return guarded([&] {
+    return text(std::string(object(self)->op->name) + object(self)->signature->text() + "\n\n" + std::string(object(self)->op->doc));
+  });
 }
 
 PyGetSetDef getters[] = {
@@ -167,7 +168,8 @@ PyGetSetDef getters[] = {
     {"__module__", attribute<[](const Operator&) { return std::string_view("kiln"); }>, nullptr, nullptr, nullptr},
     {"__doc__", documentation, nullptr, nullptr, nullptr},
     {"summary", attribute<[](const Operator& op) { return op.doc; }>, nullptr, "What it computes, without the signature.", nullptr},
-    {"reference", attribute<[](const Operator& op) { return op.reference; }>, nullptr, "The same in NumPy, over the parameters' names.", nullptr},
+    {"reference", attribute<[](const Operator& op) { return op.reference; }>, nullptr, "The same in NumPy, over the parameters' names.",
+     nullptr},
     {"onnx", attribute<[](const Operator& op) { return op.onnx; }>, nullptr, "ONNX's operator of the same meaning, or empty.", nullptr},
     {"family", attribute<[](const Operator& op) { return family(op); }>, nullptr,
      "How it is computed: pointwise, reduction, window, view, contraction or composition.", nullptr},
@@ -179,8 +181,8 @@ PyGetSetDef getters[] = {
     {"is_random", attribute<[](const Operator& op) { return op.random; }>, nullptr, "Does it draw from the generator?", nullptr},
     {"aliases", attribute<[](const Operator& op) { return records(op.aliases, [](std::string_view a) { return py::str(a); }); }>, nullptr,
      "Other names for it.", nullptr},
-    {"parameters", attribute<[](const Operator& op) { return records(op.parameters, parameter_record); }>, nullptr, "Its parameters, as dicts.",
-     nullptr},
+    {"parameters", attribute<[](const Operator& op) { return records(op.parameters, parameter_record); }>, nullptr,
+     "Its parameters, as dicts.", nullptr},
     {"samples", attribute<[](const Operator& op) { return records(op.samples, sample_record); }>, nullptr,
      "Calls for tests: (operands, attributes).", nullptr},
     {}};
@@ -229,7 +231,8 @@ void bind_operators(py::module_& m) {
                          {Py_tp_methods, methods},
                          {0, nullptr}};
   PyType_Spec spec{"kiln.Operator", sizeof(OperatorObject), 0,
-                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                   slots};
   py::object type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
   if (!type) throw py::error_already_set();
   operator_type = reinterpret_cast<PyTypeObject*>(type.ptr());

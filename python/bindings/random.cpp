@@ -14,7 +14,8 @@ void bind_random(py::module_& m) {
       },
       "(seed, index of the next call): all there is to the generator.");
   m.def(
-      "set_random_state", [](std::pair<int64_t, int64_t> state) { eager::set_generator_state({state.first, state.second}); }, py::arg("state"));
+      "set_random_state", [](std::pair<int64_t, int64_t> state) { eager::set_generator_state({state.first, state.second}); },
+      py::arg("state"));
 }
 
 }  // namespace kiln::python

@@ -72,9 +72,7 @@ const Getters kGetters{
     {"device", get_device, nullptr, "Where the elements are.", nullptr},
     {"_version", get_version, nullptr, "Counts the writes to the storage.", nullptr}};
 
-PyMemberDef members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
-    {}};
+PyMemberDef members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr}, {}};
 
 }  // namespace
 

@@ -12,8 +12,7 @@
 namespace kiln::python {
 
 struct TensorObject {
-  PyObject_HEAD
-  eager::Tensor tensor;
+  PyObject_HEAD eager::Tensor tensor;
   PyObject* weak_references;
 };
 
@@ -52,7 +51,6 @@ void add_dlpack_methods(Methods&);
 void add_autograd_methods(Methods&);
 void add_autograd_getters(Getters&);
 void add_operator_methods(PyTypeObject*);
-
 
 }  // namespace kiln::python
 

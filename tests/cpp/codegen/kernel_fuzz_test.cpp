@@ -107,7 +107,8 @@ std::string hex(const std::byte* at, size_t bytes) {
 }
 
 // Empty if equal, else the first element that differs.
-std::string difference(const KernelCase& c, const std::vector<std::vector<std::byte>>& want, const std::vector<std::vector<std::byte>>& have) {
+std::string difference(const KernelCase& c, const std::vector<std::vector<std::byte>>& want,
+                       const std::vector<std::vector<std::byte>>& have) {
   for (size_t i = 0; i < want.size(); ++i) {
     const auto [w, h] = std::mismatch(want[i].begin(), want[i].end(), have[i].begin());
     if (w == want[i].end()) continue;
@@ -116,7 +117,8 @@ std::string difference(const KernelCase& c, const std::vector<std::vector<std::b
     for (size_t b = 0; b < c.buffers.size(); ++b)
       if (c.buffers[b].arena == i) size = static_cast<size_t>(size_of(c.kernel.buffers[b].dtype));
     const size_t at = byte / size * size;
-    return "arena " + std::to_string(i) + ", byte " + std::to_string(at) + ": interpreter " + hex(&want[i][at], size) + ", here " + hex(&have[i][at], size);
+    return "arena " + std::to_string(i) + ", byte " + std::to_string(at) + ": interpreter " + hex(&want[i][at], size) + ", here " +
+           hex(&have[i][at], size);
   }
   return {};
 }
@@ -137,9 +139,7 @@ KernelCase shrink(const Runner& runner, KernelCase c) {
       if (disagreement(runner, smaller).empty()) return false;
       c = smaller;
       return true;
-    } catch (const Error&) {
-      return false;
-    }
+    } catch (const Error&) { return false; }
   };
   for (bool smaller = true; smaller;) {
     smaller = false;
@@ -172,8 +172,8 @@ KernelCase shrink(const Runner& runner, KernelCase c) {
 
 void report(const Runner& runner, const KernelCase& c, const std::string& what) {
   const KernelCase small = shrink(runner, c);
-  std::string text = runner.name + " differs: " + what + "\n" + c.describe() + "\nshrunk:\n" + small.describe() + disagreement(runner, small) +
-                     "\nagain: KILN_FUZZ_SEED=" + std::to_string(c.seed) + " KILN_FUZZ_COUNT=1\n";
+  std::string text = runner.name + " differs: " + what + "\n" + c.describe() + "\nshrunk:\n" + small.describe() +
+                     disagreement(runner, small) + "\nagain: KILN_FUZZ_SEED=" + std::to_string(c.seed) + " KILN_FUZZ_COUNT=1\n";
   if (environment_integer("KILN_FUZZ_ASM", 0, 1).value_or(0) != 0) text += runner.backend->text(small.kernel, runner.isa, "asm");
   ADD_FAILURE() << text;
 }
@@ -210,7 +210,8 @@ TEST(KernelFuzz, BackEndsAgreeWithTheInterpreter) {
   for (const auto& [name, n] : covered) std::cout << name << " ran " << n << " of " << count() << "\n";
   for (const Runner& runner : all) EXPECT_EQ(covered[runner.name], count()) << runner.name << " does not cover every kernel";
   if (count() < kDefaultCount) return;
-  for (const char* group : {"primitive", "dtype", "stored dtype", "reduced dtype", "reduction", "combine", "leaf", "load stride", "store stride", "aliasing"})
+  for (const char* group :
+       {"primitive", "dtype", "stored dtype", "reduced dtype", "reduction", "combine", "leaf", "load stride", "store stride", "aliasing"})
     EXPECT_EQ(coverage.rare(group), std::vector<std::string>{}) << "of group " << group << " in fewer than one case in a hundred";
 }
 
@@ -283,12 +284,14 @@ TEST(KernelFuzz, FindsPlantedFaults) {
   constexpr Fault kFaults[] = {
       {"max computes min", [](Kernel& k) { swap_prim(k, Prim::max, Prim::min); }},
       {"floor computes trunc", [](Kernel& k) { swap_prim(k, Prim::floor, Prim::trunc); }},
-      {"le computes lt", [](Kernel& k) {
+      {"le computes lt",
+       [](Kernel& k) {
          for (Node& n : k.nodes)
            if (n.kind == NodeKind::primitive && n.prim == Prim::le) n.prim = Prim::lt;
        }},
       {"logical shift keeps the sign", [](Kernel& k) { swap_prim(k, Prim::shr_logical, Prim::shr); }},
-      {"a constant is off by its lowest bit", [](Kernel& k) {
+      {"a constant is off by its lowest bit",
+       [](Kernel& k) {
          for (Node& n : k.nodes)
            if (n.kind == NodeKind::constant) n.bits ^= 1;
        }},

@@ -39,13 +39,37 @@ uint64_t random_bits(DType t, Random& random) {
   const uint64_t raw = random();
   if (t == DType::Bool) return raw & 1;
   if (is_floating(t)) {
-    constexpr double kCorners[] = {0.0, -0.0, 1, -1, 0.5, 1.5, 2.5, -2.5, 255, 255.5, 256, 2147483647, 2147483648.0, -2147483648.0, -2147483649.0,
-                                   9223372036854775807.0, -9223372036854775808.0, 1e-40, -1e-40, 4.9e-324, 1e38, -1e38, 1e308, INFINITY, -INFINITY};
+    constexpr double kCorners[] = {0.0,
+                                   -0.0,
+                                   1,
+                                   -1,
+                                   0.5,
+                                   1.5,
+                                   2.5,
+                                   -2.5,
+                                   255,
+                                   255.5,
+                                   256,
+                                   2147483647,
+                                   2147483648.0,
+                                   -2147483648.0,
+                                   -2147483649.0,
+                                   9223372036854775807.0,
+                                   -9223372036854775808.0,
+                                   1e-40,
+                                   -1e-40,
+                                   4.9e-324,
+                                   1e38,
+                                   -1e38,
+                                   1e308,
+                                   INFINITY,
+                                   -INFINITY};
     switch (below(random, 8)) {
       case 0: return float_bits(t, pick(random, kCorners));
       case 1: {  // NaNs of either sign with payloads
         const uint64_t payload = (raw >> 8) | 1;
-        return t == DType::F32 ? ((raw & 0x80000000) | 0x7f800000 | (payload & 0x7fffff)) : ((raw & (uint64_t{1} << 63)) | 0x7ff0000000000000 | (payload & 0xfffffffffffff));
+        return t == DType::F32 ? ((raw & 0x80000000) | 0x7f800000 | (payload & 0x7fffff))
+                               : ((raw & (uint64_t{1} << 63)) | 0x7ff0000000000000 | (payload & 0xfffffffffffff));
       }
       case 2: return t == DType::F32 ? raw & 0xffffffff : raw;
       case 3: return float_bits(t, static_cast<double>(below(random, 21) - 10));
@@ -56,9 +80,9 @@ uint64_t random_bits(DType t, Random& random) {
   const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
   switch (below(random, 5)) {
     case 0: return raw & mask;
-    case 1: return (uint64_t{1} << below(random, width)) & mask;                    // powers of two, INT_MIN
-    case 2: return (~uint64_t{0} >> below(random, 64)) & mask;                      // -1, INT_MAX
-    case 3: return static_cast<uint64_t>(below(random, 80) - 8) & mask;             // shift counts, just over-wide ones too
+    case 1: return (uint64_t{1} << below(random, width)) & mask;         // powers of two, INT_MIN
+    case 2: return (~uint64_t{0} >> below(random, 64)) & mask;           // -1, INT_MAX
+    case 3: return static_cast<uint64_t>(below(random, 80) - 8) & mask;  // shift counts, just over-wide ones too
     default: return static_cast<uint64_t>(below(random, 7) - 3) & mask;
   }
 }
@@ -67,9 +91,7 @@ bool is_valid(const Kernel& kernel) {
   try {
     verify(kernel);
     return true;
-  } catch (const Error&) {
-    return false;
-  }
+  } catch (const Error&) { return false; }
 }
 
 // -- Kernels ----------------------------------------------------------------------------------------------------------------------------
@@ -174,7 +196,8 @@ class Generator {
     const PrimInfo& prim = pick(random_, kPrims);
     Node n{.kind = NodeKind::primitive, .prim = prim.prim};
     if (prim.prim == Prim::bitcast) {
-      constexpr DType kPairs[][2] = {{DType::F32, DType::I32}, {DType::I32, DType::F32}, {DType::F64, DType::I64}, {DType::I64, DType::F64}};
+      constexpr DType kPairs[][2] = {
+          {DType::F32, DType::I32}, {DType::I32, DType::F32}, {DType::F64, DType::I64}, {DType::I64, DType::F64}};
       const auto& pair = kPairs[below(random_, 4)];
       n.operands[0] = operand(pair[0]);
       n.dtype = pair[1];
@@ -195,7 +218,10 @@ class Generator {
   void lesser_or_greater() {
     const DType t = dtype_for(kFloats);
     NodeId a = operand(t), b = operand(t);
-    const NodeId condition = push({.kind = NodeKind::primitive, .prim = chance(random_, 50) ? Prim::lt : Prim::gt, .dtype = DType::Bool, .operands = {a, b, kNoNode}});
+    const NodeId condition = push({.kind = NodeKind::primitive,
+                                   .prim = chance(random_, 50) ? Prim::lt : Prim::gt,
+                                   .dtype = DType::Bool,
+                                   .operands = {a, b, kNoNode}});
     if (chance(random_, 50)) std::swap(a, b);
     push({.kind = NodeKind::primitive, .prim = Prim::select, .dtype = t, .operands = {condition, a, b}});
   }
@@ -347,7 +373,8 @@ void lay_out(KernelCase& c, Random& random) {
     std::vector<std::byte> memory(static_cast<size_t>(high - low));
     for (int64_t i = 0; i + size <= high - low; i += size) {
       uint64_t bits = random_bits(buffer.dtype, random);
-      if (buffer.dtype == DType::Bool && bits != 0 && chance(random, 10)) bits = 1 + static_cast<uint64_t>(below(random, 255));  // any byte but 0
+      if (buffer.dtype == DType::Bool && bits != 0 && chance(random, 10))
+        bits = 1 + static_cast<uint64_t>(below(random, 255));  // any byte but 0
       std::memcpy(memory.data() + i, &bits, static_cast<size_t>(size));
     }
     c.arenas.push_back(std::move(memory));

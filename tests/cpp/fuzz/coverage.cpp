@@ -11,7 +11,8 @@ namespace {
 using eager::Tensor;
 
 constexpr std::array kLayouts{"whole", "offset", "permuted", "backwards", "broadcast", "with gaps", "empty", "0-d", "over 4096 rows"};
-constexpr std::array kAliasing{"in place", "through a view", "its own source", "overlapping source", "swap", "one tensor twice", "two views of one storage"};
+constexpr std::array kAliasing{"in place", "through a view",   "its own source",          "overlapping source",
+                               "swap",     "one tensor twice", "two views of one storage"};
 constexpr std::array kEvents{"drop", "read", "backward", "gradient", "raises", "under no_grad"};
 
 void add_layout(const Tensor& t, Features& f) {

@@ -13,8 +13,8 @@ namespace kiln::fuzz {
 class Machine;
 using Features = std::set<std::pair<std::string, std::string>>;  // group and name
 
-Features features_before(const Step&, const Machine&);             // of operands and targets, before the step changes them
-void add_features_after(const Step&, const Machine&, Features&);   // of what it gave
+Features features_before(const Step&, const Machine&);            // of operands and targets, before the step changes them
+void add_features_after(const Step&, const Machine&, Features&);  // of what it gave
 
 // Counts in how many programs each feature occurred.
 class Coverage {

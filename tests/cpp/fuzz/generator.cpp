@@ -308,9 +308,9 @@ class Generator {
         if (!p.is_operand()) s.attrs.push_back(p.default_value);
     Extents extents;
     const bool replace = random_.chance(0.7) && std::ranges::none_of(sample.operands, [](const auto& o) {
-      const auto* t = std::get_if<SampleTensor>(&o);
-      return t && !t->values.empty();
-    });
+                           const auto* t = std::get_if<SampleTensor>(&o);
+                           return t && !t->values.empty();
+                         });
     // One operand from the pool decides the extents of the others.
     std::map<size_t, TensorId> bound;
     for (size_t i = 0; replace && i < sample.operands.size() && bound.empty(); ++i) {
@@ -510,7 +510,8 @@ class Generator {
       if (!gradient || !random_.chance(0.5)) continue;
       const auto step = call("multiply", {*gradient, Scalar(0.1)});
       if (step)
-        emit({.kind = Step::Kind::in_place, .op = eager::find_operator("subtract"), .operands = {id, *step}, .target = id, .no_grad = true});
+        emit(
+            {.kind = Step::Kind::in_place, .op = eager::find_operator("subtract"), .operands = {id, *step}, .target = id, .no_grad = true});
     }
   }
 

@@ -212,7 +212,8 @@ std::string describe(const Program& p) {
       for (TensorId id : s.outputs) {
         const Tensor& t = machine.at(id);
         text += "  # " + eager::to_string(eager::TensorType{t.dtype(), t.shape()});
-        if (!t.is_contiguous() || t.offset() != 0) text += " offset " + std::to_string(t.offset()) + " strides " + eager::to_string(t.strides());
+        if (!t.is_contiguous() || t.offset() != 0)
+          text += " offset " + std::to_string(t.offset()) + " strides " + eager::to_string(t.strides());
       }
     text += "\n";
   }

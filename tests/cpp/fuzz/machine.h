@@ -29,10 +29,10 @@ using Outcome = std::vector<Observation>;
 // The pool of tensors while a program runs.
 class Machine {
  public:
-  Machine();                  // sets the random generator to a fixed state
+  Machine();  // sets the random generator to a fixed state
   void add(const Leaf&);
-  bool apply(const Step&);    // false where it raised: then no output is there, and error() says why
-  Outcome finish();           // reads what is still there
+  bool apply(const Step&);  // false where it raised: then no output is there, and error() says why
+  Outcome finish();         // reads what is still there
 
   bool has(TensorId id) const { return static_cast<size_t>(id) < pool_.size() && pool_[static_cast<size_t>(id)]; }
   const eager::Tensor& at(TensorId id) const { return pool_[static_cast<size_t>(id)]; }

@@ -90,9 +90,8 @@ Program without(const Program& p, size_t step) {
 
 Program without_unused_leaves(const Program& p) {
   Program result = p;
-  std::erase_if(result.leaves, [&](const Leaf& leaf) {
-    return std::ranges::none_of(p.steps, [&](const Step& s) { return names(s, leaf.id); });
-  });
+  std::erase_if(result.leaves,
+                [&](const Leaf& leaf) { return std::ranges::none_of(p.steps, [&](const Step& s) { return names(s, leaf.id); }); });
   return result;
 }
 

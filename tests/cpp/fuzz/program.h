@@ -52,7 +52,7 @@ struct Program {
   uint64_t seed = 0;
   std::vector<Leaf> leaves;
   std::vector<Step> steps;
-  TensorId tensors = 0;  // ids in use are below
+  TensorId tensors = 0;                                    // ids in use are below
   std::set<std::pair<std::string, std::string>> features;  // what occurs in it, by group: see coverage.h
 };
 

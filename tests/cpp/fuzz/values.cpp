@@ -9,10 +9,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr std::array kSpecialReals{-0.0, 0.0,     1.0,    -1.0,  0.5,   -2.5, 3.0,       1e-45,     -4.9e-324, 1.2e-38,
+constexpr std::array kSpecialReals{-0.0,   0.0,      1.0,  -1.0,   0.5,   -2.5, 3.0,       1e-45,      -4.9e-324, 1.2e-38,
                                    3.4e38, -1.7e308, 88.7, -104.0, 709.8, 1e9,  kInfinity, -kInfinity, kNaN,      2147483648.0};
-constexpr std::array<int64_t, 14> kSpecialIntegers{0,   1,   -1,         2,           3,         7,  31, 32, 63, 127,
-                                                   255, 256, 2147483647, -2147483648};
+constexpr std::array<int64_t, 14> kSpecialIntegers{0, 1, -1, 2, 3, 7, 31, 32, 63, 127, 255, 256, 2147483647, -2147483648};
 
 }  // namespace
 
