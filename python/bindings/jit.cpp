@@ -201,12 +201,12 @@ void bind_jit(py::module_& m) {
   m.def("clear_captured", [](const py::object& captured) { object(captured.ptr())->record->clear(); });
   m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");
   m.def("is_tracing", [] { return eager::current_recorder() != nullptr; }, "Are operators of this thread being deferred?");
-  m.def(
-      "flush",
-      [] {
-        if (auto* r = eager::current_recorder()) r->flush(eager::FlushReason::foreign_write);
-      },
-      "Runs this thread's deferred operators.");
+  const auto flush = [](eager::FlushReason reason) {
+    if (eager::Recorder* r = eager::current_recorder()) r->flush(reason);
+  };
+  m.def("flush", [flush] { flush(eager::FlushReason::foreign_write); }, "Runs this thread's deferred operators.");
+  // A child process gets values, not promises of them.
+  py::module_::import("os").attr("register_at_fork")(py::arg("before") = py::cpp_function([flush] { flush(eager::FlushReason::fork); }));
   // Runs f undeferred inside a captured call.
   m.def("call_undeferred", [](const py::function& f, const py::args& args, const py::kwargs& kwargs) {
     struct Restore {

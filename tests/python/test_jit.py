@@ -501,3 +501,19 @@ def test_ever_new_shapes_are_right_and_told_in_bounds():
         assert f(kn.ones((n,))).item() == 2 * n
     explanation = f.explain()
     assert len(explanation.traces) <= 128 and explanation.untold_runs > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_fork_inside_a_captured_call():
+    @kn.jit
+    def f(x):
+        y = kn.exp(x) * 2
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pid = os.fork()
+        if pid == 0:
+            os._exit(0 if y.tolist() == [2.0, 2.0] else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+        return y + 1
+
+    assert f(kn.zeros((2,))).tolist() == [3.0, 3.0]
