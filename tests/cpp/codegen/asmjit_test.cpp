@@ -1,5 +1,7 @@
 // The AsmJit back end's own parts: what the fuzzer, which sees results alone, cannot tell apart.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <numeric>
 
@@ -111,6 +113,49 @@ TEST(AsmjitCode, ManyKernelsComeAndGo) {
     alive[i]->function(&args, 0, 1);
     EXPECT_EQ(out, want);
   }
+}
+
+// Parent and child each compile over what the other may still be running.
+TEST(AsmjitCode, ForkedProcessesHaveCodeOfTheirOwn) {
+  const auto scale = [](int factor) {
+    Kernel k;
+    Builder b(k);
+    const Value x = b.load(add_array(b));
+    b.store(add_array(b), x * static_cast<double>(factor));
+    return asmjit_backend().compile(k, isa());
+  };
+  const auto right = [](const Code& code, int factor) {
+    float in = 3, out = 0;
+    void* pointers[] = {&in, &out};
+    const int64_t strides[] = {4, 4}, extents[] = {1};
+    const Args args{pointers, strides, extents, nullptr, 0, nullptr, nullptr, code.self};
+    code.function(&args, 0, 1);
+    return out == 3.f * static_cast<float>(factor);
+  };
+  std::vector<std::shared_ptr<Code>> before;
+  for (int i = 0; i < 50; ++i) before.push_back(scale(i));
+  const auto go_on = [&](int base) {
+    bool all = true;
+    for (int i = 0; i < 50; i += 2) before[static_cast<size_t>(i)] = scale(base + i);  // frees the old code, and writes new
+    for (int i = 0; i < 50; ++i) all = right(*before[static_cast<size_t>(i)], i % 2 == 0 ? base + i : i) && all;
+    return all;
+  };
+  int wait_for_parent[2];
+  ASSERT_EQ(pipe(wait_for_parent), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    char byte;
+    const bool told = read(wait_for_parent[0], &byte, 1) == 1;  // the parent has overwritten what it could
+    _exit(told && go_on(1000) ? 0 : 1);
+  }
+  EXPECT_TRUE(go_on(2000));
+  ASSERT_EQ(write(wait_for_parent[1], "", 1), 1);
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(right(*before[1], 1));
+  close(wait_for_parent[0]);
+  close(wait_for_parent[1]);
 }
 
 // Streaming stores need aligned rows; others go the ordinary way, with the same values.
