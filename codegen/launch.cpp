@@ -48,8 +48,9 @@ void launch(CompiledKernel& kernel, std::span<Args> launches) {
   auto run = [&](int64_t begin, int64_t end) {
     for (const Args& args : launches) {
       const int64_t own_blocks = launches.size() == 1 ? blocks : block_count(kernel.kernel, args.extents);
-      if (begin < own_blocks && end > 0)
-        if (const uint32_t reported = code.function(&args, std::max<int64_t>(begin, 0), std::min(end, own_blocks))) error = reported;
+      const int64_t first = std::max<int64_t>(begin, 0), last = std::min(end, own_blocks);
+      if (first < last)
+        if (const uint32_t reported = code.function(&args, first, last)) error = reported;
       begin -= own_blocks;
       end -= own_blocks;
       if (end <= 0) break;

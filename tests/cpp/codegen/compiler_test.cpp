@@ -10,6 +10,7 @@
 #include <numeric>
 #include <thread>
 
+#include "codegen/backend_setting.h"
 #include "codegen/builder.h"
 #include "codegen/error.h"
 #include "codegen/math.h"
@@ -45,6 +46,50 @@ TEST_F(Compiler, OneInstanceForEqualKernels) {
   EXPECT_EQ(first, again);
   EXPECT_NE(first, other);
   EXPECT_EQ(first->hash, hash(affine(2)));
+}
+
+TEST_F(Compiler, LaunchesTogetherMayBeEmpty) {
+  for (const BackendKind kind : {BackendKind::interpreter, BackendKind::asmjit}) {
+    force_backend(kind);
+    const auto kernel = get(affine(2));
+    float x[] = {1, 2, 3}, y[] = {0, 0, 0};
+    void* first[] = {x, y};
+    void* nothing[] = {nullptr, nullptr};
+    void* last[] = {x + 2, y + 2};
+    const int64_t strides[] = {4, 4}, two[] = {2}, none[] = {0}, one[] = {1};
+    std::array launches{Args{.pointers = first, .strides = strides, .extents = two},
+                        Args{.pointers = nothing, .strides = strides, .extents = none},
+                        Args{.pointers = last, .strides = strides, .extents = one}};
+    launch(*kernel, launches);
+    EXPECT_EQ((std::array{y[0], y[1], y[2]}), (std::array{3.0f, 5.0f, 7.0f}));
+  }
+}
+
+// A back end that compiles for the narrowest vectors there are, whatever is asked.
+class Narrow final : public Backend {
+ public:
+  BackendKind kind() const override { return BackendKind::asmjit; }
+  std::shared_ptr<Code> compile(const Kernel& k, Isa) override {
+    ++compiled;
+    return asmjit_backend().compile(k, Isa::avx2);
+  }
+  int compiled = 0;
+};
+
+TEST_F(Compiler, ABackEndOfTheCallersOwnHasItsOwnInstances) {
+  static Narrow narrow;
+  force_backend(BackendKind::asmjit);
+  const auto built_in = get(affine(4));
+  const uint32_t setting = backend_setting();
+  {
+    const BackendInstead instead(narrow);
+    EXPECT_NE(setting, backend_setting());
+    EXPECT_NE(built_in, get(affine(4)));
+    EXPECT_EQ(get(affine(4)), get(affine(4)));
+    EXPECT_EQ(1, narrow.compiled);
+  }
+  EXPECT_EQ(setting, backend_setting());
+  EXPECT_EQ(built_in, get(affine(4)));
 }
 
 TEST_F(Compiler, EachSettingHasItsOwnInstance) {
