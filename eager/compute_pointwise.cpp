@@ -260,7 +260,8 @@ void compute_pointwise(const Operator& op, const Arguments& a, std::span<const T
   const Tensor* first = nullptr;
   if (!can_be_flat(op, a, types)) return;
   const uint64_t flat = flat_key(op, a.operands, &first);
-  if (flat != 0 && first->shape() == types[0].shape && same_layout(*first, outputs[0])) keep_flat(flat, plan);
+  if (flat == 0 || first->shape() != types[0].shape || !same_layout(*first, outputs[0])) return;
+  if (infer(op, a)[0].dtype == types[0].dtype) keep_flat(flat, plan);  // not one that casts to what a write in place wants
 }
 
 const Operator& assignment() {

@@ -119,9 +119,18 @@ std::vector<TensorType> infer(const Operator& op, const Arguments& a) {
     for (const Operand& o : a.operands) operands.push_back(type_of(o));
     std::vector<DType> dtypes(operands.size());
     const DType common = promote_operands(op, operands, dtypes.data());
-    if (op.result == ResultType::given) types = op.type(a);
-    else if (op.reduction) types = infer_reduction(op, a, common);
-    else types.assign(static_cast<size_t>(op.outputs), {result_dtype(op, a.attrs, common), broadcast_operands(op, a)});
+    if (op.result == ResultType::given) {
+      types = op.type(a);
+      for (size_t i = 0; op.body && i < operands.size(); ++i)  // a body reads operands by broadcasting, whoever says the result's shape
+        if (a.operands[i].is_tensor() && !broadcastable_to(a.operands[i].tensor.shape(), types[0].shape))
+          complain(op, ErrorCode::value,
+                   name_of_operand(op, static_cast<int>(i)) + " of shape " + to_string(a.operands[i].tensor.shape()) +
+                       " does not broadcast to the result's shape " + to_string(types[0].shape));
+    } else if (op.reduction) {
+      types = infer_reduction(op, a, common);
+    } else {
+      types.assign(static_cast<size_t>(op.outputs), {result_dtype(op, a.attrs, common), broadcast_operands(op, a)});
+    }
   } else {
     types = op.type(a);
   }

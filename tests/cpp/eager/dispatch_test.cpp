@@ -83,6 +83,13 @@ TEST(Call, SaysWhatDoesNotFit) {
   expect_error(ErrorCode::type, "add: too many arguments", [] { add(counting({2}), 1, 2); });
 }
 
+TEST(Call, OperandsFitAResultWhoseShapeARuleSays) {
+  const Op sequence{"sequence"}, join{"join"};
+  expect_error(ErrorCode::value, "does not broadcast to the result's shape (6,)", [&] { sequence(6, counting({3, 6, 3}), 1, DType::F32); });
+  expect_error(ErrorCode::index, "axis", [&] { join(counting({3}), counting({3}), 3); });
+  expect_error(ErrorCode::index, "from the front", [&] { join(counting({3}), counting({3}), -1); });
+}
+
 TEST(Call, RandomOperatorsTakeOneCallIndexEach) {
   manual_seed(3);
   const Tensor first = random_uniform(Dims{5}), second = random_uniform(Dims{5});
@@ -121,6 +128,15 @@ TEST(InPlace, OverlappingOperandsAreReadBeforeTheyAreWritten) {
   const Tensor v = counting({4});
   write(slice(v, Dims{1}, Dims{4}), slice(v, Dims{0}, Dims{3}));
   EXPECT_EQ(values(v), (Numbers{0, 0, 1, 2}));
+}
+
+TEST(InPlace, CastsOfOneCallAreNotTheNext) {
+  const Tensor narrow = counting({7}), wide = counting({7}, DType::F64);
+  for (int i = 0; i < 3; ++i) {
+    const Operand operands[] = {narrow, wide};
+    call_in_place(multiply.definition(), operands, {}, narrow);  // the product, in float64, is stored as float32
+    EXPECT_EQ(dtype_of(multiply(narrow, wide)), DType::F64);
+  }
 }
 
 TEST(InPlace, RefusesWithoutChangingAnything) {
