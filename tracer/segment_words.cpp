@@ -139,9 +139,10 @@ class Builder {
     return v;
   }
 
-  // The source as a value of exactly this type: a `copy` operation does broadcasting and casting.
+  // The source as a value of exactly this type, and none that is a window of another: views are taken of it. A `copy_to` operation does
+  // broadcasting and casting.
   ValueId fitted(Operand source, const Type& target) {
-    if (source.is_value() && graph_.type(source.id) == target) return source.id;
+    if (source.is_value() && graph_.type(source.id) == target && graph_.producer(source.id).kind != NodeKind::view) return source.id;
     Node n;
     n.op = eager::find_operator("copy_to");
     check(n.op != nullptr, "operator copy_to is not registered");

@@ -58,7 +58,7 @@ class Fuser {
       case NodeKind::operation:
         c.layout = g_.values[n.first_output].layout;
         if (n.op->contraction) {
-          c.kind = StepKind::contraction;
+          c.kind = is_empty_contraction(g_, n) ? StepKind::opaque : StepKind::contraction;
         } else if (is_pointwise(n)) {
           c.space = shape_of(g_, n.first_output);
         } else if (is_affine(n)) {
@@ -238,6 +238,13 @@ class Fuser {
 ValueId base_of(const Graph& g, ValueId v) {
   while (g.producer(v).kind == NodeKind::view) v = g.producer(v).operands[0].id;
   return v;
+}
+
+bool is_empty_contraction(const Graph& g, const Node& n) {
+  bool empty = false;
+  for (const Operand& o : n.operands) empty |= o.is_value() && eager::product(shape_of(g, o.id)) == 0;
+  for (uint32_t k = 0; k < n.outputs; ++k) empty |= eager::product(shape_of(g, n.first_output + k)) == 0;
+  return empty;
 }
 
 Partition fuse(const Graph& g) { return Fuser(g).run(); }

@@ -30,6 +30,9 @@ struct Partition {
   std::vector<Cluster> clusters;
   std::vector<uint32_t> cluster_of;
 };
+// Is there nothing to multiply? Then there is no plan, and the node runs as eager mode runs it.
+bool is_empty_contraction(const tracer::Graph&, const tracer::Node&);
+
 Partition fuse(const tracer::Graph&);
 
 // The value in whose memory v lives: v itself, or what a chain of views looks at.

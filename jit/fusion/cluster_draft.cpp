@@ -57,6 +57,7 @@ class Drafter final : public eager::AffineContext {
     for (NodeIndex i : c_.nodes) store_outputs(g_.nodes[i]);
     if (c_.reduced_count && !draft_->reduced_collapses()) return std::nullopt;
     result_.kernels.push_back(std::move(*draft_).finish());
+    if (!stores_vary_with_values(result_.kernels[0].kernel)) return std::nullopt;
     collect();
     return std::move(result_);
   }
@@ -122,6 +123,22 @@ class Drafter final : public eager::AffineContext {
     return m;
   }
 
+  // Two maps to the same element: an axis of one element has but one index, however it is written.
+  static bool same_place(const IndexMap& a, const IndexMap& b, const Dims& shape) {
+    if (a.rank != b.rank || a.iteration != b.iteration) return false;
+    for (int d = 0; d < a.rank; ++d)
+      if (shape[d] != 1 && (a.base[d] != b.base[d] || a.coefficient[d] != b.coefficient[d])) return false;
+    return true;
+  }
+
+  // A row's result that is broadcast over the row, or a value that is the same all along it, has no store of its own in the row's kernel.
+  static bool stores_vary_with_values(const codegen::Kernel& k) {
+    if (k.reduction == codegen::Reduction::none) return true;
+    const codegen::Schedule s = schedule(k);
+    return std::ranges::all_of(
+        k.stores, [&](const codegen::Store& st) { return s.varying[st.value] == (k.buffers[st.buffer].reduced != codegen::Stride::zero); });
+  }
+
   bool computes(ValueId v) const {
     const NodeIndex n = g_.values[v].node;
     return g_.nodes[n].kind == NodeKind::operation && std::ranges::binary_search(c_.nodes, n);
@@ -129,7 +146,7 @@ class Drafter final : public eager::AffineContext {
 
   Value eval(ValueId v, const IndexMap& at) {
     for (const Known& k : known_)
-      if (k.value == v && k.at == at && !mask_) return k.expression;
+      if (k.value == v && !mask_ && same_place(k.at, at, constant_shape(g_.type(v)))) return k.expression;
     if (!computes(v)) return load_from(v, at);
     const Node& n = g_.producer(v);
     if (n.op->reduction) {

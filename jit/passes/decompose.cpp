@@ -21,19 +21,26 @@ ValueId reshaped(Graph& g, ValueId v, const std::vector<Dim>& shape) {
   return g.add_view(v, {0, shape, tracer::row_major_strides(shape)});
 }
 
-// Contractions read their operands row-major and whole: any other window is copied first, as eager mode does.
+bool row_major(const Window& w) {
+  const std::vector<int64_t> plain = tracer::row_major_strides(w.shape);
+  for (size_t d = 0; d < w.shape.size(); ++d)
+    if (w.shape[d] != Dim(1) && w.strides[d] != plain[d]) return false;
+  return true;
+}
+
+// Contractions read their operands row-major, whole and in the plan's dtype: anything else is copied first, as eager mode does.
 void copy_awkward_operands(Graph& g, size_t node) {
+  std::vector<eager::OperandType> types;
+  for (const Operand& o : g.nodes[node].operands) types.push_back(operand_type(g, o));
+  const DType dtype = g.nodes[node].op->contraction(types, g.nodes[node].attrs).dtype;
   for (size_t i = 0; i < g.nodes[node].operands.size(); ++i) {
     const Operand o = g.nodes[node].operands[i];
-    if (!o.is_value() || g.producer(o.id).kind != NodeKind::view) continue;
-    const Window& w = g.producer(o.id).window;
-    const std::vector<int64_t> plain = tracer::row_major_strides(w.shape);
-    bool awkward = false;
-    for (size_t d = 0; d < w.shape.size(); ++d) awkward |= w.shape[d] != Dim(1) && w.strides[d] != plain[d];
-    if (!awkward) continue;
+    if (!o.is_value()) continue;
+    const bool awkward = g.producer(o.id).kind == NodeKind::view && !row_major(g.producer(o.id).window);
+    if (!awkward && g.type(o.id).dtype == dtype) continue;
     Node copy;
     copy.op = eager::find_operator("copy_to");
-    const Type type = g.type(o.id);
+    const Type type{dtype, g.type(o.id).shape};
     copy.operands = {o};
     copy.attrs = {eager::Attr(type.dtype), eager::Attr(constant_shape(type))};
     g.nodes[node].operands[i] = Operand::value(g.add(std::move(copy), {type}));
@@ -65,6 +72,15 @@ ValueId split_reduction(Graph& g, const Node& n) {
   return reshaped(g, v, result.shape);
 }
 
+// A view of what split_reduction() only gave another shape is a view of the same elements in memory.
+void look_through_shapes(Graph& g) {
+  for (Node& n : g.nodes) {
+    if (n.kind != NodeKind::view) continue;
+    const Node& base = g.producer(n.operands[0].id);
+    if (base.kind == NodeKind::view) n.operands[0] = base.operands[0];
+  }
+}
+
 }  // namespace
 
 void decompose(Graph& g) {
@@ -80,6 +96,7 @@ void decompose(Graph& g) {
     }
   }
   g.rewrite(forward);
+  look_through_shapes(g);
 }
 
 }  // namespace kiln::jit

@@ -3,6 +3,7 @@
 // the next and both vanish. Only inverse reorders are cancelled: every contraction sees the very bits it sees eagerly.
 #include <map>
 
+#include "jit/fusion/cluster.h"
 #include "jit/passes/pass.h"
 
 namespace kiln::jit {
@@ -26,7 +27,7 @@ class LayoutPass {
         if (o.is_value()) o.id = plain(o.id);
       if (g_.nodes[i].kind != NodeKind::operation) continue;
       if (g_.nodes[i].op->contraction) {
-        contraction(i);
+        if (!is_empty_contraction(g_, g_.nodes[i])) contraction(i);
       } else if (g_.nodes[i].op->body || g_.nodes[i].op->affine) {
         follow(i);
       }

@@ -18,7 +18,7 @@ using eager::Tensors;
 
 const Op add{"add"}, mul{"multiply"}, relu{"relu"}, sum{"sum"}, exp_{"exp"}, sub{"subtract"}, div_{"divide"}, max_{"max"}, matmul{"matmul"},
     conv2d{"conv2d"}, max_pool2d{"max_pool2d"}, linear{"linear"}, cross_entropy{"cross_entropy"}, reshape{"reshape"},
-    log_softmax{"log_softmax"};
+    log_softmax{"log_softmax"}, flip{"flip"}, slice{"slice"}, copy_{"copy"}, astype{"astype"};
 
 Tensor filled(const Dims& shape, float start, float step) {
   Tensor t = Tensor::empty(shape, DType::F32);
@@ -104,6 +104,55 @@ TEST(Segment, SwapThroughWrites) {
     return Tensors{a, b};
   };
   expect_same(f);
+}
+
+TEST(Segment, WholeWritesOfATensorsOwnViews) {
+  expect_same([] {  // more elements than a vector holds: each is read before any is written over
+    Tensor x = filled({70, 3}, 0, 1);
+    eager::write(x, flip(x));
+    const Tensor top = slice(x, Dims{0}, Dims{69}), bottom = slice(x, Dims{1}, Dims{70});
+    eager::write(bottom, add(top, bottom));
+    return Tensors{x};
+  });
+}
+
+TEST(Segment, ARowsResultWrittenAllAlongTheRow) {
+  expect_same([] {
+    Tensor x = filled({9, 40}, 0, 1);
+    eager::write(x, max_(x, int64_t{1}, true));
+    const Tensor y = filled({40}, 3, 1);
+    eager::write(y, slice(y, Dims{0}, Dims{1}));
+    return Tensors{x, sum(y, int64_t{0}, false)};
+  });
+}
+
+TEST(Segment, ViewsOfReductionsOverScatteredAxes) {
+  expect_same([] {
+    const Tensor s = sum(filled({3, 5, 4}, 0, 1), Dims{0, 2}, false);
+    return Tensors{copy_(slice(s, Dims{1}, Dims{4})), s};
+  });
+}
+
+TEST(Segment, UsersOfPoolingOverOneImage) {
+  expect_same([] {
+    const Tensor x = filled({1, 4, 6, 8}, -2, 0.01f), row = filled({4, 3, 4}, 0, 0.01f);
+    return Tensors{add(max_pool2d(x, Dims{2, 2}), row)};
+  });
+}
+
+TEST(Segment, ContractionsConvertTheirOperands) {
+  expect_same([] {
+    const Tensor bytes = astype(filled({5}, 0, 1), DType::U8), ints = astype(filled({3, 7}, 0, 1), DType::I32);
+    return Tensors{linear(filled({4, 7}, -1, 0.01f), filled({5, 7}, 0, 0.01f), bytes), matmul(ints, filled({7, 2}, 0, 1))};
+  });
+}
+
+TEST(Segment, ContractionsOfNothing) {
+  expect_same([] {
+    const Tensor none = Tensor::empty({3, 0}, DType::F32), bias = filled({4}, 1, 1);
+    return Tensors{linear(none, Tensor::empty({4, 0}, DType::F32), bias), matmul(none, Tensor::empty({0, 2}, DType::F32)),
+                   matmul(Tensor::empty({0, 5}, DType::F32), filled({5, 2}, 0, 1))};
+  });
 }
 
 TEST(Segment, TrainingStepOfASmallNet) {
