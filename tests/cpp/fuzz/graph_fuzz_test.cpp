@@ -2,7 +2,11 @@
 // be seen of them must be what the interpreter shows eagerly, bit for bit.
 // KILN_FUZZ_SEED runs one seed (or starts there, with KILN_FUZZ_COUNT); KILN_FUZZ_COUNT says how many follow.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <cstring>
 #include <iostream>
 
 #include "codegen/compiler.h"
@@ -24,6 +28,7 @@ using codegen::NodeKind;
 using codegen::Prim;
 
 constexpr int64_t kDefaultCount = 300;
+constexpr std::array kCrashes{SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE};
 constexpr uint64_t kLlvmEvery = 10;  // LLVM takes its time: every so many programs
 
 // A back end for vectors of another width than the process uses.
@@ -42,6 +47,13 @@ const Setting& oracle() {
   static const Setting setting{"interpreter", &codegen::interpreter_backend()};
   return setting;
 }
+
+uint64_t first_seed() { return static_cast<uint64_t>(codegen::environment_integer("KILN_FUZZ_SEED", 0, INT64_MAX).value_or(1)); }
+int64_t count() {
+  const bool seed = codegen::environment_integer("KILN_FUZZ_SEED", 0, INT64_MAX).has_value();
+  return codegen::environment_integer("KILN_FUZZ_COUNT", 1, INT64_MAX).value_or(seed ? 1 : kDefaultCount);
+}
+bool one_seed() { return count() == 1; }
 
 // What is compared with the oracle. All static: compiled kernels are kept by their back end's address.
 std::vector<Setting> settings(bool with_llvm) {
@@ -65,7 +77,23 @@ std::vector<Setting> settings(bool with_llvm) {
   return all;
 }
 
-std::string disagreement(const Program& p, const Setting& setting) { return difference(run(p, oracle()), run(p, setting)); }
+// Does running it end the process? Asked of a child.
+bool crashes(const Program& p, const Setting& setting) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (const int signal : kCrashes) std::signal(signal, SIG_DFL);
+    run(p, setting);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status);
+}
+
+std::string disagreement(const Program& p, const Setting& setting) {
+  if (one_seed() && crashes(p, setting)) return "crashes";  // who asks for one seed has the time
+  return difference(run(p, oracle()), run(p, setting));
+}
 
 // A shorter program that still disagrees.
 Program shrink(Program p, const Setting& setting) {
@@ -90,21 +118,27 @@ void report(const Program& p, const Setting& setting, const std::string& what) {
                 << describe(small) << disagreement(small, setting) << "\nagain: KILN_FUZZ_SEED=" << p.seed << " KILN_FUZZ_COUNT=1";
 }
 
-bool one_seed() { return codegen::environment_integer("KILN_FUZZ_SEED", 0, INT64_MAX).has_value(); }
-uint64_t first_seed() { return static_cast<uint64_t>(codegen::environment_integer("KILN_FUZZ_SEED", 0, INT64_MAX).value_or(1)); }
-int64_t count() { return codegen::environment_integer("KILN_FUZZ_COUNT", 1, INT64_MAX).value_or(one_seed() ? 1 : kDefaultCount); }
-
 // Programs and kernels of seeds that are done are never asked for again.
 void forget_compiled() {
   tracer::ProgramCache::instance().clear();
   codegen::clear_kernel_cache();
 }
 
+// What runs now, for the message of a crash: the process cannot say more.
+char now_running[256] = "";
+void say_what_crashed(int signal) {
+  (void)!write(STDERR_FILENO, now_running, strlen(now_running));
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 // Compares one program everywhere; false if it differed.
 bool agrees(const Program& p, const std::vector<Setting>& all) {
   const Outcome expected = run(p, oracle());
   for (const Setting& setting : all) {
-    const std::string what = difference(expected, run(p, setting));
+    std::snprintf(now_running, sizeof now_running, "crashed: %s, KILN_FUZZ_SEED=%llu\n", setting.name.c_str(),
+                  static_cast<unsigned long long>(p.seed));
+    const std::string what = one_seed() && crashes(p, setting) ? "crashes" : difference(expected, run(p, setting));
     if (what.empty()) continue;
     report(p, setting, what);
     return false;
@@ -114,6 +148,7 @@ bool agrees(const Program& p, const std::vector<Setting>& all) {
 
 TEST(GraphFuzz, EveryWayToRunAProgramShowsTheSame) {
   setenv("KILN_STRICT", "1", 1);  // a graph that cannot be compiled fused is an error
+  for (const int signal : kCrashes) std::signal(signal, say_what_crashed);
   Coverage coverage;
   int failures = 0;
   for (uint64_t seed = first_seed(); seed < first_seed() + static_cast<uint64_t>(count()) && failures < 3; ++seed) {
