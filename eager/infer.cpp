@@ -71,7 +71,10 @@ std::vector<TensorType> infer_reduction(const Operator& op, const Arguments& a, 
     complain(op, ErrorCode::value,
              "axis " + reduced + " of a tensor of shape " + to_string(shape) + " has no elements, and " + std::string(op.name) +
                  " of nothing is not defined");
-  return {{result_dtype(op, a.attrs, common), result}};
+  const DType dtype = result_dtype(op, a.attrs, common);
+  if (!codegen::accepts(codegen::info(*op.reduction).accepts, dtype))
+    complain(op, ErrorCode::type, "results of dtype " + std::string(name_of(dtype)) + " cannot be combined; any() and all() are for bool");
+  return {{dtype, result}};
 }
 
 }  // namespace

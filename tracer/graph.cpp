@@ -135,6 +135,11 @@ std::vector<int64_t> row_major_strides(const std::vector<Dim>& shape) {
   return strides;
 }
 
+bool has_canonical_nans(const Graph& g, ValueId v) {
+  const Node& n = g.producer(v);
+  return !is_floating(g.type(v).dtype) || (n.kind == NodeKind::operation && !n.op->contraction);
+}
+
 bool is_identity(const Window& w, const Type& of) {
   if (w.offset != Dim(0) || w.shape != of.shape) return false;
   int64_t step = 1;

@@ -99,6 +99,9 @@ class Graph {
   void rewrite(const std::vector<ValueId>& forward);
 };
 
+// Were v's elements stored by a kernel of ours, which writes every NaN as the canonical one? Memory from outside and a library's results
+// may hold others; a copy of those is not the same value.
+bool has_canonical_nans(const Graph&, ValueId);
 bool is_identity(const Window&, const Type& of);                        // the whole value, in order
 std::vector<int64_t> row_major_strides(const std::vector<Dim>& shape);  // constant dimensions only
 eager::Dims constant_shape(const Type&);  // as the eager world writes it; throws Error{internal} on a symbolic dimension

@@ -139,10 +139,9 @@ class Builder {
     return v;
   }
 
-  // The source as a value of exactly this type, and none that is a window of another: views are taken of it. A `copy_to` operation does
-  // broadcasting and casting.
+  // The source as a value of exactly this type: broadcast, cast, its NaNs in the form that kernels store. Where that changes nothing, simplify
+  // (jit/passes/simplify.cpp) takes the source itself.
   ValueId fitted(Operand source, const Type& target) {
-    if (source.is_value() && graph_.type(source.id) == target && graph_.producer(source.id).kind != NodeKind::view) return source.id;
     Node n;
     n.op = eager::find_operator("copy_to");
     check(n.op != nullptr, "operator copy_to is not registered");

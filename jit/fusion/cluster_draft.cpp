@@ -225,7 +225,7 @@ class Drafter final : public eager::AffineContext {
 
   void store_outputs(const Node& n) {
     if (n.kind == NodeKind::update) {
-      const Dims window = c_.space;
+      const Dims window = tracer::constant_shape({g_.type(n.first_output).dtype, n.window.shape});
       const Value v = eval(n.operands[1].id, position(window));
       const IndexMap at = position(window);
       Dims strides(n.window.strides.begin(), n.window.strides.end());

@@ -95,6 +95,17 @@ TEST(Segment, InPlaceWritesAndViews) {
   expect_same(f);
 }
 
+// A row's result written where another operand of the same kernel lies.
+TEST(Segment, AWriteOfARowsResult) {
+  const auto f = [&] {
+    Tensor x = filled({2, 3}, 0, 1);
+    const Tensor rows = filled({2, 5, 3}, -2, 0.01f);
+    eager::write(x, add(sum(mul(rows, reshape(x, Dims{2, 1, 3})), int64_t{1}), x));
+    return Tensors{x};
+  };
+  expect_same(f);
+}
+
 TEST(Segment, SwapThroughWrites) {
   const auto f = [&] {
     Tensor a = filled({40}, 0, 1), b = filled({40}, 5, 2);
