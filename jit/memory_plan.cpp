@@ -106,13 +106,15 @@ class Planner {
 
   // May step k compute v into storage s? Not if something that lives there is read later, or in this step other than at the element
   // stored, or is the storage's final content already.
-  bool storage_free(uint32_t s, int k, ValueId v) const {
+  // `filled_first`: it is filled before the step's kernel reads anything.
+  bool storage_free(uint32_t s, int k, ValueId v, bool filled_first = false) const {
     if (final_[s] != kNoValue && final_[s] != v && written_at_[final_[s]] <= k) return false;
     for (const PlannedCopy& c : copies_)
       if (c.to_storage != s && lives_in(base_of(g_, c.source), s) && !is_first(c)) return false;
     for (ValueId x = 0; x < plan_.places.size(); ++x) {
       if (x == v || !lives_in(x, s)) continue;
       if (last_read_[x] > k) return false;
+      if (last_read_[x] == k && filled_first) return false;
       if (last_read_[x] == k && !(is_update_of(v, x) ? !read_otherwise(k, x, v) : reads_in_place(k, x, v))) return false;
     }
     return true;
@@ -189,7 +191,7 @@ class Planner {
       }
     }
     const uint32_t s = result_of_[v];
-    if (s != kNone && storage_free(s, k, v) && !lives_in(base, s)) {
+    if (s != kNone && storage_free(s, k, v, true) && !lives_in(base, s)) {
       plan_.places[v] = Place{true, s, 0, bytes_of(g_.type(v))};
     } else {
       if (s != kNone && final_[s] == v) copies_.push_back({v, kNoValue, s});

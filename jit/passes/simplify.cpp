@@ -18,16 +18,10 @@ bool is_copy(const Node& n) {
          (n.op->name == "copy" || n.op->name == "copy_to" || n.op->name == "astype" || n.op->name == "positive");
 }
 
-// Kernels store NaN in its canonical form; what came from outside or from a library may hold any. A copy of that is more than its source.
-bool may_hold_any_nan(const Graph& g, ValueId v) {
-  const Node& n = g.producer(v);
-  return is_floating(g.type(v).dtype) && (n.kind == NodeKind::input || (n.op != nullptr && n.op->contraction));
-}
-
 // The value that node's first output equals, or kNoValue.
 ValueId equal_value(const Graph& g, const Node& n) {
   if (is_copy(n) && n.operands[0].is_value() && g.type(n.operands[0].id) == g.type(n.first_output) &&
-      g.producer(n.operands[0].id).kind != NodeKind::view && !may_hold_any_nan(g, n.operands[0].id))
+      g.producer(n.operands[0].id).kind != NodeKind::view && has_canonical_nans(g, n.operands[0].id))
     return n.operands[0].id;
   if (n.kind == NodeKind::view && is_identity(n.window, g.type(n.operands[0].id))) return n.operands[0].id;
   return tracer::kNoValue;

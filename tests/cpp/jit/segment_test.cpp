@@ -95,6 +95,19 @@ TEST(Segment, InPlaceWritesAndViews) {
   expect_same(f);
 }
 
+// The old content is read by the very kernel that writes over it, after another write.
+TEST(Segment, TwoWritesOverWhatIsStillRead) {
+  const auto f = [&] {
+    Tensor x = filled({3, 8}, 0, 1);
+    const Tensor backwards = Tensor::view(x.impl()->storage, 23, {3, 8}, {-8, -1}, DType::F32);
+    const Tensor y = mul(backwards, 2.0);
+    eager::write(backwards, x);
+    eager::write(backwards, y);
+    return Tensors{x};
+  };
+  expect_same(f);
+}
+
 // A row's result written where another operand of the same kernel lies.
 TEST(Segment, AWriteOfARowsResult) {
   const auto f = [&] {
