@@ -97,12 +97,15 @@ bool SegmentRecorder::record(const eager::Operator& op, const eager::Arguments& 
   }
   check_limit();
   const std::span<const eager::Operand> operands = any_shared ? std::span<const eager::Operand>(snapshots) : arguments.operands;
+  // What can fail comes first: a call is recorded whole or not at all.
+  for (size_t i = 0; i < types.size(); ++i) outputs[i] = Tensor::pending(types[i].shape, types[i].dtype);
+  for (const eager::Operand& o : operands)
+    if (o.is_tensor()) slot_of(o.tensor.storage());
   words_.begin_call(&op, operands.size());
   for (const eager::Operand& o : operands) add_operand(o);
   words_.add_attrs(arguments.attrs);
   words_.add_outputs(static_cast<uint32_t>(storages_.size()), types);
   for (size_t i = 0; i < types.size(); ++i) {
-    outputs[i] = Tensor::pending(types[i].shape, types[i].dtype);
     Storage& s = outputs[i].storage();
     s.claim(this, static_cast<uint32_t>(storages_.size()));
     s.set_pending_writes();
@@ -124,10 +127,11 @@ bool SegmentRecorder::record_write(const Tensor& destination, const eager::Opera
     return false;
   }
   check_limit();
+  claim_for_writing(destination.storage());
+  if (snapshot.is_tensor()) slot_of(snapshot.tensor.storage());
   words_.begin_call(nullptr, 2);
   add_operand(destination);
   add_operand(snapshot);
-  claim_for_writing(destination.storage());
   return true;
 }
 

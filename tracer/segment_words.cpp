@@ -1,5 +1,6 @@
 #include "tracer/segment_words.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace kiln::tracer {
@@ -175,8 +176,10 @@ Graph SegmentWords::build(const std::vector<int64_t>& leaf_bytes, const std::vec
         case kScalar: operands.push_back(Operand::scalar(graph.scalars++, static_cast<DTypeKind>(word >> 8 & 0xff))); break;
         case kTensor: {
           TensorWord t{static_cast<uint32_t>(word >> 16), static_cast<DType>(word >> 8 & 0xff), {}};
-          t.window.offset = static_cast<int64_t>(in.next());
+          const auto offset = static_cast<int64_t>(in.next());
           t.window.shape = in.shape();
+          const bool empty = std::ranges::find(t.window.shape, Dim(0)) != t.window.shape.end();
+          t.window.offset = empty ? 0 : offset;  // where nothing lies may be anywhere, even before the storage
           for (size_t d = 0; d < t.window.shape.size(); ++d) t.window.strides.push_back(static_cast<int64_t>(in.next()));
           if (op == nullptr && i == 0) {
             destination = std::move(t);
