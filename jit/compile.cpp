@@ -252,8 +252,8 @@ class ExecutableBuilder {
       if (l.layout == codegen::Layout::blocked16) return eager::Dims{shape[1] * h * w, h * w * 16, w * 16, 16, 1};
       return eager::Dims{l.strides[0], l.strides[1] * 16, l.strides[2], l.strides[3], l.strides[1]};
     };
-    const DType dtype = g_.type(to).dtype;
-    d.store(1, dtype, 0, strides(to), d.load(0, dtype, 0, strides(from)));
+    const DType bits = bits_of(g_.type(to).dtype);
+    d.store(1, bits, 0, strides(to), d.load(0, bits, 0, strides(from)));
     add_kernel(std::move(d).finish(), {}, "reorder", [&](int tensor) { return address(tensor == 0 ? from : to); });
     note("kernel  reorder " + eager::to_string(shape));
   }
@@ -280,6 +280,9 @@ class ExecutableBuilder {
     out_->steps_.emplace_back(std::move(s));
   }
 
+  // The dtype to move elements as: a kernel's store of a float would make its NaN the canonical one, and moving changes nothing.
+  static DType bits_of(DType t) { return t == DType::F32 ? DType::I32 : t == DType::F64 ? DType::I64 : t; }
+
   // A whole value into row-major memory.
   void copy(ValueId source, Address to) {
     const Location l = locate(g_, source);
@@ -292,7 +295,8 @@ class ExecutableBuilder {
   }
   void copy_kernel(DType dtype, const eager::Dims& shape, const eager::Dims& strides, Address from, Address to) {
     eager::KernelDraft d(shape);
-    d.store(1, dtype, 0, eager::contiguous_strides(shape), d.load(0, dtype, 0, strides));
+    const DType bits = bits_of(dtype);
+    d.store(1, bits, 0, eager::contiguous_strides(shape), d.load(0, bits, 0, strides));
     add_kernel(std::move(d).finish(), {}, "copy", [&](int tensor) { return tensor == 0 ? from : to; });
     note("kernel  copy " + eager::to_string(shape));
   }

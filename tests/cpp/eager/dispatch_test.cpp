@@ -139,6 +139,13 @@ TEST(InPlace, CastsOfOneCallAreNotTheNext) {
   }
 }
 
+TEST(InPlace, CastsToTheOperatorsDTypeFirst) {
+  const Tensor x = tensor({2}, {9, 0}, DType::I32);
+  const Operand operands[] = {x};
+  call_in_place(astype.definition(), operands, {DType::Bool}, x);
+  EXPECT_EQ(values(x), (Numbers{1, 0}));
+}
+
 TEST(InPlace, RefusesWithoutChangingAnything) {
   const Tensor ints = counting({3}, DType::I32), x = counting({3});
   expect_error(ErrorCode::type, "cannot cast float32 to int32 in place", [&] { add_in_place(ints, 0.5); });

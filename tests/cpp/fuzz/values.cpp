@@ -32,7 +32,7 @@ std::vector<std::byte> random_bytes(Random& random, const eager::Dims& shape, DT
     } else {
       double v = random.chance(special) ? random.one_of(kSpecialReals) : random.real(low, high);
       if (whole) v = static_cast<double>(static_cast<int64_t>(std::clamp(v, -9.0, 9.0)));
-      bits = eager::Scalar(v).bits_as(dtype);
+      bits = random.chance(special / 20) ? random.bits() : eager::Scalar(v).bits_as(dtype);  // any NaN, any denormal
     }
     std::memcpy(&bytes[static_cast<size_t>(i) * size], &bits, size);
   }

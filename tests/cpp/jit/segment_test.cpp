@@ -171,6 +171,20 @@ TEST(Segment, ContractionsConvertTheirOperands) {
   });
 }
 
+TEST(Segment, NansKeepTheirBitsWhereNothingIsStored) {
+  expect_same([] {
+    Tensor x = filled({40}, 0, 1);
+    const uint32_t strange = 0xffc01234;
+    std::memcpy(x.data(), &strange, 4);
+    std::memcpy(x.data() + 80, &strange, 4);
+    const Tensor y = copy_(x), old = mul(x, 1.0);
+    eager::write(slice(x, Dims{5}, Dims{20}), slice(x, Dims{15}, Dims{30}));
+    const Tensor product = matmul(reshape(x, Dims{4, 10}), filled({10, 4}, 0, 1));
+    eager::write(slice(product, Dims{1}, Dims{3}), slice(product, Dims{0}, Dims{2}));
+    return Tensors{x, y, old, product};
+  });
+}
+
 TEST(Segment, ContractionsOfNothing) {
   expect_same([] {
     const Tensor none = Tensor::empty({3, 0}, DType::F32), bias = filled({4}, 1, 1);
