@@ -204,9 +204,9 @@ void call_in_place(const Operator& op, std::span<const Operand> operands, const 
   const std::vector<TensorType> types = infer(op, a);
   check_result(op, types[0], destination);
   InPlace history(op, a, types[0], destination);
-  const bool direct =
-      recorder == nullptr && op.body && !op.body.takes_context() && !op.raises_on_data && safe_to_read(operands, destination) &&
-      (op.result != ResultType::given || types[0].dtype == destination.dtype());  // a cast of a cast takes two stores
+  const bool direct = recorder == nullptr && op.body && !op.body.takes_context() && !op.raises_on_data &&
+                      safe_to_read(operands, destination) &&
+                      (op.result != ResultType::given || types[0].dtype == destination.dtype());  // a cast of a cast takes two stores
   if (direct) {
     compute_into(op, a, destination);
   } else {
