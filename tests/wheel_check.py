@@ -39,6 +39,6 @@ for compiled in (False, True):
     train = kn.jit(step) if compiled else step
     losses = [train(images, labels).item() for _ in range(20)]
     assert losses[-1] < losses[0], losses
-    weights.append([parameter.numpy().tobytes() for parameter in network.parameters()])
+    weights.append([parameter.detach().numpy().tobytes() for parameter in network.parameters()])
 assert weights[0] == weights[1], "trained eagerly and compiled, the weights differ"
 print(f"a network trains: loss {losses[0]:.3f} to {losses[-1]:.3f}, eager and compiled the same bits")
