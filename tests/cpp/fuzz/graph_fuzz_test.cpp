@@ -29,7 +29,7 @@ using codegen::Prim;
 
 constexpr int64_t kDefaultCount = 300;
 constexpr std::array kCrashes{SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE};
-constexpr uint64_t kLlvmEvery = 10;  // LLVM takes its time: every so many programs
+constexpr uint64_t kLlvmEvery = 5;  // LLVM takes its time: every so many programs
 
 // A back end for vectors of another width than the process uses.
 class ForIsa final : public Backend {
