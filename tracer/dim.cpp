@@ -3,11 +3,49 @@
 #include <algorithm>
 
 namespace kiln::tracer {
+namespace {
+
+[[noreturn]] void overflow() { fail(ErrorCode::value, "a dimension does not fit 64 bits"); }
+
+int64_t floor_divided(int64_t a, int64_t b) {
+  if (b == 0) fail(ErrorCode::value, "a dimension is divided by zero");
+  if (b == -1) {
+    int64_t negated;
+    if (__builtin_sub_overflow(0, a, &negated)) overflow();
+    return negated;
+  }
+  return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
+}
+
+int64_t compute(DimOp op, int64_t a, int64_t b) {
+  int64_t result = 0;
+  switch (op) {
+    case DimOp::add:
+      if (__builtin_add_overflow(a, b, &result)) overflow();
+      return result;
+    case DimOp::mul:
+      if (__builtin_mul_overflow(a, b, &result)) overflow();
+      return result;
+    case DimOp::floor_div: return floor_divided(a, b);
+    case DimOp::mod: return b == -1 ? 0 : a - floor_divided(a, b) * b;
+    case DimOp::max: return std::max(a, b);
+    case DimOp::symbol: break;
+  }
+  return 0;
+}
+
+}  // namespace
 
 Dim DimTable::make(DimOp op, Dim a, Dim b) {
   const auto [entry, added] = known_.try_emplace(Expression{op, a, b}, static_cast<uint32_t>(expressions_.size()));
   if (added) expressions_.push_back(entry->first);
   return Dim::expression(entry->second);
+}
+
+Dim DimTable::apply(DimOp op, Dim a, Dim b) {
+  if (a.is_constant() && b.is_constant()) return compute(op, a.constant(), b.constant());
+  const bool commutes = op == DimOp::add || op == DimOp::mul || op == DimOp::max;
+  return commutes ? make(op, std::min(a, b), std::max(a, b)) : make(op, a, b);
 }
 
 Dim DimTable::symbol(const std::string& name) {
@@ -18,41 +56,29 @@ Dim DimTable::symbol(const std::string& name) {
 }
 
 Dim DimTable::add(Dim a, Dim b) {
-  if (a.is_constant() && b.is_constant()) return a.constant() + b.constant();
   if (a == Dim(0)) return b;
   if (b == Dim(0)) return a;
-  return make(DimOp::add, std::min(a, b), std::max(a, b));
+  return apply(DimOp::add, a, b);
 }
 
 Dim DimTable::mul(Dim a, Dim b) {
-  if (a.is_constant() && b.is_constant()) return a.constant() * b.constant();
   if (a == Dim(0) || b == Dim(0)) return 0;
   if (a == Dim(1)) return b;
   if (b == Dim(1)) return a;
-  return make(DimOp::mul, std::min(a, b), std::max(a, b));
+  return apply(DimOp::mul, a, b);
 }
 
 Dim DimTable::floor_div(Dim a, Dim b) {
   if (b == Dim(0)) fail(ErrorCode::value, "a dimension is divided by zero");
-  if (a.is_constant() && b.is_constant()) return a.constant() / b.constant();
-  if (b == Dim(1)) return a;
-  if (a == b) return 1;
-  return make(DimOp::floor_div, a, b);
+  return b == Dim(1) ? a : apply(DimOp::floor_div, a, b);
 }
 
 Dim DimTable::mod(Dim a, Dim b) {
   if (b == Dim(0)) fail(ErrorCode::value, "a dimension is divided by zero");
-  if (a.is_constant() && b.is_constant()) return a.constant() % b.constant();
-  if (b == Dim(1) || a == b) return 0;
-  return make(DimOp::mod, a, b);
+  return b == Dim(1) ? 0 : apply(DimOp::mod, a, b);
 }
 
-Dim DimTable::max(Dim a, Dim b) {
-  if (a.is_constant() && b.is_constant()) return std::max(a.constant(), b.constant());
-  if (a == b || b == Dim(0)) return a;
-  if (a == Dim(0)) return b;
-  return make(DimOp::max, std::min(a, b), std::max(a, b));
-}
+Dim DimTable::max(Dim a, Dim b) { return a == b ? a : apply(DimOp::max, a, b); }
 
 Dim DimTable::product(std::span<const Dim> dims) {
   Dim n = 1;
@@ -64,16 +90,7 @@ int64_t DimTable::evaluate(Dim d, std::span<const int64_t> symbol_values) const 
   if (d.is_constant()) return d.constant();
   const Expression& e = expressions_[d.index()];
   if (e.op == DimOp::symbol) return symbol_values[static_cast<size_t>(e.a.constant())];
-  const int64_t a = evaluate(e.a, symbol_values), b = evaluate(e.b, symbol_values);
-  switch (e.op) {
-    case DimOp::add: return a + b;
-    case DimOp::mul: return a * b;
-    case DimOp::floor_div: return b == 0 ? 0 : a / b;
-    case DimOp::mod: return b == 0 ? 0 : a % b;
-    case DimOp::max: return std::max(a, b);
-    case DimOp::symbol: break;
-  }
-  return 0;
+  return compute(e.op, evaluate(e.a, symbol_values), evaluate(e.b, symbol_values));
 }
 
 std::string DimTable::text(Dim d) const {

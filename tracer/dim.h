@@ -1,12 +1,12 @@
-// Dimensions of graph values: a constant, or an expression over named symbols. Expressions are hash-consed in the graph's table, so that
-// equal expressions are equal ids. Extents are never negative: a negative word is an expression's index.
+// Dimensions of graph values, and other integers that follow from shapes: a constant, or an expression over named symbols. Expressions are
+// hash-consed in a table, so that equal expressions are equal ids.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <span>
 #include <string>
-#include <tuple>
+#include <string_view>
 #include <vector>
 
 #include "codegen/error.h"
@@ -15,41 +15,48 @@ namespace kiln::tracer {
 
 class Dim {
  public:
-  Dim(int64_t constant = 0) : word_(constant) {}  // NOLINT: implicit by design; constant >= 0
+  Dim(int64_t constant = 0) : value_(constant) {}  // NOLINT: implicit by design
   static Dim expression(uint32_t index) {
-    Dim d;
-    d.word_ = ~static_cast<int64_t>(index);
+    Dim d(index);
+    d.symbolic_ = true;
     return d;
   }
-  bool is_constant() const { return word_ >= 0; }
+  bool is_constant() const { return !symbolic_; }
   int64_t constant() const {
     check(is_constant(), "a symbolic dimension where a constant is needed");
-    return word_;
+    return value_;
   }
-  uint32_t index() const { return static_cast<uint32_t>(~word_); }
+  uint32_t index() const { return static_cast<uint32_t>(value_); }
   bool operator==(const Dim&) const = default;
   auto operator<=>(const Dim&) const = default;
 
  private:
-  int64_t word_;
+  int64_t value_;  // the constant, or the expression's place in its table
+  bool symbolic_ = false;
 };
+
+inline constexpr int kMaxDimDepth = 32;
 
 enum class DimOp : uint8_t { symbol, add, mul, floor_div, mod, max };
 
-// The expressions of one graph. Sums and products are kept with operands in order and constants folded.
+// The expressions of one graph. Sums and products are kept with operands in order and constants folded. Division and remainder round
+// down, as Python's do; arithmetic that leaves 64 bits is Error{value}.
 class DimTable {
  public:
   Dim symbol(const std::string& name);  // the same name gives the same dimension
   Dim add(Dim, Dim);
   Dim mul(Dim, Dim);
-  Dim floor_div(Dim, Dim);  // a constant divisor must not be 0: Error{value}
+  Dim floor_div(Dim, Dim);  // a divisor that is or becomes 0 is Error{value}
   Dim mod(Dim, Dim);
   Dim max(Dim, Dim);
   Dim product(std::span<const Dim>);
 
-  size_t symbols() const { return names_.size(); }
+  const std::vector<std::string>& symbols() const { return names_; }
   int64_t evaluate(Dim, std::span<const int64_t> symbol_values) const;  // values by order of first appearance
-  std::string text(Dim) const;                                          // "n", "(n * 2 + 1)", "64"
+  std::string text(Dim) const;                                          // "n", "((n * 2) + 1)", "64"
+  // Reads what text() writes from the front of `text` and takes it off; new symbols are added. Error{value} on anything else, and on
+  // nesting deeper than kMaxDimDepth.
+  Dim parse(std::string_view& text);
 
  private:
   struct Expression {
@@ -58,6 +65,8 @@ class DimTable {
     auto operator<=>(const Expression&) const = default;
   };
   Dim make(DimOp, Dim a, Dim b);
+  Dim apply(DimOp, Dim a, Dim b);  // folds constants
+  Dim parse(std::string_view& text, int depth);
   std::vector<Expression> expressions_;
   std::map<Expression, uint32_t> known_;
   std::vector<std::string> names_;

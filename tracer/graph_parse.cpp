@@ -73,39 +73,20 @@ class Parser {
     return std::nullopt;
   }
 
-  // ---- dimensions: 64, n, (a + b), max(a, b) ----
-
   Dim dim() {
     skip();
-    if (accept("max(")) {
-      const Dim a = dim();
-      word(",");
-      const Dim b = dim();
-      word(")");
-      return graph_.dims.max(a, b);
-    }
-    if (accept("(")) {
-      const Dim a = dim();
-      const bool division = accept("//");
-      const char op = division ? '/' : accept("+") ? '+' : accept("*") ? '*' : accept("%") ? '%' : '?';
-      if (op == '?') bad("expected an operator of dimensions");
-      const Dim b = dim();
-      word(")");
-      return op == '+'   ? graph_.dims.add(a, b)
-             : op == '*' ? graph_.dims.mul(a, b)
-             : op == '/' ? graph_.dims.floor_div(a, b)
-                         : graph_.dims.mod(a, b);
-    }
-    if (!rest_.empty() && std::isalpha(static_cast<unsigned char>(rest_[0]))) return graph_.dims.symbol(name());
-    const int64_t v = integer();
-    if (v < 0) bad("a dimension is not negative");
-    return v;
+    return graph_.dims.parse(rest_);
+  }
+  Dim extent() {
+    const Dim d = dim();
+    if (d.is_constant() && d.constant() < 0) bad("a dimension is not negative");
+    return d;
   }
   std::vector<Dim> dims(std::string_view open, std::string_view close) {
     std::vector<Dim> d;
     word(open);
     while (!accept(close)) {
-      d.push_back(dim());
+      d.push_back(extent());
       if (!accept(",") && !rest_.starts_with(close)) bad("expected ',' or '" + std::string(close) + "'");
       if (d.size() > eager::kMaxRank) bad("too many dimensions");
     }

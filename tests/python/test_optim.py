@@ -49,7 +49,8 @@ def test_sgd_agrees_with_torch(settings, random):
             optimizer.zero_grad()
             ((p * p - p) * p).sum().backward()
             optimizer.step()
-    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=2e-6)
+    # The libraries round differently; a parameter on its way through zero keeps the rounding of where it came from.
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=2e-6, atol=1e-7)
 
 
 def test_groups_state_and_skipped_parameters():

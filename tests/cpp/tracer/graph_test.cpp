@@ -18,8 +18,10 @@ TEST(Dim, EqualExpressionsAreOne) {
   EXPECT_EQ(t.mul(n, 1), n);
   EXPECT_EQ(t.mul(n, 0), Dim(0));
   EXPECT_EQ(t.add(2, 3), Dim(5));
-  EXPECT_EQ(t.floor_div(n, n), Dim(1));
+  EXPECT_EQ(t.floor_div(-7, 2), Dim(-4));
+  EXPECT_EQ(t.mod(-7, 2), Dim(1));
   EXPECT_THROW(t.floor_div(n, 0), Error);
+  EXPECT_THROW(t.mul(INT64_MAX, 2), Error);
 }
 
 TEST(Dim, EvaluatesWithTheSymbolsValues) {
@@ -29,6 +31,21 @@ TEST(Dim, EvaluatesWithTheSymbolsValues) {
   const int64_t values[] = {10};
   EXPECT_EQ(t.evaluate(d, values), 7);
   EXPECT_EQ(t.text(t.mul(n, 2)).find("n") != std::string::npos, true);
+}
+
+TEST(Dim, ReadsItsOwnText) {
+  DimTable t;
+  const Dim n = t.symbol("n");
+  for (const Dim d : {n, Dim(-3), t.add(t.mul(n, 28), -1), t.max(t.floor_div(n, 2), t.mod(n, 5))}) {
+    const std::string text = t.text(d) + ", rest";
+    std::string_view rest = text;
+    EXPECT_EQ(t.parse(rest), d) << text;
+    EXPECT_EQ(rest, ", rest");
+  }
+  const std::string deep = std::string(10'000, '(') + "n";
+  for (std::string_view text : {std::string_view("("), std::string_view("(n ? 1)"), std::string_view("max(n"), std::string_view("(n // 0)"),
+                                std::string_view("99999999999999999999"), std::string_view(deep)})
+    EXPECT_THROW(t.parse(text), Error) << text;
 }
 
 constexpr const char* kText =
