@@ -31,6 +31,20 @@ constexpr std::array<std::string_view, 16> kFlushReasons{
 static_assert(static_cast<size_t>(FlushReason::unsupported) + 1 == kFlushReasons.size());
 
 thread_local constinit Recorder* recorder = nullptr;
+thread_local constinit CallObserver* observer = nullptr;
+
+// Takes the observer away while a call is taken apart, and hands it what to tell of the whole.
+class Hidden {
+ public:
+  Hidden() : observer_(std::exchange(observer, nullptr)) {}
+  ~Hidden() { observer = observer_; }
+  Hidden(const Hidden&) = delete;
+  explicit operator bool() const { return observer_ != nullptr; }
+  CallObserver* operator->() const { return observer_; }
+
+ private:
+  CallObserver* observer_;
+};
 
 bool on_tape(std::span<const Operand> operands) {
   if (!grad_enabled()) return false;
@@ -41,7 +55,7 @@ bool on_tape(std::span<const Operand> operands) {
 
 // The check materialises what it reads (FlushReason::data_check), so that labels already there flush nothing.
 void check_data(const Operator& op, const Arguments& a) {
-  if (op.raises_on_data) op.raises_on_data(a);
+  if (op.raises_on_data && (recorder == nullptr || !recorder->types_only())) op.raises_on_data(a);
 }
 
 void compose(const Operator& op, const Arguments& a, Tensor* outputs) {
@@ -80,6 +94,24 @@ void dispatch(const Operator& op, std::span<const Operand> operands, const Attrs
     if (recorder == nullptr || !recorder->record(op, a, types, outputs)) compute(op, a, types, outputs);
   }
   if (op.gradient && on_tape(operands)) attach(op, a, {outputs, count});
+}
+
+void dispatch_observed(const Operator& op, std::span<const Operand> operands, const Attrs& attrs, Tensor* outputs) {
+  const std::span<const Tensor> results(outputs, static_cast<size_t>(op.outputs));
+  if (op.compose && !op.gradient) {
+    CallObserver* const whole = observer;
+    whole->begin_composition(op, operands, attrs);
+    try {
+      dispatch(op, operands, attrs, outputs);
+    } catch (...) {
+      whole->abandon_composition();
+      throw;
+    }
+    return whole->end_composition(results);
+  }
+  const Hidden parts;
+  dispatch(op, operands, attrs, outputs);
+  parts->called(op, operands, attrs, results);
 }
 
 // ---- in place -------------------------------------------------------------------------------------------------------
@@ -174,6 +206,7 @@ std::string_view describe(FlushReason reason) { return kFlushReasons[static_cast
 
 Recorder* current_recorder() { return recorder; }
 void set_recorder(Recorder* r) { recorder = r; }
+CallObserver* set_call_observer(CallObserver* o) { return std::exchange(observer, o); }
 
 void materialise(const Tensor& t, FlushReason reason) {
   if (t.storage().pending_writes()) t.storage().run_pending(reason);
@@ -188,7 +221,8 @@ void call(const Operator& op, std::span<const Operand> operands, const Attrs& at
       return;
     }
   }
-  dispatch(op, operands, attrs, outputs);
+  if (observer == nullptr) return dispatch(op, operands, attrs, outputs);
+  dispatch_observed(op, operands, attrs, outputs);
 }
 
 void call_in_place(const Operator& op, std::span<const Operand> operands, const Attrs& attrs, const Tensor& destination) {
@@ -207,13 +241,17 @@ void call_in_place(const Operator& op, std::span<const Operand> operands, const 
   const bool direct = recorder == nullptr && op.body && !op.body.takes_context() && !op.raises_on_data &&
                       safe_to_read(operands, destination) &&
                       (op.result != ResultType::given || types[0].dtype == destination.dtype());  // a cast of a cast takes two stores
-  if (direct) {
-    compute_into(op, a, destination);
-  } else {
-    const NoGrad no_grad;
-    Tensor result;
-    call(op, operands, attrs, &result);
-    write_value(destination, result);
+  {
+    const Hidden parts;
+    if (direct) {
+      compute_into(op, a, destination);
+    } else {
+      const NoGrad no_grad;
+      Tensor result;
+      call(op, operands, attrs, &result);
+      write_value(destination, result);
+    }
+    if (parts) parts->called_in_place(op, operands, attrs, destination);
   }
   history.written();
 }
@@ -225,7 +263,11 @@ void write(const Tensor& destination, const Operand& source) {
   check_result(op, type, destination);
   static const Attrs none;
   InPlace history(op, {{&source, 1}, none}, type, destination);
-  write_value(destination, source);
+  {
+    const Hidden parts;
+    write_value(destination, source);
+    if (parts) parts->wrote(destination, source);
+  }
   history.written();
 }
 

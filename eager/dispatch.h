@@ -36,9 +36,26 @@ class Recorder {
   // destination <- source (broadcast, cast): an in-place write. false: do it now.
   virtual bool record_write(const Tensor& destination, const Operand& source) = 0;
   virtual void flush(FlushReason) = 0;
+  // Only types are followed and no value will ever be there, so checks of data are left to the run.
+  virtual bool types_only() const { return false; }
 };
 Recorder* current_recorder();
 void set_recorder(Recorder*);  // per thread; nullptr: eager
+
+// Sees the calls that code outside dispatch makes, each after it has happened. A composition without a gradient rule is told
+// twice, as a whole and, between its begin and its end, in parts, whose intermediate results the tape may hold on to. What other operators
+// do inside is not told. Works only beside a recorder; exporting is made of it.
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  virtual void called(const Operator&, std::span<const Operand>, const Attrs&, std::span<const Tensor> outputs) = 0;
+  virtual void called_in_place(const Operator&, std::span<const Operand>, const Attrs&, const Tensor& destination) = 0;
+  virtual void wrote(const Tensor& destination, const Operand& source) = 0;
+  virtual void begin_composition(const Operator&, std::span<const Operand>, const Attrs&) = 0;
+  virtual void end_composition(std::span<const Tensor> outputs) = 0;
+  virtual void abandon_composition() = 0;  // it threw
+};
+CallObserver* set_call_observer(CallObserver*);  // per thread; returns the one before
 
 // Runs what is deferred on a tensor's storage, for a reason that explain() shows: before its bytes are looked at.
 void materialise(const Tensor&, FlushReason);

@@ -1,8 +1,7 @@
 // Graphs as text: what as_text("graph") and KILN_DUMP show, and parse() (graph_parse.cpp) reads.
-#include <cstdio>
-#include <cstring>
 #include <sstream>
 
+#include "tracer/attr_text.h"
 #include "tracer/graph.h"
 
 namespace kiln::tracer {
@@ -32,27 +31,13 @@ std::string operand_text(const Operand& o) {
   return {};
 }
 
-struct AttrText {
-  std::string operator()(std::monostate) const { return "none"; }
-  std::string operator()(bool b) const { return b ? "true" : "false"; }
-  std::string operator()(int64_t i) const { return std::to_string(i); }
-  std::string operator()(double f) const {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.17g", f);
-    return std::string(text) + (std::strpbrk(text, ".en") ? "" : ".0");  // told from an integer
-  }
-  std::string operator()(DType t) const { return std::string(info(t).short_name); }
-  std::string operator()(const eager::Dims& d) const { return eager::to_string(d); }
-  std::string operator()(const std::string& s) const { return "\"" + s + "\""; }
-};
-
 std::string attrs_text(const Node& n) {
   if (n.attrs.empty()) return {};
   std::string s = " {";
   size_t at = 0;
   for (const eager::Parameter& p : n.op->parameters) {
     if (p.is_operand() || at >= n.attrs.size()) continue;
-    s += (at ? ", " : "") + std::string(p.name) + "=" + std::visit(AttrText{}, n.attrs[at]);
+    s += (at ? ", " : "") + std::string(p.name) + "=" + text(n.attrs[at]);
     ++at;
   }
   return s + "}";

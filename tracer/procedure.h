@@ -121,6 +121,10 @@ struct StateEntry {
   eager::Tensor value;  // contiguous, offset 0, all of its storage
 };
 
+std::string_view symbol_of(Constraint::Op);              // "<="
+std::string text(const DimTable&, const Constraint&);    // "batch <= 64"
+std::string text(const DimTable&, const SymbolicType&);  // "float32(batch, 28)"
+
 void verify(const Procedure&,
             std::span<const StateEntry>);  // throws Error{value} naming the call; needs nothing of the procedure to be right
 std::string print(const Procedure&, std::span<const StateEntry>);

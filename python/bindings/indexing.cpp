@@ -137,6 +137,7 @@ Py_ssize_t length(PyObject* self) {
   return guarded(
       [&]() -> Py_ssize_t {
         if (unwrap(self).rank() == 0) fail(ErrorCode::type, "a tensor of shape () has no len()");
+        note_length(unwrap(self).shape()[0]);
         return unwrap(self).shape()[0];
       },
       Py_ssize_t{-1});

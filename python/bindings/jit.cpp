@@ -128,11 +128,45 @@ py::dict program_record(const tracer::Program& p) {
   return d;
 }
 
+// The line of the innermost frame that is not of Kiln's own Python files.
+std::string source_location() {
+  static const std::string own = [] {
+    const auto file = py::module_::import("kiln").attr("__file__").cast<std::string>();
+    return file.substr(0, file.rfind('/') + 1);
+  }();
+  const py::gil_scoped_acquire locked;  // what waits for a value may have given it up
+  PyFrameObject* frame = PyEval_GetFrame();
+  Py_XINCREF(frame);
+  std::string where;
+  while (frame != nullptr) {
+    PyCodeObject* code = PyFrame_GetCode(frame);
+    const char* file = PyUnicode_AsUTF8(code->co_filename);
+    where = (file ? std::string(file) : std::string("?")) + ":" + std::to_string(PyFrame_GetLineNumber(frame));
+    Py_DECREF(code);
+    PyFrameObject* const caller = where.starts_with(own) ? PyFrame_GetBack(frame) : nullptr;
+    Py_DECREF(frame);
+    if (caller == nullptr) break;
+    frame = caller;
+  }
+  return where;
+}
+
+void* unlock() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
+void relock(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
+
+PyMemberDef members[] = {{"_function", T_OBJECT, offsetof(CapturedObject, function), READONLY, "The function that is captured."},
+                         {"__dictoffset__", T_PYSSIZET, offsetof(CapturedObject, dict), READONLY, nullptr},
+                         {"__weaklistoffset__", T_PYSSIZET, offsetof(CapturedObject, weak_references), READONLY, nullptr},
+                         {}};
+
+PyGetSetDef getters[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
+
+}  // namespace
+
 // Everything explain() and lower() tell, as plain data; `text` of a trace is a function of the form asked for.
-py::dict records(const py::object& captured) {
-  const CapturedObject* c = object(captured.ptr());
+py::dict records_of(const tracer::FunctionRecord& record) {
   py::list traces;
-  for (const tracer::TraceRecord& t : c->record->traces()) {
+  for (const tracer::TraceRecord& t : record.traces()) {
     py::dict d = program_record(*t.program);
     d["runs"] = t.runs;
     py::list flushes;
@@ -149,37 +183,14 @@ py::dict records(const py::object& captured) {
     traces.append(d);
   }
   py::dict d;
-  d["name"] = c->record->name;
-  d["calls"] = c->record->calls.load();
+  d["name"] = record.name;
+  d["calls"] = record.calls.load();
   d["traces"] = traces;
-  d["untold_runs"] = c->record->untold_runs();
-  d["fallbacks"] = c->record->fallbacks();
-  d["compile_ms"] = c->record->compile_ms();
+  d["untold_runs"] = record.untold_runs();
+  d["fallbacks"] = record.fallbacks();
+  d["compile_ms"] = record.compile_ms();
   return d;
 }
-
-std::string source_location() {
-  const py::gil_scoped_acquire locked;       // what waits for a value may have given it up
-  PyFrameObject* frame = PyEval_GetFrame();  // borrowed
-  if (frame == nullptr) return {};
-  PyCodeObject* code = PyFrame_GetCode(frame);
-  const char* file = PyUnicode_AsUTF8(code->co_filename);
-  std::string where = (file ? std::string(file) : std::string("?")) + ":" + std::to_string(PyFrame_GetLineNumber(frame));
-  Py_DECREF(code);
-  return where;
-}
-
-void* unlock() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
-void relock(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
-
-PyMemberDef members[] = {{"_function", T_OBJECT, offsetof(CapturedObject, function), READONLY, "The function that is captured."},
-                         {"__dictoffset__", T_PYSSIZET, offsetof(CapturedObject, dict), READONLY, nullptr},
-                         {"__weaklistoffset__", T_PYSSIZET, offsetof(CapturedObject, weak_references), READONLY, nullptr},
-                         {}};
-
-PyGetSetDef getters[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
-
-}  // namespace
 
 void bind_jit(py::module_& m) {
   static PyType_Slot slots[] = {
@@ -197,7 +208,9 @@ void bind_jit(py::module_& m) {
   py::object type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
   if (!type) throw py::error_already_set();
   m.attr("Captured") = type;
-  m.def("captured_records", &records, "What a captured function ran, as plain data.");
+  m.def(
+      "captured_records", [](const py::object& captured) { return records_of(*object(captured.ptr())->record); },
+      "What a captured function ran, as plain data.");
   m.def("clear_captured", [](const py::object& captured) { object(captured.ptr())->record->clear(); });
   m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");
   m.def("is_tracing", [] { return eager::current_recorder() != nullptr; }, "Are operators of this thread being deferred?");

@@ -14,4 +14,5 @@ PYBIND11_MODULE(_core, m) {
   bind_random(m);
   bind_config(m);
   bind_jit(m);
+  bind_export(m);
 }

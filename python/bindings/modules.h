@@ -2,6 +2,7 @@
 #pragma once
 
 #include "python/bindings/errors.h"
+#include "tracer/function_record.h"
 
 namespace kiln::python {
 
@@ -15,5 +16,8 @@ void bind_autograd(py::module_&);
 void bind_random(py::module_&);
 void bind_config(py::module_&);
 void bind_jit(py::module_&);
+void bind_export(py::module_&);
+
+py::dict records_of(const tracer::FunctionRecord&);  // what explain() tells, as plain data
 
 }  // namespace kiln::python

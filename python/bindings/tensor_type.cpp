@@ -49,7 +49,11 @@ void deallocate(PyObject* self) {
 
 PyObject* tuple(const eager::Dims& dims, int64_t factor = 1) {
   PyObject* made = PyTuple_New(dims.size());
-  for (int i = 0; made && i < dims.size(); ++i) PyTuple_SET_ITEM(made, i, PyLong_FromLongLong(dims[i] * factor));
+  for (int i = 0; made && i < dims.size(); ++i) {
+    PyObject* item = extent_object(dims[i] * factor);
+    if (item == nullptr) Py_CLEAR(made);
+    else PyTuple_SET_ITEM(made, i, item);
+  }
   return made;
 }
 

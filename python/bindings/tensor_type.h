@@ -24,6 +24,11 @@ inline const eager::Tensor& unwrap(PyObject* o) { return reinterpret_cast<Tensor
 // The tensor's Python object, a new reference: the same one as long as it lives. None for an empty handle; nullptr with an error set.
 PyObject* wrap(eager::Tensor);
 
+// A number that follows from a tensor's shape, as Python gets to see it: an int, or while a function is exported for symbolic shapes an
+// object of the class that follows what is done with it.
+PyObject* extent_object(int64_t);
+void note_length(int64_t);  // len(), which can only be an int
+
 // Gives up the GIL while it lives, if asked to: worth it above some 20 us of work. Not where operators are deferred, which is quick (what
 // runs them gives the GIL up itself).
 class Unlocked {

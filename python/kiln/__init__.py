@@ -44,6 +44,7 @@ from kiln._operators import *  # noqa: F403  every operator, by all its names
 from kiln._weights import load, save
 from kiln.compare import compare
 from kiln.config import config
+from kiln.export import Program, export, spec
 from kiln.jit import disable, jit
 
 newaxis = None

@@ -23,9 +23,10 @@ def assert_close(actual: Any, expected: Any, rtol: float | None = None, atol: fl
         )
 
 
-def assert_same_bits(actual: Any, expected: Any) -> None:
-    """Raises AssertionError unless both are the same bit for bit: -0.0 is not 0.0, and NaN is the same NaN."""
+def assert_same_bits(actual: Any, expected: Any, what: str = "") -> None:
+    """Raises AssertionError unless both are the same bit for bit: -0.0 is not 0.0, and NaN is the same NaN. `what` begins its message."""
     for place, a, b in _pairs(actual, expected):
+        place = ", ".join(filter(None, (what, place)))
         _check_alike(place, a, b)
         different = _bits(a) != _bits(b)
         if different.any():

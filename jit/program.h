@@ -1,0 +1,38 @@
+// An exported program: named procedures over one state. What kn.export makes and a .kiln file holds.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tracer/function_record.h"
+#include "tracer/procedure.h"
+
+namespace kiln::jit {
+
+class Program {
+ public:
+  struct Entry {
+    std::string name;
+    tracer::Procedure procedure;
+    std::shared_ptr<tracer::FunctionRecord> record;  // what running it did: programs, kernels
+  };
+
+  Program(std::vector<std::pair<std::string, tracer::Procedure>> entries, std::vector<tracer::StateEntry> state);
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  const Entry& entry(std::string_view name) const;  // throws Error{index} naming those there are
+  const std::vector<tracer::StateEntry>& state() const { return state_; }
+  const eager::Tensor& state(std::string_view name) const;  // throws Error{index}
+
+  // The results of an entry, in order. State that it writes is written: a training step trains. Throws Error{type, value} for inputs that do
+  // not fit, before anything has run. Threads may run entries that write no state at once.
+  std::vector<eager::Tensor> run(const Entry&, std::span<const eager::Tensor> inputs) const;
+
+ private:
+  std::vector<Entry> entries_;
+  std::vector<tracer::StateEntry> state_;
+};
+
+}  // namespace kiln::jit

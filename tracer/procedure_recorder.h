@@ -1,0 +1,101 @@
+// Writes a procedure down while a function runs on tensors that have types but no values. Nothing is computed and nothing is changed:
+// whatever needs a value is an error that names the reason and the user's line.
+#pragma once
+
+#include <unordered_map>
+
+#include "tracer/procedure.h"
+
+namespace kiln::tracer {
+
+class ProcedureRecorder final : public eager::Recorder, public eager::CallObserver {
+ public:
+  ProcedureRecorder();
+  ~ProcedureRecorder() override;  // gives back the storages it claimed
+
+  // A tensor of this type for the function to be called with: register and input number are its place in the order of these calls, all
+  // before the function runs.
+  eager::Tensor add_input(const eager::TensorType&);
+
+  // Between the two, this thread's operator calls are written down. Recording ends what this thread had deferred.
+  void start();
+  void stop();
+
+  // The error of the first thing that could not be recorded, also if the function swallowed the exception. Empty: none.
+  const std::string& failure() const { return failure_; }
+
+  // Of a result; a tensor not seen before is state. After take(): its final number.
+  Register register_of(const eager::Tensor&);
+  struct Captured {  // a storage that was there before, by state number
+    eager::Ref<eager::Storage> storage;
+    DType dtype;  // of the first tensor seen on it
+    eager::Tensor first;
+    bool written = false;
+  };
+  const std::vector<Captured>& captured() const { return captured_; }
+  // What was written, with concrete numbers. `results` are what the function returned; inputs have no names, and arguments and the tree of
+  // results are empty.
+  Procedure take(std::span<const eager::Tensor> results);
+
+  bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType>, eager::Tensor* outputs) override;
+  bool record_write(const eager::Tensor& destination, const eager::Operand& source) override;
+  void flush(eager::FlushReason) override;
+  bool types_only() const override { return true; }
+  void called(const eager::Operator&, std::span<const eager::Operand>, const eager::Attrs&,
+              std::span<const eager::Tensor> outputs) override;
+  void called_in_place(const eager::Operator&, std::span<const eager::Operand>, const eager::Attrs&, const eager::Tensor&) override;
+  void wrote(const eager::Tensor& destination, const eager::Operand& source) override;
+  void begin_composition(const eager::Operator&, std::span<const eager::Operand>, const eager::Attrs&) override;
+  void end_composition(std::span<const eager::Tensor> outputs) override;
+  void abandon_composition() override;
+
+ private:
+  struct Window {
+    int64_t offset;
+    eager::Dims shape, strides;
+    DType dtype;
+    Register number;
+  };
+  struct Known {
+    eager::Ref<eager::Storage> storage;  // kept, so that no other takes its address
+    std::vector<Window> windows;         // tensors seen on it
+    int captured = -1;                   // the state number
+  };
+  struct LateLeaf {  // state is met along the way, but registers of leaves come first: numbers are settled by take()
+    Register provisional;
+    Leaf leaf;
+  };
+  struct Recorded {
+    Call call;
+    std::vector<Register> outputs;
+  };
+  // A composition whose parts are calls [first, last) and made registers [before, after). It replaces them where nothing else looks at what
+  // they computed on the way.
+  struct Composition {
+    size_t first = 0, last = 0;
+    Register before = 0, after = 0;
+    Recorded whole;
+  };
+  bool folds(const Composition&) const;
+  void fold_compositions();
+  Register add_register(const eager::Tensor&);
+  Call describe(CallKind, const eager::Operator*, std::span<const eager::Operand>, const eager::Attrs&);
+  void claim(eager::Storage&);
+  [[noreturn]] void refuse(std::string why);
+
+  std::unordered_map<eager::Storage*, Known> storages_;
+  std::vector<eager::Ref<eager::Storage>> claimed_;
+  std::vector<Captured> captured_;
+  std::vector<LateLeaf> late_leaves_;
+  std::vector<Recorded> calls_;
+  std::vector<Composition> compositions_;  // in the order they began: outer ones before what is in them
+  std::vector<size_t> open_compositions_;  // indices into compositions_
+  std::vector<Register> results_;
+  Procedure procedure_;  // inputs, leaves that are inputs, types by provisional number
+  std::string failure_;
+  bool recording_ = false;
+  eager::Recorder* recorder_before_ = nullptr;
+  eager::CallObserver* observer_before_ = nullptr;
+};
+
+}  // namespace kiln::tracer
