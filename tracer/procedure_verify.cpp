@@ -60,7 +60,7 @@ class Verifier {
     if (p_.registers() > UINT32_MAX) bad("too many registers");
     inputs();
     for (size_t i = 0; i < p_.types.size(); ++i) located([&] { return "register " + number(i); }, [&] { type(p_.types[i]); });
-    if (p_.leaves.size() > p_.registers()) bad(counted(p_.leaves.size(), "leaf") + " for " + counted(p_.registers(), "register"));
+    if (p_.leaves.size() > p_.registers()) bad(number(p_.leaves.size()) + " leaves for " + counted(p_.registers(), "register"));
     for (size_t i = 0; i < p_.leaves.size(); ++i) located([&] { return "leaf " + number(i); }, [&] { leaf(p_.leaves[i], p_.types[i]); });
     next_ = p_.leaves.size();
     for (size_t i = 0; i < p_.calls.size(); ++i) located([&] { return name_of(i); }, [&] { call(p_.calls[i]); });

@@ -140,6 +140,7 @@ size_t end_of_value(const std::vector<std::string>& all, size_t at) {
 void mutate_json(Random& random, std::string& text, const std::string& other_text) {
   std::vector<std::string> all = tokens(text);
   const std::vector<std::string> other = tokens(other_text);
+  if (all.empty() || other.empty()) return;
   const size_t at = place(random, all.size());
   const auto begin = all.begin() + static_cast<int64_t>(at), end = all.begin() + static_cast<int64_t>(end_of_value(all, at));
   switch (random.between(0, 7)) {
