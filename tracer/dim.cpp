@@ -96,16 +96,46 @@ int64_t DimTable::evaluate(Dim d, std::span<const int64_t> symbol_values) const 
 std::string DimTable::text(Dim d) const {
   if (d.is_constant()) return std::to_string(d.constant());
   const Expression& e = expressions_[d.index()];
-  const std::string a = e.op == DimOp::symbol ? names_[static_cast<size_t>(e.a.constant())] : text(e.a);
+  return e.op == DimOp::symbol ? text(e, {}, {}) : text(e, text(e.a), text(e.b));
+}
+
+std::string DimTable::text(const Expression& e, const std::string& a, const std::string& b) const {
   switch (e.op) {
-    case DimOp::symbol: return a;
-    case DimOp::add: return "(" + a + " + " + text(e.b) + ")";
-    case DimOp::mul: return "(" + a + " * " + text(e.b) + ")";
-    case DimOp::floor_div: return "(" + a + " // " + text(e.b) + ")";
-    case DimOp::mod: return "(" + a + " % " + text(e.b) + ")";
-    case DimOp::max: return "max(" + a + ", " + text(e.b) + ")";
+    case DimOp::symbol: return names_[static_cast<size_t>(e.a.constant())];
+    case DimOp::add: return "(" + a + " + " + b + ")";
+    case DimOp::mul: return "(" + a + " * " + b + ")";
+    case DimOp::floor_div: return "(" + a + " // " + b + ")";
+    case DimOp::mod: return "(" + a + " % " + b + ")";
+    case DimOp::max: return "max(" + a + ", " + b + ")";
   }
   return {};
+}
+
+std::vector<std::string> DimTable::texts(size_t longest) const {
+  std::vector<std::string> all;
+  all.reserve(expressions_.size());
+  const auto part = [&](Dim d) { return d.is_constant() ? std::to_string(d.constant()) : all[d.index()]; };
+  for (const Expression& e : expressions_) {
+    all.push_back(e.op == DimOp::symbol ? text(e, {}, {}) : text(e, part(e.a), part(e.b)));
+    if (all.back().size() > longest)
+      fail(ErrorCode::value,
+           "a number that follows from the inputs' shapes is made of too many others; it begins " + all.back().substr(0, 60));
+  }
+  return all;
+}
+
+std::optional<size_t> DimTable::symbol_number(Dim d) const {
+  if (d.is_constant() || !holds(d) || expressions_[d.index()].op != DimOp::symbol) return std::nullopt;
+  return static_cast<size_t>(expressions_[d.index()].a.constant());
+}
+
+std::vector<bool> DimTable::known_from(const std::vector<bool>& symbols) const {
+  std::vector<bool> known;
+  known.reserve(expressions_.size());
+  const auto part = [&](Dim d) { return d.is_constant() || known[d.index()]; };
+  for (const Expression& e : expressions_)
+    known.push_back(e.op == DimOp::symbol ? symbols[static_cast<size_t>(e.a.constant())] : part(e.a) && part(e.b));
+  return known;
 }
 
 }  // namespace kiln::tracer

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,8 +53,14 @@ class DimTable {
   Dim product(std::span<const Dim>);
 
   const std::vector<std::string>& symbols() const { return names_; }
+  size_t size() const { return expressions_.size(); }  // Dim::expression(0) .. (size() - 1); parts stand before what is made of them
+  bool holds(Dim d) const { return d.is_constant() || d.index() < expressions_.size(); }
+  std::optional<size_t> symbol_number(Dim) const;  // by order of first appearance, where it is a symbol
+  // Per expression: does it follow from these symbols (by order of first appearance) alone?
+  std::vector<bool> known_from(const std::vector<bool>& symbols) const;
   int64_t evaluate(Dim, std::span<const int64_t> symbol_values) const;  // values by order of first appearance
   std::string text(Dim) const;                                          // "n", "((n * 2) + 1)", "64"
+  std::vector<std::string> texts(size_t longest) const;  // of all expressions; Error{value} where one is longer than so many characters
   // Reads what text() writes from the front of `text` and takes it off; new symbols are added. Error{value} on anything else, and on
   // nesting deeper than kMaxDimDepth.
   Dim parse(std::string_view& text);
@@ -67,6 +74,7 @@ class DimTable {
   Dim make(DimOp, Dim a, Dim b);
   Dim apply(DimOp, Dim a, Dim b);  // folds constants
   Dim parse(std::string_view& text, int depth);
+  std::string text(const Expression&, const std::string& a, const std::string& b) const;
   std::vector<Expression> expressions_;
   std::map<Expression, uint32_t> known_;
   std::vector<std::string> names_;

@@ -7,7 +7,7 @@ import pytest
 from tree import ROOT, files, sources
 
 LONGEST = 800  # lines; a file has one job and usually 100 to 300 lines
-BINARY = {".png", ".gz", ".bin"}
+BINARY = {".png", ".gz", ".bin", ".kiln"}
 
 
 def text_files():
