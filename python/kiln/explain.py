@@ -70,6 +70,14 @@ class Explanation:
             lines.append(f"  ran eagerly {count} times: {reason}")
         return "\n".join(lines)
 
+    def to_html(self, path) -> None:
+        """Writes one page that needs nothing else: each trace's graph and kernels, and why they are what they are."""
+        from kiln.comparing.files import write_whole
+        from kiln.comparing.page import programs_page
+        from kiln.comparing.program import Program
+
+        write_whole(path, programs_page(self.name, str(self).partition("\n")[0], [Program.of(vars(t)) for t in self.traces]).encode())
+
     def __repr__(self) -> str:  # short: explain() has printed the text
         return f"<explanation of {self.name}: {self.calls} calls, {len(self.traces)} traces>"
 
