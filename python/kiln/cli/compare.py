@@ -11,8 +11,8 @@ import importlib.util
 
 from kiln.cli import UsageError, functions
 from kiln.cli.progress import Progress
+from kiln.comparing.compare import FORMS
 from kiln.comparing.files import why_not_writable
-from kiln.comparing.peers import FORMS
 
 __doc__ += (
     functions.HELP

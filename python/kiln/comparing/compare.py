@@ -3,19 +3,26 @@
 import datetime
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kiln import _core, _tree
 from kiln._core import Tensor
 from kiln.comparing import measure
-from kiln.comparing.peers import FORMS, Peers
 from kiln.comparing.program import Program
 from kiln.comparing.rows import Comparison, Row
 from kiln.comparing.state import Inputs, arrays_of, bits_of, differing, largest_difference
 from kiln.jit import Jitted, is_deferrable, jit
 
+if TYPE_CHECKING:
+    from kiln.comparing.peers import Peers
+
+FORMS = {  # of the peers, eager first; namespaces.py says how each runs a function
+    "torch": ("torch", "torch.compile"),
+    "jax": ("jax", "jax.jit"),
+    "tensorflow": ("tensorflow", "tf.function", "tf.function, XLA"),
+}
 TIERS = {"interpreter": "interpreter", "asmjit": "tier 1, AsmJit", "llvm": "tier 2, LLVM"}
 
 
@@ -82,6 +89,8 @@ def compare(
         result.mutates_inputs = inputs.mutated
         result.captured = bool(result.programs)
         if chosen:
+            from kiln.comparing.peers import Peers  # what starts processes is imported when one is to start
+
             inputs.restore()
             with Peers(f, inputs.args, peer_python, seconds, repeat) as processes:
                 result.rows += _peer_rows(processes, chosen, eager, step)
@@ -165,7 +174,7 @@ def _programs(captured: Jitted) -> list[Program]:
     return [Program.of(trace) for trace in _core.captured_records(captured)["traces"]]
 
 
-def _peer_rows(processes: Peers, chosen: dict[str, tuple[str, ...]], eager: _Run, step: Callable[[str], None]) -> list[Row]:
+def _peer_rows(processes: "Peers", chosen: dict[str, tuple[str, ...]], eager: _Run, step: Callable[[str], None]) -> list[Row]:
     rows = []
     for peer, forms in chosen.items():
         own_eager = None

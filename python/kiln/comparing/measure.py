@@ -1,7 +1,6 @@
 """Times calls and watches memory. Also used in the peers' processes, so it imports nothing but the standard library."""
 
 import gc
-import statistics
 import time
 
 SAMPLE = 0.5e-3  # seconds; shorter calls are timed several to a sample
@@ -46,6 +45,8 @@ def sample(call, seconds, most, before=None):
 
 def summary(samples):
     """The median and the quartiles, in the samples' unit."""
+    import statistics  # slow to import
+
     low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
     return {"median_ms": middle, "quartile1_ms": low, "quartile3_ms": high, "samples": len(samples)}
 

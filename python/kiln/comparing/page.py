@@ -167,5 +167,5 @@ def _programs(programs: Sequence[Program]) -> Iterable[str]:
                 f' <span class="soft">{_text(step.detail)}</span>'
                 f'<ul class="ops">{operators}</ul><div class="soft">{_text(reason)}</div></div>'
             )
-        yield f"<details open><summary>The graph as it was traced</summary><pre>{_text(p.graph)}</pre></details>"
+        yield f"<details open><summary>The traced graph, after the passes</summary><pre>{_text(p.graph)}</pre></details>"
         yield f"<details><summary>The kernels' code</summary><pre>{_text(p.kernel_code)}</pre></details>"

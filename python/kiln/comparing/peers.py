@@ -21,11 +21,6 @@ from kiln import _core
 from kiln._core import Tensor
 from kiln.comparing.rows import Row
 
-FORMS = {  # eager first; the worker's table, namespaces.py, says how each runs a function
-    "torch": ("torch", "torch.compile"),
-    "jax": ("jax", "jax.jit"),
-    "tensorflow": ("tensorflow", "tf.function", "tf.function, XLA"),
-}
 TIMEOUT = 600  # seconds for one process: a cold torch.compile takes tens of them
 
 
@@ -142,5 +137,5 @@ def _finished(python: str, folder: Path) -> str | None:
     if code == 0:
         return None
     last = errors.read_text(errors="replace").strip().splitlines()[-1:]
-    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-    return f"the process ended with {how}" + (f": {last[0]}" if last else "")
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+    return f"the process {how}" + (f": {last[0]}" if last else "")
