@@ -89,6 +89,8 @@ def test_a_training_step_starts_from_the_same_weights_every_time():
     network = kn.nn.Linear(4, 3)
     optimizer = kn.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
     before = network.weight.detach().numpy().copy()
+    kn.sum(network(kn.ones((1, 4)))).backward()
+    gradient = network.weight.grad.numpy().copy()
 
     def step(x):
         optimizer.zero_grad()
@@ -100,6 +102,17 @@ def test_a_training_step_starts_from_the_same_weights_every_time():
     result = quick(step, kn.ones((2, 4)))
     assert result.repeatable and result.bits_equal and result.mutates_inputs
     assert network.weight.detach().numpy().tobytes() == before.tobytes()
+    assert network.weight.grad.numpy().tobytes() == gradient.tobytes()
+
+
+def test_gradients_do_not_add_up_from_call_to_call():
+    def backward(x):
+        kn.sum(x * x).backward()
+        return x.grad
+
+    x = kn.ones((3,)).requires_grad_()
+    result = quick(backward, x)
+    assert result.repeatable and result.bits_equal and result.mutates_inputs and x.grad is None
 
 
 def test_hidden_state_makes_bits_unknown():

@@ -117,7 +117,9 @@ def _finished(python: str, folder: Path) -> str | None:
     """Runs the worker; None, or how it ended badly. Whatever it started ends with it."""
     command = [python, str(Path(__file__).with_name("peer.py")), str(folder)]
     # The peer's own packages, not the ones of this interpreter.
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | {"PYTHONWARNINGS": "ignore"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    # Empty caches, as Kiln's are: what torch.compile made in another process would make its first call look quick.
+    environment |= {"PYTHONWARNINGS": "ignore", "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
     errors = folder / "errors.txt"
     with open(errors, "wb") as log:
         try:

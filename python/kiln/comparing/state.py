@@ -14,22 +14,22 @@ class Inputs:
     """A function's arguments, copied, so that the caller's stay as they are; and the state that is restored before a call.
 
     Restored are: tensors and arrays among the arguments, Kiln's random numbers, and what has state_dict() and load_state_dict()
-    (modules, optimisers) among the arguments, in the function's closure, or as the function itself or its `self`. What else a function
-    changes (globals, lists of its own) is not.
+    (modules with their gradients, optimisers) among the arguments, in the function's closure, or as the function itself or its `self`.
+    What else a function changes (globals, lists of its own) is not.
     """
 
     def __init__(self, f: Callable, args: tuple) -> None:
         self._originals = args
         self._random = _core.random_state()
-        self._holders = list(_holders(f, args))
-        self._saved = [_copied(holder.state_dict()) for holder in self._holders]
+        self._held = [_Held(holder) for holder in _holders(f, args)]
         self.args = _copied(args)
         self._bits = self.bits()
         self.mutated = False
 
     def bits(self) -> list:
         """Of everything a call could have changed."""
-        return [bits_of(leaf) for leaf in _tree.flatten((self.args, [holder.state_dict() for holder in self._holders]))[0]]
+        own = _tree.flatten(self.args)[0]
+        return [*map(bits_of, own), *map(bits_of, _gradients(own)), *(bits for held in self._held for bits in held.bits())]
 
     def look(self) -> None:
         """After a call: did it change its inputs? From then on they are restored before each call."""
@@ -41,10 +41,30 @@ class Inputs:
         if not self.mutated:
             return
         self.args = _copied(self._originals)
-        for holder, saved in zip(self._holders, self._saved, strict=True):
-            holder.load_state_dict(_copied(saved))
-            if hasattr(holder, "zero_grad"):
-                holder.zero_grad()
+        for held in self._held:
+            held.restore()
+
+
+class _Held:
+    """A module or optimiser, and what it held at first."""
+
+    def __init__(self, holder: Any) -> None:
+        self._holder = holder
+        self._state = _copied(holder.state_dict())
+        self._parameters = list(holder.parameters()) if callable(getattr(holder, "parameters", None)) else []
+        self._gradients = _copied([p.grad for p in self._parameters])
+
+    def bits(self) -> list:
+        return [bits_of(leaf) for leaf in _tree.flatten(self._holder.state_dict())[0] + _gradients(self._parameters)]
+
+    def restore(self) -> None:
+        self._holder.load_state_dict(_copied(self._state))
+        for parameter, gradient in zip(self._parameters, _copied(self._gradients), strict=True):
+            parameter.grad = gradient
+
+
+def _gradients(leaves: list) -> list:
+    return [leaf.grad for leaf in leaves if isinstance(leaf, Tensor)]
 
 
 def _holders(f: Callable, args: tuple) -> Iterator[Any]:
