@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 
 import kiln as kn
 from kiln.cli import COMMANDS, main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MODULE = """
     import time
@@ -214,6 +217,25 @@ def _help_of(capsys, name):
     return capsys.readouterr().out
 
 
+EXAMPLES = [
+    line
+    for page in ("README.md", "docs/compare.md")
+    for block in re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    for line in block.splitlines()
+    if line.startswith("kiln ")
+]
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_commands_in_the_documents_run(capsys, folder, command):
+    pytest.importorskip("matplotlib", reason="matplotlib not installed")
+    (folder / "examples").symlink_to(ROOT / "examples")
+    status = main([*command.split()[1:], "--seconds", "0.01", "--repeat", "5", "--peer-python", "/no/such/python"])
+    assert status == (3 if "--peers" in command else 0)
+    out, _ = capsys.readouterr()
+    assert re.match(r"\w+\(float32\[", out) and "equal" in out
+
+
 def start(*arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-m", "kiln", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
@@ -232,7 +254,7 @@ def test_interrupt_ends_with_status_130_and_no_traceback():
 
 
 def test_the_package_installs_the_command():
-    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     module, _, name = project["scripts"]["kiln"].partition(":")
     assert getattr(importlib.import_module(module), name) is main
 

@@ -1,5 +1,6 @@
 """kn.compare: what it measures, that it sees differences, what it does with functions that change things, and with peers."""
 
+import importlib
 import json
 import re
 import stat
@@ -62,6 +63,12 @@ def test_a_difference_in_dtype_or_in_a_number_is_seen():
     assert not quick(lambda x: x if kn.is_tracing() else x.astype(kn.float64), kn.ones((3,))).bits_equal
     assert not quick(lambda x: (x + 1, kn.is_tracing()), kn.ones((3,))).bits_equal
     assert quick(lambda x: (x + 1, {"a": [1, "b", None]}), kn.ones((3,))).bits_equal
+
+
+def test_an_exception_that_eager_mode_does_not_raise_is_a_difference():
+    result = quick(lambda x: x + (1 // 0 if kn.is_tracing() else 1), kn.ones((3,)))
+    assert not result.bits_equal and len(result.rows) == 3
+    assert result.rows[1].error.startswith("raised ZeroDivisionError, where eager mode did not: ")
 
 
 def test_inputs_that_are_changed_are_restored_and_compared(random):
@@ -295,6 +302,30 @@ def test_a_peer_runs_the_same_function(functions, stand_in, random):
 def test_a_peer_runs_a_function_that_asks_its_argument(functions, stand_in):
     result = quick(functions.by_namespace, kn.ones((5,)), peers=["jax"], peer_python=stand_in)
     assert result.rows[-2].error is None and result.rows[-2].max_abs_difference_from_kiln < 1e-6
+
+
+def test_a_peer_imports_from_a_package(stand_in, tmp_path, monkeypatch):
+    folder = tmp_path / "outer_for_peers" / "inner"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("SCALE = 3\n")
+    (folder / "__init__.py").write_text("from .. import SCALE\n\n\ndef scaled(x):\n    return x * SCALE\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    scaled = importlib.import_module("outer_for_peers.inner").scaled
+    result = quick(scaled, kn.ones((5,)), peers=["jax"], peer_python=stand_in)
+    assert result.rows[-2].error is None and result.rows[-2].max_abs_difference_from_kiln == 0
+
+
+def test_a_script_must_not_compare_while_it_is_imported(stand_in, tmp_path):
+    script = """
+        import sys
+        import kiln as kn
+        def f(x):
+            return x * 2
+        print(kn.compare(f, kn.ones((3,)), seconds=0.01, repeat=5, peers=["jax"], peer_python=sys.argv[1]))
+    """
+    (tmp_path / "script.py").write_text(textwrap.dedent(script))
+    done = subprocess.run([sys.executable, tmp_path / "script.py", stand_in], capture_output=True, text=True, timeout=60, check=True)
+    assert "put that call under `if __name__ == '__main__':`" in done.stdout
 
 
 def test_a_peer_restores_what_is_changed(functions, stand_in):

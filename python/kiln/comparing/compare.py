@@ -80,7 +80,12 @@ def compare(
             if problems[tier]:
                 result.rows.append(Row("kiln", TIERS[tier], _core.__version__, error=problems[tier]))
                 continue
-            run = _Run(TIERS[tier], jit(f, backend=tier), inputs, seconds, repeat)
+            try:
+                run = _Run(TIERS[tier], jit(f, backend=tier), inputs, seconds, repeat)
+            except Exception as error:
+                raised = f"raised {type(error).__name__}, where eager mode did not: {error}"
+                result.rows.append(Row("kiln", TIERS[tier], _core.__version__, error=raised, bits_equal_to_eager=False))
+                continue
             run.compare_with(eager, result.repeatable)
             result.rows.append(run.row)
             result.programs = result.programs or run.programs

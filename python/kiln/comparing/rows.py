@@ -80,8 +80,9 @@ class Comparison:
 
     @property
     def bits_equal(self) -> bool:
-        """Did each compiled run of Kiln give eager's bits? False also where that could not be told."""
-        return all(row.bits_equal_to_eager for row in self.rows if row.library == "kiln" and not row.is_eager and row.error is None)
+        """Did each compiled run of Kiln give eager's bits? False also where that could not be told, or where one raised."""
+        compiled = [row for row in self.rows if row.library == "kiln" and not row.is_eager]
+        return all(row.bits_equal_to_eager for row in compiled if row.error is None or row.bits_equal_to_eager is not None)
 
     def speed_up(self, row: Row) -> float | None:
         """How many times as fast as Kiln's eager mode."""
