@@ -16,6 +16,7 @@ def plotted(c: Comparison) -> bytes:
     rows = [row for row in c.rows if row.error is None]
     figure = Figure(figsize=(10, 0.42 * len(rows) + 1.7), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(wspace=0.06)
     call, first = figure.subplots(1, 2, sharey=True)
     _bars(call, rows, [(row.median_ms, row.quartile3_ms) for row in rows], "a call: median, and the middle half of the samples")
     for y, row in enumerate(rows):
