@@ -39,6 +39,7 @@ std::vector<bool> stored_values(const Graph& g, const Partition& p) {
 Partition explode(const Graph& g, const Partition& p, uint32_t which) {
   Partition result;
   result.cluster_of.assign(g.nodes.size(), ~0u);
+  result.borders = p.borders;
   for (uint32_t c = 0; c < p.clusters.size(); ++c) {
     std::vector<Cluster> parts{p.clusters[c]};
     if (c == which) {
@@ -64,11 +65,12 @@ Partition explode(const Graph& g, const Partition& p, uint32_t which) {
 struct Drafts {
   Partition partition;
   std::vector<std::optional<DraftedCluster>> kernels;
+  std::vector<bool> stored;
 };
 
 Drafts draft_all(const Graph& g, Partition p) {
   for (;;) {
-    const std::vector<bool> stored = stored_values(g, p);
+    std::vector<bool> stored = stored_values(g, p);
     std::vector<std::optional<DraftedCluster>> kernels(p.clusters.size());
     std::optional<uint32_t> failed;
     for (uint32_t c = 0; c < p.clusters.size() && !failed; ++c) {
@@ -76,7 +78,7 @@ Drafts draft_all(const Graph& g, Partition p) {
       kernels[c] = draft(g, p.clusters[c], stored);
       if (!kernels[c]) failed = c;
     }
-    if (!failed) return {std::move(p), std::move(kernels)};
+    if (!failed) return {std::move(p), std::move(kernels), std::move(stored)};
     p = explode(g, p, *failed);
   }
 }
@@ -126,21 +128,25 @@ class ExecutableBuilder {
     return a;
   }
 
-  void note(const std::string& line) { out_->info_.steps.push_back(line); }
+  void note(const std::string& line, const std::string& why) {
+    out_->info_.steps.push_back(line);
+    out_->info_.reasons.push_back(why);
+  }
 
   void step(uint32_t c) {
     const Cluster& cluster = drafts_.partition.clusters[c];
+    const std::string why = reason(g_, drafts_.partition, drafts_.stored, c);
     for (const PlannedCopy& p : plan_.before[c]) copy(p.source, address(*plan_.places[p.to_value]));
     switch (cluster.kind) {
-      case StepKind::kernel: kernel(cluster, *drafts_.kernels[c]); break;
-      case StepKind::contraction: contraction(g_.nodes[cluster.nodes[0]]); break;
-      case StepKind::reorder: reorder(g_.nodes[cluster.nodes[0]]); break;
+      case StepKind::kernel: kernel(cluster, *drafts_.kernels[c], why); break;
+      case StepKind::contraction: contraction(g_.nodes[cluster.nodes[0]], why); break;
+      case StepKind::reorder: reorder(g_.nodes[cluster.nodes[0]], why); break;
       case StepKind::update:
-      case StepKind::opaque: opaque(g_.nodes[cluster.nodes[0]]); break;
+      case StepKind::opaque: opaque(g_.nodes[cluster.nodes[0]], why); break;
     }
   }
 
-  void kernel(const Cluster& cluster, const DraftedCluster& drafted) {
+  void kernel(const Cluster& cluster, const DraftedCluster& drafted, const std::string& why) {
     const std::string what = describe(g_, cluster);
     for (const eager::LoweredKernel& k : drafted.kernels) {
       add_kernel(k, drafted.scalar_slots, what, [&](int tensor) {
@@ -153,7 +159,7 @@ class ExecutableBuilder {
     char sizes[64];
     std::snprintf(sizes, sizeof sizes, ": reads %.3g MB, writes %.3g MB", static_cast<double>(read) / 1e6,
                   static_cast<double>(written) / 1e6);
-    note("kernel  " + what + sizes);
+    note("kernel  " + what + sizes, why);
   }
 
   template <class AddressOf>
@@ -219,7 +225,7 @@ class ExecutableBuilder {
     return true;
   }
 
-  void contraction(const Node& n) {
+  void contraction(const Node& n, const std::string& why) {
     std::vector<eager::OperandType> types;
     ContractionStep s;
     for (const Operand& o : n.operands) {
@@ -229,17 +235,17 @@ class ExecutableBuilder {
     for (uint32_t k = 0; k < n.outputs; ++k) s.outputs.push_back(address(n.first_output + k));
     s.plan = codegen::contraction_plan(n.op->contraction(types, n.attrs));
     out_->scratch_bytes_ = std::max(out_->scratch_bytes_, s.plan->scratch_bytes());
-    note("library " + s.plan->describe());
+    note("library " + s.plan->describe(), why);
     out_->info_.work += s.plan->flops() / 32;  // per element of a vector, as the rest is counted
     out_->steps_.emplace_back(std::move(s));
     ++out_->info_.contractions;
   }
 
-  void reorder(const Node& n) {
+  void reorder(const Node& n, const std::string& why) {
     const ValueId from = n.operands[0].id, to = n.first_output;
     const eager::Dims shape = constant_shape(g_.type(to));
     if (g_.type(to).dtype == DType::F32 && g_.producer(from).kind != NodeKind::view) {
-      note("reorder " + eager::to_string(shape));
+      note("reorder " + eager::to_string(shape), why);
       out_->steps_.emplace_back(
           ReorderStep{address(from), address(to), g_.values[from].layout, g_.values[to].layout, {shape[0], shape[1], shape[2], shape[3]}});
       return;
@@ -255,10 +261,10 @@ class ExecutableBuilder {
     const DType bits = bits_of(g_.type(to).dtype);
     d.store(1, bits, 0, strides(to), d.load(0, bits, 0, strides(from)));
     add_kernel(std::move(d).finish(), {}, "reorder", [&](int tensor) { return address(tensor == 0 ? from : to); });
-    note("kernel  reorder " + eager::to_string(shape));
+    note("kernel  reorder " + eager::to_string(shape), why);
   }
 
-  void opaque(const Node& n) {
+  void opaque(const Node& n, const std::string& why) {
     OpaqueStep s;
     s.op = n.op;
     s.attrs = n.attrs;
@@ -276,7 +282,7 @@ class ExecutableBuilder {
       s.outputs.push_back(address(n.first_output + k));
       s.types.push_back({g_.type(n.first_output + k).dtype, constant_shape(g_.type(n.first_output + k))});
     }
-    note("eager   " + std::string(n.op->name));
+    note("eager   " + std::string(n.op->name), why);
     out_->steps_.emplace_back(std::move(s));
   }
 
@@ -298,7 +304,7 @@ class ExecutableBuilder {
     const DType bits = bits_of(dtype);
     d.store(1, bits, 0, eager::contiguous_strides(shape), d.load(0, bits, 0, strides));
     add_kernel(std::move(d).finish(), {}, "copy", [&](int tensor) { return tensor == 0 ? from : to; });
-    note("kernel  copy " + eager::to_string(shape));
+    note("kernel  copy " + eager::to_string(shape), "keeps what a write in place would overwrite, or gives a result memory of its own");
   }
 
   Graph g_;

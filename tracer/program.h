@@ -24,9 +24,10 @@ struct ProgramInfo {
   size_t contractions = 0;
   size_t launches = 0;  // steps of one run
   double compile_ms = 0;
-  int64_t arena_bytes = 0;         // temporaries of one run
-  double work = 0;                 // of one run, in element operations, roughly
-  std::vector<std::string> steps;  // one line a step: what it fuses, what it reads and writes
+  int64_t arena_bytes = 0;           // temporaries of one run
+  double work = 0;                   // of one run, in element operations, roughly
+  std::vector<std::string> steps;    // one line a step: what it fuses, what it reads and writes
+  std::vector<std::string> reasons;  // of each of them: why it is one step
 };
 
 class Program {

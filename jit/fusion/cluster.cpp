@@ -1,6 +1,7 @@
 #include "jit/fusion/cluster.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "eager/lowering.h"
 
@@ -81,7 +82,14 @@ class Fuser {
       if (!o.is_value()) continue;
       const uint32_t producer = partition_.cluster_of[g_.values[o.id].node];  // kNone through views: those read memory
       const uint32_t own = partition_.cluster_of[i];
-      if (producer != kNone && producer != own && may_join(i, o.id, own, producer) && !would_cycle(own, producer)) merge(producer, own);
+      if (producer == own) continue;
+      std::optional<Apart> why = producer == kNone ? Apart::view : apart(i, o.id, own, producer);
+      if (!why && would_cycle(own, producer)) why = Apart::cycle;
+      if (why) {
+        partition_.borders.push_back({i, o.id, *why});
+      } else {
+        merge(producer, own);
+      }
     }
   }
 
@@ -99,20 +107,26 @@ class Fuser {
     return steps.size() == 1 ? Range{steps[0].first, steps[0].count} : Range{};
   }
 
-  // ---- may node i (of cluster `own`) read value v inside producer's kernel? ----
+  // ---- may node i (of cluster `own`) read value v inside producer's kernel? If not, why? ----
 
-  bool may_join(NodeIndex i, ValueId v, uint32_t own, uint32_t producer) const {
+  std::optional<Apart> apart(NodeIndex i, ValueId v, uint32_t own, uint32_t producer) const {
     const Cluster& a = partition_.clusters[own];
     const Cluster& b = partition_.clusters[producer];
-    if (b.kind != StepKind::kernel || a.nodes.size() + b.nodes.size() > kMaxNodes) return false;
-    if (!fuses_values(i) || a.layout != b.layout || is_update(v)) return false;
-    if (is_affine(g_.nodes[i])) return may_absorb(v, b);
-    if (a.has_affine() && b.has_affine()) return false;
-    if ((a.has_affine() && b.reduced_count) || (b.has_affine() && a.reduced_count)) return false;
-    if (a.reduced_count && b.reduced_count) return same_rows(a, b) && row_fits(a) && splits_well(a);
-    if (a.reduced_count) return a.space == b.space && !b.has_affine() && splits_well(a);
-    if (b.reduced_count) return joins_rows(a, b);
-    return a.space == b.space;
+    const auto unless = [](bool joins, Apart why) { return joins ? std::nullopt : std::optional(why); };
+    if (b.kind != StepKind::kernel || !fuses_values(i)) return Apart::own_step;
+    if (a.nodes.size() + b.nodes.size() > kMaxNodes) return Apart::too_large;
+    if (a.layout != b.layout) return Apart::layout;
+    if (is_update(v)) return Apart::update;
+    if (is_affine(g_.nodes[i])) return unless(may_absorb(v, b), Apart::window);
+    if ((a.has_affine() && (b.has_affine() || b.reduced_count)) || (b.has_affine() && a.reduced_count)) return Apart::window;
+    if (a.reduced_count && b.reduced_count && !same_rows(a, b)) return Apart::shape;
+    if (a.reduced_count) {
+      if (a.space != b.space) return Apart::shape;
+      if (const auto why = b.reduced_count ? no_row(a) : std::nullopt) return why;
+      return unless(splits_well(a), Apart::split);
+    }
+    if (b.reduced_count) return apart_from_rows(a, b);
+    return unless(a.space == b.space, Apart::shape);
   }
 
   bool fuses_values(NodeIndex i) const {
@@ -136,17 +150,22 @@ class Fuser {
     for (int d = c.first_reduced; d < c.first_reduced + c.reduced_count; ++d) n *= c.space[d];
     return n;
   }
-  bool row_fits(const Cluster& c) const { return lanes(c) && row(c) * 4 <= kMaxRowBytes; }
+  // Why a second pass over the reduced range would not find it in the cache; nullopt: it would.
+  static std::optional<Apart> no_row(const Cluster& c) {
+    if (!lanes(c)) return Apart::columns;
+    return row(c) * 4 <= kMaxRowBytes ? std::nullopt : std::optional(Apart::long_row);
+  }
 
   // A reduction that eager mode cuts over two kernels keeps its producers apart here too, for parallelism.
   bool splits_well(const Cluster& c) const { return !eager::splits_reduction(c.space, {c.first_reduced, c.reduced_count, true}); }
 
   // Users of a row's results: per row (the reduced shape), or per element of the row (another pass over it).
-  bool joins_rows(const Cluster& user, const Cluster& rows) const {
-    if (!splits_well(rows)) return false;
-    if (user.space == rows.space) return row_fits(rows);
-    return user.space == eager::reduced_shape(rows.space, {rows.first_reduced, rows.reduced_count, true}) ||
-           user.space == eager::reduced_shape(rows.space, {rows.first_reduced, rows.reduced_count, false});
+  std::optional<Apart> apart_from_rows(const Cluster& user, const Cluster& rows) const {
+    if (!splits_well(rows)) return Apart::split;
+    if (user.space == rows.space) return no_row(rows);
+    for (bool keep : {true, false})
+      if (user.space == eager::reduced_shape(rows.space, {rows.first_reduced, rows.reduced_count, keep})) return std::nullopt;
+    return Apart::shape;
   }
 
   // ---- merging ----
@@ -206,6 +225,7 @@ class Fuser {
   Partition ordered() {
     Partition result;
     result.cluster_of.assign(g_.nodes.size(), kNone);
+    result.borders = partition_.borders;
     std::vector<uint8_t> state(partition_.clusters.size(), 0);
     const auto visit = [&](auto&& self, uint32_t c) -> void {
       if (state[c]) return;

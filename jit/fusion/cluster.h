@@ -25,10 +25,20 @@ struct Cluster {
   bool has_affine() const { return affine != ~0u; }
 };
 
+// Why a value is read from memory instead of being computed in its reader's kernel; fusion/reason.cpp has the words.
+enum class Apart : uint8_t { own_step, view, too_large, layout, update, window, shape, columns, long_row, split, cycle };
+
+struct Border {
+  tracer::NodeIndex reader;
+  tracer::ValueId value;
+  Apart why;
+};
+
 // Clusters in an order in which they can run. `cluster_of[node]`; inputs and views belong to none (~0u).
 struct Partition {
   std::vector<Cluster> clusters;
   std::vector<uint32_t> cluster_of;
+  std::vector<Border> borders;  // some may have gone since, where both sides joined by another way
 };
 // Is there nothing to multiply? Then there is no plan, and the node runs as eager mode runs it.
 bool is_empty_contraction(const tracer::Graph&, const tracer::Node&);
@@ -39,5 +49,7 @@ Partition fuse(const tracer::Graph&);
 tracer::ValueId base_of(const tracer::Graph&, tracer::ValueId);
 
 std::string describe(const tracer::Graph&, const Cluster&);  // "relu + max_pool2d"
+// Why a cluster is one step, and why what it reads is not computed in it. `stored[v]`: is value v in memory.
+std::string reason(const tracer::Graph&, const Partition&, const std::vector<bool>& stored, uint32_t cluster);
 
 }  // namespace kiln::jit

@@ -125,6 +125,7 @@ py::dict program_record(const tracer::Program& p) {
   d["compile_ms"] = info.compile_ms;
   d["arena_bytes"] = info.arena_bytes;
   d["steps"] = info.steps;
+  d["reasons"] = info.reasons;
   return d;
 }
 

@@ -42,7 +42,7 @@ from kiln._dtypes import finfo, iinfo
 from kiln._grad import enable_grad, grad, no_grad, value_and_grad
 from kiln._operators import *  # noqa: F403  every operator, by all its names
 from kiln._weights import load, save
-from kiln.compare import compare
+from kiln.comparing.compare import compare
 from kiln.config import config
 from kiln.export import Program, export, spec
 from kiln.jit import disable, jit

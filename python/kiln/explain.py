@@ -15,6 +15,7 @@ class Trace:
     arena_bytes: int
     runs: int
     steps: list[str]
+    reasons: list[str]  # of each step: why it is one, and why what it reads is not computed in it
     flushes: list[dict]
     text: object = field(repr=False)
 
@@ -56,7 +57,8 @@ class Explanation:
                 f"  trace {i}: {t.runs} runs, {t.operations} operators in {t.kernels} kernels and {t.contractions} contractions,"
                 f" {t.arena_bytes / 1e6:.2f} MB of temporaries, compiled in {t.compile_ms:.2f} ms"
             )
-            lines += [f"    {step}" for step in t.steps]
+            for step, reason in zip(t.steps, t.reasons, strict=True):
+                lines += [f"    {step}", f"            {reason}"]
             for f in t.flushes:
                 if f["at_end"]:
                     continue
@@ -67,6 +69,14 @@ class Explanation:
         for reason, count in self.fallbacks.items():
             lines.append(f"  ran eagerly {count} times: {reason}")
         return "\n".join(lines)
+
+    def to_html(self, path) -> None:
+        """Writes one page that needs nothing else: each trace's graph and kernels, and why they are what they are."""
+        from kiln.comparing.files import write_whole
+        from kiln.comparing.page import programs_page
+        from kiln.comparing.program import Program
+
+        write_whole(path, programs_page(self.name, str(self).partition("\n")[0], [Program.of(vars(t)) for t in self.traces]).encode())
 
     def __repr__(self) -> str:  # short: explain() has printed the text
         return f"<explanation of {self.name}: {self.calls} calls, {len(self.traces)} traces>"

@@ -48,7 +48,7 @@ class Jitted(_core.Captured):
         _core.clear_programs()
 
 
-def _is_deferrable(function: Callable) -> bool:
+def is_deferrable(function: Callable) -> bool:
     """Generators and coroutines run their bodies outside the call, so they run eagerly."""
     return not (inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))
 
@@ -80,7 +80,7 @@ def jit(
     if not callable(function):
         raise TypeError(f"jit takes a function or another callable, not {type(function).__name__}")
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    deferred = os.environ.get("KILN_JIT", "1") != "0" and _is_deferrable(function)
+    deferred = os.environ.get("KILN_JIT", "1") != "0" and is_deferrable(function)
     jitted = Jitted(function, name, backend, fullgraph, deferred)
     functools.update_wrapper(jitted, function, updated=())
     return jitted

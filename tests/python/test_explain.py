@@ -1,0 +1,58 @@
+"""f.explain() says why each step is one, and why what it reads was not computed in it."""
+
+import pytest
+
+import kiln as kn
+
+
+def softmax(x):
+    e = kn.exp(x - kn.max(x, axis=-1, keepdims=True))
+    return e / kn.sum(e, axis=-1, keepdims=True)
+
+
+def reasons(f, *args):
+    jitted = kn.jit(f)
+    jitted(*args)
+    trace = jitted.explain().traces[-1]
+    assert len(trace.reasons) == len(trace.steps)
+    return trace.reasons
+
+
+def test_operators_of_one_shape_are_one_kernel():
+    (reason,) = reasons(lambda x: kn.relu(x * 2 + 1), kn.ones((7, 9)))
+    assert reason == "3 operators in one kernel over (7, 9); 2 values are never in memory"
+
+
+def test_rows_stay_in_the_cache():
+    (reason,) = reasons(softmax, kn.ones((4, 8)))
+    assert reason.startswith("5 operators in one kernel over (4, 8), a row at a time, which stays in the cache")
+
+
+def test_a_reduction_of_what_nobody_reads_again():
+    (reason,) = reasons(lambda x: kn.sum(x * x), kn.ones((4, 8)))
+    assert reason == "2 operators in one kernel over (4, 8), reduced as it is computed; 1 value is never in memory"
+
+
+APART = {
+    "a library call": (lambda x: kn.relu(x @ x), (64, 64), "it is a step of its own"),
+    "a view": (lambda x: (x * 2).T + 1, (8, 16), "it is read through a view, which looks at memory"),
+    "long rows": (softmax, (64, 20000), "its rows are too long to stay in the cache"),
+    "columns": (
+        lambda x: x / kn.sum(x * 2, axis=0),
+        (8, 16),
+        "it reduces an axis that is not the last, so there is no row to keep in the cache",
+    ),
+    "few rows": (softmax, (1, 200000), "the reduction is cut over threads, into two kernels"),
+    "another space": (lambda x: kn.exp(x[:, :4] * 2).sum(axis=0) * kn.sum(x * 2), (8, 4), "its iteration space is another one"),
+}
+
+
+@pytest.mark.parametrize("case", APART)
+def test_what_keeps_values_apart(case):
+    f, shape, why = APART[case]
+    assert any(reason.endswith(f" from memory: {why}") or f" from memory: {why};" in reason for reason in reasons(f, kn.ones(shape)))
+
+
+def test_the_text_has_the_reasons(capsys):
+    reasons(softmax, kn.ones((4, 8)))
+    assert "5 operators in one kernel over (4, 8)" in capsys.readouterr().out
