@@ -8,6 +8,7 @@
 
 #include "codegen/compiler.h"
 #include "python/bindings/modules.h"
+#include "tracer/explain.h"
 #include "tracer/front_end.h"
 #include "tracer/recorder.h"
 
@@ -155,6 +156,7 @@ py::dict records(const py::object& captured) {
   d["untold_runs"] = c->record->untold_runs();
   d["fallbacks"] = c->record->fallbacks();
   d["compile_ms"] = c->record->compile_ms();
+  d["text"] = tracer::explain(*c->record);
   return d;
 }
 
