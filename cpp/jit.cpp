@@ -26,13 +26,6 @@ struct CapturedCall::Scopes {
 
 namespace {
 
-std::optional<codegen::BackendKind> backend_named(std::string_view name) {
-  if (name == "auto") return std::nullopt;
-  for (size_t i = 0; i < codegen::kBackendNames.size(); ++i)
-    if (codegen::kBackendNames[i] == name) return static_cast<codegen::BackendKind>(i);
-  fail(ErrorCode::value, "backend must be auto, interpreter, asmjit, llvm or cuda, not '" + std::string(name) + "'");
-}
-
 bool switched_off() {
   static const bool off = [] {
     const char* variable = std::getenv("KILN_JIT");
@@ -65,7 +58,7 @@ void CapturedCall::end() {
 
 std::shared_ptr<CapturedFunction> captured(const JitOptions& options, const std::source_location& where) {
   auto made = std::make_shared<CapturedFunction>(options.name.empty() ? name_of(where) : std::string(options.name));
-  made->backend = backend_named(options.backend);
+  made->backend = codegen::backend_named(options.backend);
   made->record->full_graph = options.fullgraph;
   return made;
 }
