@@ -1,8 +1,12 @@
-# libkiln.so holds all rooms but python; no LLVM, no Python symbol. libkiln_llvm.so is opened at the first tier-up.
+# libkiln.so holds all rooms but python; no LLVM, no Python symbol. libkiln_llvm.so is opened at the first tier-up. Who links to it sees the
+# public headers at most; the rooms' own are for bindings and tests, which ask for them with kiln_inside.
 add_library(kiln SHARED)
+add_library(kiln_inside INTERFACE)
 foreach(room ${KILN_ROOMS})
   target_sources(kiln PRIVATE $<TARGET_OBJECTS:kiln_${room}>)
-  target_include_directories(kiln PUBLIC ${PROJECT_BINARY_DIR}/rooms/${room})
+  if(NOT room STREQUAL cpp)  # the other front, which neither the bindings nor the rooms' tests know
+    target_include_directories(kiln_inside INTERFACE ${PROJECT_BINARY_DIR}/rooms/${room})
+  endif()
 endforeach()
 target_link_libraries(kiln PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(kiln PROPERTIES INSTALL_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)

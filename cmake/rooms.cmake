@@ -7,7 +7,7 @@ function(kiln_room name)
   file(MAKE_DIRECTORY ${view})
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${name} ${view}/${name} SYMBOLIC)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/codegen/llvm/")  # a library of its own
+  list(FILTER sources EXCLUDE REGEX "/(codegen/llvm|cpp/generate)/")  # a library and a program of their own
   add_library(kiln_${name} OBJECT ${sources})
   target_include_directories(kiln_${name} PUBLIC ${view})
   target_compile_options(kiln_${name} PRIVATE ${KILN_FLAGS})

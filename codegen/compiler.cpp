@@ -129,6 +129,14 @@ std::optional<BackendKind> forced_backend() {
   return static_cast<BackendKind>(now);
 }
 
+std::optional<BackendKind> backend_named(std::string_view name) {
+  if (name == "auto") return std::nullopt;
+  const auto at = std::find(kBackendNames.begin(), kBackendNames.end(), name);
+  if (at == kBackendNames.end())
+    fail(ErrorCode::value, "backend must be auto, interpreter, asmjit, llvm or cuda, not '" + std::string(name) + "'");
+  return static_cast<BackendKind>(at - kBackendNames.begin());
+}
+
 uint32_t backend_setting() {
   if (instead == nullptr) {
     const std::optional<BackendKind> forced = forced_backend();

@@ -45,6 +45,8 @@ class CompiledKernel : public std::enable_shared_from_this<CompiledKernel> {
 // Who keeps what get() gave must ask again when the setting changes.
 void force_backend(std::optional<BackendKind>);
 std::optional<BackendKind> forced_backend();
+// What a user names: nullopt for "auto". Throws Error{value} for a name that is none of them.
+std::optional<BackendKind> backend_named(std::string_view);
 
 // Forces a back end on this thread alone while it lives (a captured function's own choice); nullopt changes nothing.
 class BackendScope {

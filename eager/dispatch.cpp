@@ -10,12 +10,13 @@
 namespace kiln::eager {
 namespace {
 
-constexpr std::array<std::string_view, 16> kFlushReasons{
+constexpr std::array<std::string_view, 17> kFlushReasons{
     "the captured function ended",
     "an exception left the captured function",
     "item() needs a value",
     "bool() of a tensor needs a value",
     "NumPy, DLPack or the buffer protocol needs the values",
+    "data() or to_vector() needs the values",
     "a tensor was printed",
     "an operator that raises on data must see it",
     "a result's shape depends on data",

@@ -13,6 +13,7 @@ enum class FlushReason : uint8_t {
   item,
   boolean,
   numpy,
+  values,
   repr,
   data_check,
   shape_from_data,

@@ -142,6 +142,25 @@ void renew(const Tensor& view) {
 bool grad_enabled() { return enabled; }
 void set_grad_enabled(bool on) { enabled = on; }
 
+void set_requires_grad(const Tensor& t, bool wanted) {
+  if (!t.is_leaf() && !wanted)
+    fail(ErrorCode::runtime, "requires_grad can only be taken from a leaf, not from an operator's result: use x.detach()");
+  if (wanted && !is_floating(t.dtype()))
+    fail(ErrorCode::runtime, "only floating tensors can require grad, not " + std::string(name_of(t.dtype())));
+  if (t.is_leaf() && (wanted || t.impl()->autograd)) t.autograd().requires_grad = wanted;
+}
+
+void set_grad(const Tensor& t, const Tensor& gradient) {
+  if (!gradient) {
+    if (t.impl()->autograd) t.autograd().grad.reset();
+    return;
+  }
+  if (gradient.shape() != t.shape() || gradient.dtype() != t.dtype())
+    fail(ErrorCode::value, "grad must be like its tensor, " + to_string(TensorType{t.dtype(), t.shape()}) + ", not " +
+                               to_string(TensorType{gradient.dtype(), gradient.shape()}));
+  t.autograd().grad = std::make_unique<Tensor>(gradient);
+}
+
 // Edges and saved tensors own earlier nodes; their destructors would nest as deep as the tape is long. So a node's edges are handed to a list
 // that the outermost destructor of the thread works off.
 GradNode::~GradNode() {

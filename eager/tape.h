@@ -40,6 +40,11 @@ class NoGrad {  // scope without tape
   bool before_;
 };
 
+// Asks for gradients of a floating leaf, or no longer; an operator's result cannot be taken off the tape. Throws Error{runtime}.
+void set_requires_grad(const Tensor&, bool wanted);
+// Replaces what backward() has accumulated; an empty Tensor takes it away. Throws Error{value} unless it is of the tensor's shape and dtype.
+void set_grad(const Tensor&, const Tensor& gradient);
+
 // Where a tensor's gradient goes: its producer, or itself if it is a leaf that requires grad.
 GradNode::Edge history(const Tensor&);
 

@@ -158,10 +158,11 @@ const Library& library() {
 const Api& api() {
   const Library& l = library();
   if (l.api == nullptr)
-    fail(ErrorCode::runtime,
-         "float32 matrix products and convolutions need oneDNN: pip install onednn-cpu-gomp==2023.2.0, or set KILN_DNNL to "
-         "libdnnl.so.3 (" +
-             l.why_not + ")");
+    fail(
+        ErrorCode::runtime,
+        "float32 convolutions need oneDNN: pip install onednn-cpu-gomp==2023.2.0 for Python; elsewhere put libdnnl.so.3 beside libkiln.so, "
+        "or set KILN_DNNL to its path (" +
+            l.why_not + ")");
   return *l.api;
 }
 

@@ -14,19 +14,11 @@ namespace {
 
 PyObject* get_requires_grad(PyObject* self, void*) { return PyBool_FromLong(unwrap(self).requires_grad()); }
 
-void set_requires_grad(const Tensor& t, bool wanted) {
-  if (!t.is_leaf() && !wanted)
-    fail(ErrorCode::runtime, "requires_grad can only be taken from a leaf, not from an operator's result: use x.detach()");
-  if (wanted && !is_floating(t.dtype()))
-    fail(ErrorCode::runtime, "only floating tensors can require grad, not " + std::string(name_of(t.dtype())));
-  if (t.is_leaf() && (wanted || t.impl()->autograd)) t.autograd().requires_grad = wanted;
-}
-
 int assign_requires_grad(PyObject* self, PyObject* value, void*) {
   return guarded(
       [&] {
         if (value == nullptr || !PyBool_Check(value)) fail(ErrorCode::type, "requires_grad must be a bool");
-        set_requires_grad(unwrap(self), value == Py_True);
+        eager::set_requires_grad(unwrap(self), value == Py_True);
         return 0;
       },
       -1);
@@ -36,7 +28,7 @@ PyObject* requires_grad_in_place(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
     int wanted = 1;
     if (!PyArg_ParseTuple(args, "|p", &wanted)) return nullptr;
-    set_requires_grad(unwrap(self), wanted != 0);
+    eager::set_requires_grad(unwrap(self), wanted != 0);
     return Py_NewRef(self);
   });
 }
@@ -49,17 +41,9 @@ PyObject* get_grad(PyObject* self, void*) {
 int assign_grad(PyObject* self, PyObject* value, void*) {
   return guarded(
       [&] {
-        const Tensor& t = unwrap(self);
-        if (value == nullptr || value == Py_None) {
-          if (t.impl()->autograd) t.autograd().grad.reset();
-          return 0;
-        }
-        if (!is_tensor(value)) fail(ErrorCode::type, "grad must be a tensor or None, not " + std::string(Py_TYPE(value)->tp_name));
-        const Tensor& g = unwrap(value);
-        if (g.shape() != t.shape() || g.dtype() != t.dtype())
-          fail(ErrorCode::value, "grad must be like its tensor, " + to_string(eager::TensorType{t.dtype(), t.shape()}) + ", not " +
-                                     to_string(eager::TensorType{g.dtype(), g.shape()}));
-        t.autograd().grad = std::make_unique<Tensor>(g);
+        const bool none = value == nullptr || value == Py_None;
+        if (!none && !is_tensor(value)) fail(ErrorCode::type, "grad must be a tensor or None, not " + std::string(Py_TYPE(value)->tp_name));
+        eager::set_grad(unwrap(self), none ? Tensor() : unwrap(value));
         return 0;
       },
       -1);

@@ -43,13 +43,6 @@ std::string backend() {
   return forced ? std::string(codegen::name_of(*forced)) : "auto";
 }
 
-void set_backend(const std::string& name) {
-  if (name == "auto") return codegen::force_backend(std::nullopt);
-  for (size_t i = 0; i < codegen::kBackendNames.size(); ++i)
-    if (codegen::kBackendNames[i] == name) return codegen::force_backend(static_cast<codegen::BackendKind>(i));
-  fail(ErrorCode::value, "backend must be auto, interpreter, asmjit, llvm or cuda, not '" + name + "'");
-}
-
 }  // namespace
 
 void bind_config(py::module_& m) {
@@ -57,7 +50,9 @@ void bind_config(py::module_& m) {
   m.def("num_threads", &codegen::num_threads, "Threads that run kernels, the caller included.");
   m.def("set_num_threads", &codegen::set_num_threads, py::arg("n"), "Results never depend on it.");
   m.def("backend", &backend, "What runs kernels: auto, or the one back end that is forced.");
-  m.def("set_backend", &set_backend, py::arg("name"), py::call_guard<py::gil_scoped_release>());
+  m.def(
+      "set_backend", [](const std::string& name) { codegen::force_backend(codegen::backend_named(name)); }, py::arg("name"),
+      py::call_guard<py::gil_scoped_release>());
   m.def("default_dtype", [] { return dtype_object(eager::default_dtype()); }, "Dtype of floating results that no tensor decides.");
   m.def(
       "set_default_dtype",

@@ -8,6 +8,7 @@
 
 #include "codegen/compiler.h"
 #include "python/bindings/modules.h"
+#include "tracer/explain.h"
 #include "tracer/front_end.h"
 #include "tracer/recorder.h"
 
@@ -63,13 +64,6 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
   return result;
 }
 
-std::optional<codegen::BackendKind> backend_named(const char* name) {
-  if (std::string_view(name) == "auto") return std::nullopt;
-  for (size_t i = 0; i < codegen::kBackendNames.size(); ++i)
-    if (codegen::kBackendNames[i] == name) return static_cast<codegen::BackendKind>(i);
-  fail(ErrorCode::value, std::string("backend must be auto, interpreter, asmjit, llvm or cuda, not '") + name + "'");
-}
-
 PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", nullptr};
   PyObject* function = nullptr;
@@ -78,7 +72,7 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|spp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred))
     return nullptr;
   return guarded([&]() -> PyObject* {
-    const auto kind = backend_named(backend);
+    const auto kind = codegen::backend_named(backend);
     PyObject* made = type->tp_alloc(type, 0);
     if (made == nullptr) return nullptr;
     CapturedObject* c = object(made);
@@ -190,6 +184,7 @@ py::dict records_of(const tracer::FunctionRecord& record) {
   d["untold_runs"] = record.untold_runs();
   d["fallbacks"] = record.fallbacks();
   d["compile_ms"] = record.compile_ms();
+  d["text"] = tracer::explain(record);
   return d;
 }
 

@@ -34,6 +34,7 @@ class Explanation:
         self.untold_runs: int = records["untold_runs"]  # of traces beyond those that are kept
         self.fallbacks: dict[str, int] = dict(records["fallbacks"])
         self.compile_ms: float = records["compile_ms"]
+        self._text: str = records["text"]
 
     @property
     def flushes(self) -> list[dict]:
@@ -51,24 +52,7 @@ class Explanation:
         return max(0, len(self.traces) - 1)
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.calls} calls, {len(self.traces)} traces, {self.compile_ms:.2f} ms compiling"]
-        for i, t in enumerate(self.traces):
-            lines.append(
-                f"  trace {i}: {t.runs} runs, {t.operations} operators in {t.kernels} kernels and {t.contractions} contractions,"
-                f" {t.arena_bytes / 1e6:.2f} MB of temporaries, compiled in {t.compile_ms:.2f} ms"
-            )
-            for step, reason in zip(t.steps, t.reasons, strict=True):
-                lines += [f"    {step}", f"            {reason}"]
-            for f in t.flushes:
-                if f["at_end"]:
-                    continue
-                where = f" at {f['where']}" if f["where"] else ""
-                lines.append(f"    ended early {f['count']} times{where}: {f['reason']}")
-        if self.untold_runs:
-            lines.append(f"  {self.untold_runs} runs of further traces, of which nothing is kept: do shapes change at every call?")
-        for reason, count in self.fallbacks.items():
-            lines.append(f"  ran eagerly {count} times: {reason}")
-        return "\n".join(lines)
+        return self._text
 
     def to_html(self, path) -> None:
         """Writes one page that needs nothing else: each trace's graph and kernels, and why they are what they are."""

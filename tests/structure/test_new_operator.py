@@ -76,6 +76,10 @@ def test_it_is_in_the_stubs(build):
     assert f"def {NAME}(self)" in (build / "python/kiln/_core.pyi").read_text()
 
 
+def test_it_is_in_the_cpp_header(build):
+    assert f"inline Tensor {NAME}(const Operand& x)" in (build / "include/kiln/operators.h").read_text()
+
+
 def test_it_is_on_the_operators_page(build):
     assert f"## {NAME}\n" in (build / "docs/operators.md").read_text()
 

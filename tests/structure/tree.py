@@ -9,7 +9,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("KILN_BUILD", ROOT / "build"))
-ROOMS = ("codegen", "eager", "tracer", "jit", "python")  # from left to right
+CHAIN = ("codegen", "eager", "tracer", "jit")  # from left to right
+FRONTS = ("cpp", "python")  # to the right of the chain; neither knows the other
+ROOMS = CHAIN + FRONTS
+
+
+def may_include(room: str) -> tuple[str, ...]:
+    """The rooms whose headers the room may include, its own among them."""
+    return (*CHAIN, room) if room in FRONTS else CHAIN[: CHAIN.index(room) + 1]
 
 
 @cache
@@ -34,7 +41,7 @@ def compile_command(room: str) -> tuple[str, ...]:
     """Compiler and flags with which the build compiles the room, without input, output, PCH and ccache."""
     for entry in json.loads((BUILD / "compile_commands.json").read_text()):
         path = Path(entry["file"])
-        if path.is_relative_to(ROOT / room) and not path.is_relative_to(ROOT / "codegen/llvm"):
+        if path.is_relative_to(ROOT / room) and not any(path.is_relative_to(ROOT / other) for other in ("codegen/llvm", "cpp/generate")):
             break
     else:
         raise LookupError(f"{BUILD}/compile_commands.json has no source of {room}/")

@@ -1,0 +1,44 @@
+#include "tracer/explain.h"
+
+#include <cstdio>
+
+namespace kiln::tracer {
+namespace {
+
+std::string decimal(double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.2f", value);
+  return text;
+}
+
+std::string line_of(const Flush& f) {
+  return "\n    ended early " + std::to_string(f.count) + " times" + (f.where.empty() ? "" : " at " + f.where) + ": " +
+         std::string(eager::describe(f.reason));
+}
+
+std::string lines_of(const TraceRecord& trace, size_t number) {
+  const ProgramInfo& p = trace.program->info();
+  std::string lines = "\n  trace " + std::to_string(number) + ": " + std::to_string(trace.runs) + " runs, " + std::to_string(p.operations) +
+                      " operators in " + std::to_string(p.kernels) + " kernels and " + std::to_string(p.contractions) + " contractions, " +
+                      decimal(static_cast<double>(p.arena_bytes) / 1e6) + " MB of temporaries, compiled in " + decimal(p.compile_ms) +
+                      " ms";
+  for (size_t i = 0; i < p.steps.size(); ++i) lines += "\n    " + p.steps[i] + "\n            " + p.reasons[i];
+  for (const Flush& f : trace.flushes)
+    if (f.reason != eager::FlushReason::function_end) lines += line_of(f);
+  return lines;
+}
+
+}  // namespace
+
+std::string explain(const FunctionRecord& f) {
+  const std::vector<TraceRecord> traces = f.traces();
+  std::string text = f.name + ": " + std::to_string(f.calls.load()) + " calls, " + std::to_string(traces.size()) + " traces, " +
+                     decimal(f.compile_ms()) + " ms compiling";
+  for (size_t i = 0; i < traces.size(); ++i) text += lines_of(traces[i], i);
+  if (const uint64_t untold = f.untold_runs())
+    text += "\n  " + std::to_string(untold) + " runs of further traces, of which nothing is kept: do shapes change at every call?";
+  for (const auto& [reason, count] : f.fallbacks()) text += "\n  ran eagerly " + std::to_string(count) + " times: " + reason;
+  return text;
+}
+
+}  // namespace kiln::tracer
