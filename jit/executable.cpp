@@ -4,6 +4,7 @@
 
 #include "codegen/allocator.h"
 #include "codegen/backend.h"
+#include "codegen/cuda/source.h"
 #include "eager/dispatch.h"
 #include "eager/tape.h"
 
@@ -147,7 +148,7 @@ std::string Executable::text(std::string_view what) const {
     const auto* batch = std::get_if<BatchStep>(&step);
     const auto* kernel = batch ? &batch->launches[0] : std::get_if<KernelStep>(&step);
     if (kernel == nullptr) continue;
-    out += "# " + kernel_notes_[k++] + "\n";
+    out += (what == "cuda" ? "// " : "# ") + kernel_notes_[k++] + "\n";
     const codegen::Kernel& ir = kernel->kernel->kernel;
     if (what == "kernels") {
       out += codegen::print(ir);
@@ -158,8 +159,10 @@ std::string Executable::text(std::string_view what) const {
       codegen::Backend* llvm = codegen::llvm_backend(&why);
       if (llvm == nullptr) fail(ErrorCode::runtime, "the LLVM back end is not there: " + why);
       out += llvm->text(ir, codegen::isa(), "llvm");
+    } else if (what == "cuda") {
+      out += codegen::cuda::source(ir);
     } else {
-      fail(ErrorCode::value, "as_text: unknown form '" + std::string(what) + "'; there are trace, graph, kernels, asm, llvm");
+      fail(ErrorCode::value, "as_text: unknown form '" + std::string(what) + "'; there are trace, graph, kernels, asm, llvm, cuda");
     }
     out += "\n";
   }

@@ -4,6 +4,8 @@
 #include "codegen/allocator.h"
 #include "codegen/compiler.h"
 #include "codegen/contraction/contraction.h"
+#include "codegen/cuda/driver.h"
+#include "codegen/cuda/nvrtc.h"
 #include "codegen/thread_pool.h"
 #include "codegen/tunables.h"
 #include "eager/operator.h"
@@ -45,6 +47,7 @@ std::string backend() {
 
 void set_backend(const std::string& name) {
   if (name == "auto") return codegen::force_backend(std::nullopt);
+  if (name == "cuda") codegen::cuda::refuse_device("backend 'cuda'");
   for (size_t i = 0; i < codegen::kBackendNames.size(); ++i)
     if (codegen::kBackendNames[i] == name) return codegen::force_backend(static_cast<codegen::BackendKind>(i));
   fail(ErrorCode::value, "backend must be auto, interpreter, asmjit, llvm or cuda, not '" + name + "'");
@@ -70,6 +73,7 @@ void bind_config(py::module_& m) {
   m.def("wait_for_compiles", &codegen::wait_for_compiles, py::call_guard<py::gil_scoped_release>(),
         "Until the background compiler is idle.");
   m.def("clear_kernel_cache", &codegen::clear_kernel_cache, "Forgets all compiled kernels.");
+  m.def("set_nvrtc_path", &codegen::cuda::set_nvrtc_path, py::arg("path"), "Where libnvrtc.so is; before CUDA source is compiled.");
   m.def("set_dnnl_path", &codegen::set_dnnl_path, py::arg("path"), "Where libdnnl.so is; before the first contraction.");
 
   m.def("tunables", [] {

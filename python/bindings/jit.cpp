@@ -7,6 +7,7 @@
 #include <new>
 
 #include "codegen/compiler.h"
+#include "codegen/cuda/driver.h"
 #include "python/bindings/modules.h"
 #include "tracer/front_end.h"
 #include "tracer/recorder.h"
@@ -65,6 +66,7 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
 
 std::optional<codegen::BackendKind> backend_named(const char* name) {
   if (std::string_view(name) == "auto") return std::nullopt;
+  if (std::string_view(name) == "cuda") codegen::cuda::refuse_device("jit(backend='cuda')");
   for (size_t i = 0; i < codegen::kBackendNames.size(); ++i)
     if (codegen::kBackendNames[i] == name) return static_cast<codegen::BackendKind>(i);
   fail(ErrorCode::value, std::string("backend must be auto, interpreter, asmjit, llvm or cuda, not '") + name + "'");

@@ -19,7 +19,10 @@ class Trace:
     text: object = field(repr=False)
 
     def as_text(self, what: str = "graph") -> str:
-        """The program as "trace" (as recorded), "graph" (after the passes), "kernels", "asm" or "llvm"."""
+        """The program as "trace" (as recorded), "graph" (after the passes), "kernels", "asm", "llvm" or "cuda".
+
+        "cuda" is CUDA C without any #include, one source for each kernel, as NVRTC takes it; printing it needs neither driver nor GPU.
+        """
         return self.text(what)
 
 
