@@ -4,8 +4,8 @@
 namespace kiln::codegen::cuda {
 
 void Printer::lanes() {
-  out_.line("const int lane = threadIdx.x % 32, warps = (int)a.team / 32, warp = (int)threadIdx.x / 32 % warps;");
-  out_.line("const int teams = (int)(blockDim.x / a.team), team = (int)(threadIdx.x / a.team);");
+  out_.line("const int thread = (int)threadIdx.x, lane = thread % 32, warps = (int)a.team / 32, warp = thread / 32 % warps;");
+  out_.line("const int teams = (int)blockDim.x / (int)a.team, team = thread / (int)a.team;");
   out_.line("const i64 rows = " + outer_count() + ";");
   if (!keep_.values.empty()) out_.line("char* const kept = (char*)shared + " + std::to_string(kPartialBytes) + " + team * a.kept;");
   out_.open("for (i64 row = (i64)blockIdx.x * teams + team; row < rows; row += (i64)gridDim.x * teams)");
@@ -53,7 +53,7 @@ void Printer::lanes_loop(int p, bool keep) {
     out_.open("if (at < end)");
   } else {
     identities(pass, 'e');
-    out_.line("#pragma unroll 4");
+    out_.line(unroll(pass.loop.size()));
     out_.open("for (i64 at = begin + lane; at < end; at += 32)");
   }
 
@@ -90,13 +90,13 @@ void Printer::lanes_loop(int p, bool keep) {
     out_.line("const " + type(id) + " b" + i + " = " + result + ";");
     out_.line("if (warps == 1) v" + i + " = first_lane(b" + i + ");");
     out_.line("else collect(t" + i + ", b" + i + ", (" + type(id) +
-              "*)shared, warp, lane == 0, threadIdx.x == 0, 1, least(warps, (extent - first + " +
+              "*)shared, warp, lane == 0, thread == 0, 1, least(warps, (extent - first + " +
               std::to_string(warp_block(kernel_.reduction) - 1) + ") / " + block + "));");
   }
   out_.close();
   for (NodeId id : pass.reduces) {
     const std::string i = std::to_string(id);
-    out_.line("if (warps > 1) v" + i + " = spread(t" + i + ", " + identity(id) + ", (" + type(id) + "*)shared, 0, threadIdx.x == 0);");
+    out_.line("if (warps > 1) v" + i + " = spread(t" + i + ", " + identity(id) + ", (" + type(id) + "*)shared, 0, thread == 0);");
   }
 }
 

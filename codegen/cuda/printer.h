@@ -60,6 +60,8 @@ class Printer {
   void identities(const Schedule::Pass&, char prefix);
   void trees(const Schedule::Pass&, char prefix, int levels);
 
+  // Loads of several turns of a loop go out at once: of more turns where a turn is short.
+  static const char* unroll(size_t nodes) { return nodes <= 8 ? "#pragma unroll 8" : "#pragma unroll 4"; }
   std::string type(NodeId id) const { return std::string(type_name(kernel_.nodes[id].dtype)); }
   static std::string named(char prefix, uint32_t number) { return std::string(1, prefix) += std::to_string(number); }
   static std::string value(NodeId id) { return named('v', id); }

@@ -44,7 +44,7 @@ void Printer::rows_loop(const Schedule::Pass& pass) {
   out_.open("for (i64 first = 0; first < extent; first += (i64)blockDim.y * " + block + ")");
   out_.line("const i64 begin = first + (i64)threadIdx.y * " + block + ", end = least(begin + " + block + ", extent);");
   identities(pass, 'e');
-  out_.line("#pragma unroll 4");
+  out_.line(unroll(pass.loop.size()));
   out_.open("for (i64 r = begin; r < end; ++r)");
   along_rows_ = index_[static_cast<size_t>(reduced_)] = "r";
   body(pass.loop, pass.stores_loop, "inside");

@@ -33,7 +33,7 @@ class Jitted(_core.Captured):
     def lower(self, *args, **kwargs) -> Lowered:
         """Calls the function once with these arguments and gives the programs it ran.
 
-        `.as_text("graph" | "kernels" | "asm" | "llvm" | "cuda")` shows them.
+        `.as_text("graph" | "kernels" | "asm" | "llvm" | "cuda" | "ptx")` shows them.
         """
         runs = [t["runs"] for t in _core.captured_records(self)["traces"]]
         self(*args, **kwargs)

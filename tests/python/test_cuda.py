@@ -42,8 +42,22 @@ def test_each_kernel_is_a_source_of_its_own():
 
 def test_an_unknown_form_names_those_there_are():
     f = kn.jit(lambda x: x * 2)
-    with pytest.raises(ValueError, match=r"asm, llvm, cuda"):
+    with pytest.raises(ValueError, match=r"asm, llvm, cuda, ptx"):
         f.lower(tensor(5)).as_text("opencl")
+
+
+def test_ptx_rounds_every_operation_by_itself():
+    text = kn.jit(lambda a, b: a * b + 1).lower(tensor(100), tensor(100)).as_text("ptx")
+    assert "mul.rn.f32" in text and "add.rn.f32" in text and "fma" not in text and "ld.global.v4" in text
+
+
+def test_a_missing_compiler_is_named_with_the_remedy():
+    program = "import kiln as kn\nkn.jit(lambda x: x * 2).lower(kn.ones(3)).as_text('ptx')"
+    environment = {**os.environ, "KILN_NVRTC": "/nowhere/libnvrtc.so"}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "RuntimeError: compiling CUDA source needs NVRTC: pip install nvidia-cuda-nvrtc, or set KILN_NVRTC" in ran.stderr
+    assert "/nowhere/libnvrtc.so" in ran.stderr
 
 
 driverless = pytest.mark.skipif(os.path.exists("/dev/nvidiactl"), reason="this machine has an NVIDIA driver")

@@ -58,6 +58,28 @@ TEST(CudaNvrtc, VectorsOfSixteenBytesAreMovedAsOne) {
   EXPECT_NE(ptx.find("st.global.v4"), std::string::npos) << ptx;
 }
 
+// A sum over `inputs` buffers in as many dimensions as there can be.
+Kernel sum_of(int inputs) {
+  Kernel k;
+  k.rank = kMaxKernelRank;
+  Builder b(k);
+  Value sum = b.load(b.add_buffer({.dtype = DType::F32}));
+  for (int i = 1; i < inputs; ++i) sum = sum + b.load(b.add_buffer({.dtype = DType::F32}));
+  b.store(b.add_buffer({.dtype = DType::F32}), sum);
+  return k;
+}
+
+TEST(CudaNvrtc, ManyBuffersAreParametersUpToALimitThatIsSaid) {
+  EXPECT_NE(compile(source(sum_of(60)), 80).cubin, "");  // beyond the 4 KiB that older drivers take
+  try {
+    source(sum_of(600));
+    FAIL() << "printed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::not_implemented);
+    EXPECT_NE(std::string(error.what()).find("601 buffers"), std::string::npos) << error.what();
+  }
+}
+
 TEST(CudaNvrtc, RefusedSourceIsAnErrorWithTheCompilersWords) {
   try {
     compile("extern \"C\" __global__ void f() { undeclared(); }", 90);
