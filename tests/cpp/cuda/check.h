@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,17 +31,26 @@ inline std::string disagreement(const Emulated& emulated, size_t i, const Kernel
   return {};
 }
 
+using Print = std::function<std::string(const Kernel&, const Options&)>;
+
 // The first few cases that leave something else in memory than the interpreter does.
-inline std::vector<Disagreement> disagreements(const std::vector<KernelCase>& cases, Forms forms = form_of, size_t most = 3) {
+inline std::vector<Disagreement> disagreements(const std::vector<KernelCase>& cases, size_t most = 3, const Print& print = source) {
   std::vector<Disagreement> found;
   for (size_t first = 0; first < cases.size() && found.size() < most; first += kBatch) {
     const size_t end = std::min(first + kBatch, cases.size());
     std::vector<std::string> sources;
-    for (size_t i = first; i < end; ++i) sources.push_back(source(cases[i].kernel, {.name = Emulated::name_of(i - first), .forms = forms}));
+    std::vector<size_t> source_of;  // a kernel that several cases share is compiled once
+    for (size_t i = first; i < end; ++i) {
+      size_t same = first;
+      while (same < i && !(cases[same].kernel == cases[i].kernel)) ++same;
+      source_of.push_back(same < i ? source_of[same - first] : sources.size());
+      if (same == i) sources.push_back(print(cases[i].kernel, {.name = Emulated::name_of(sources.size())}));
+    }
     const Emulated emulated(sources);
     for (size_t i = first; i < end && found.size() < most; ++i) {
-      const std::string what = disagreement(emulated, i - first, cases[i]);
-      if (!what.empty()) found.push_back({i, what + "\n" + cases[i].describe() + sources[i - first]});
+      const size_t at = source_of[i - first];
+      const std::string what = disagreement(emulated, at, cases[i]);
+      if (!what.empty()) found.push_back({i, what + "\n" + cases[i].describe() + sources[at]});
     }
   }
   return found;

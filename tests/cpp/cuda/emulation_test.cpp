@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "check.h"
+#include "codegen/builder.h"
 #include "codegen/environment.h"
 #include "codegen/error.h"
 
@@ -66,6 +67,43 @@ TEST(CudaEmulation, EveryPrimitiveOnEveryDtypeGivesTheInterpretersBits) {
   for (const auto& d : testing::disagreements(cases)) ADD_FAILURE() << d.text;
 }
 
+// Reductions of several rounds of blocks, rows that are kept in shared memory and those that do not fit, and empty ones.
+std::vector<KernelCase> long_cases() {
+  std::vector<KernelCase> cases;
+  const auto add = [&](const Kernel& kernel, const std::vector<int64_t>& extents) {
+    cases.push_back(codegen::testing::rebuilt(codegen::testing::case_of(kernel, cases.size() + 1), kernel, extents));
+  };
+  for (const Reduction kind : {Reduction::lanes, Reduction::tree, Reduction::rows})
+    for (const bool again : {false, true}) {
+      Kernel k;
+      k.reduction = kind;
+      k.rank = 2;
+      Builder b(k);
+      const bool rows = kind == Reduction::rows;
+      const Buffer whole{.dtype = DType::F32, .reduced = rows ? Stride::any : Stride::contiguous};
+      const Buffer one{.dtype = DType::F32, .inner = rows ? Stride::contiguous : Stride::zero};
+      const Value x = b.load(b.add_buffer(whole));
+      // NaN and infinities would hide the order.
+      const Value tame = b.select(b.lt(b.abs(x), 100), x, 1);
+      const Value sum = b.reduce(Prim::add, tame);
+      if (!again) {
+        b.store(b.add_buffer(one), sum);
+      } else {  // passes that read the row again, and a value made of it
+        const Value y = b.abs(tame - sum) + 1;
+        b.store(b.add_buffer(whole), y / b.reduce(Prim::add, y));
+      }
+      for (const int64_t n : {0, 1, 33, 1024, 1025, 4097, 9000, 12000, 33000, 70000}) {
+        if (rows) add(k, {n, 3});
+        else add(k, {2, n});
+      }
+    }
+  return cases;
+}
+
+TEST(CudaEmulation, LongReductionsGiveTheInterpretersBits) {
+  for (const auto& d : testing::disagreements(long_cases())) ADD_FAILURE() << d.text;
+}
+
 // -- Planted faults: each is a printed form put in the place of another -----------------------------------------------------------------
 
 struct Fault {
@@ -94,9 +132,37 @@ TEST(CudaEmulation, FindsPlantedFaults) {
   std::vector<KernelCase> cases = primitive_cases();
   for (KernelCase& c : random_cases()) cases.push_back(std::move(c));
   for (const Fault& fault : kFaults) {
-    const auto found = testing::disagreements(cases, fault.forms, 1);
+    const auto found = testing::disagreements(cases, 1, [&](const Kernel& kernel, const Options& options) {
+      return source(kernel, {.name = options.name, .forms = fault.forms});
+    });
     ASSERT_EQ(found.size(), 1u) << fault.name << " was not found";
     std::cout << fault.name << ": found by case " << found[0].index << " of " << cases.size() << "\n";
+  }
+}
+
+// Faults of the loops: a piece of the text is another.
+struct TextFault {
+  const char *name, *from, *to;
+};
+constexpr TextFault kTextFaults[] = {
+    {"lanes fold from their neighbours", "for (int h = 16; h > 0; h /= 2)", "for (int h = 1; h < 32; h *= 2)"},
+    {"results are read before all are there", "if (writes) partial[slot] = a;\n  __syncthreads();", "if (writes) partial[slot] = a;"},
+    {"the outcome is read before it is there", "partial[slot] = tree.result(identity);\n  __syncthreads();",
+     "partial[slot] = tree.result(identity);"},
+    {"a thread is missing where all meet", "for (i64 row = ", "if (threadIdx.x == 7) return;\n  for (i64 row = "},
+    {"a tree is a sequence", "for (u64 n = ++count; n % 2 == 0; n /= 2)", "for (; depth > 0;)"},
+};
+
+TEST(CudaEmulation, FindsFaultsOfLoopsAndBarriers) {
+  const std::vector<KernelCase> cases = long_cases();
+  for (const TextFault& fault : kTextFaults) {
+    const auto found = testing::disagreements(cases, 1, [&](const Kernel& kernel, const Options& options) {
+      std::string text = source(kernel, options);
+      const size_t at = text.find(fault.from);
+      return at == std::string::npos ? text : text.replace(at, std::string(fault.from).size(), fault.to);
+    });
+    ASSERT_EQ(found.size(), 1u) << fault.name << " was not found";
+    std::cout << fault.name << ": " << found[0].text.substr(0, found[0].text.find('\n')) << "\n";
   }
 }
 
