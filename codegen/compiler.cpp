@@ -9,7 +9,9 @@
 #include <unordered_set>
 
 #include "codegen/backend_setting.h"
+#include "codegen/cuda/driver.h"
 #include "codegen/error.h"
+#include "codegen/kernel_log.h"
 #include "codegen/tier_up.h"
 #include "codegen/tunables.h"
 
@@ -45,6 +47,7 @@ uint8_t setting_from_environment() {
   if (name.empty() || name == "auto") return kAuto;
   for (BackendKind kind : {BackendKind::interpreter, BackendKind::asmjit, BackendKind::llvm})
     if (name == name_of(kind)) return static_cast<uint8_t>(kind);
+  if (name == name_of(BackendKind::cuda)) cuda::refuse_device("KILN_BACKEND is cuda");
   fail(ErrorCode::value, "KILN_BACKEND is '" + name + "', which is not auto, interpreter, asmjit or llvm");
 }
 
@@ -75,7 +78,7 @@ std::shared_ptr<Code> first_code(CompiledKernel& kernel, std::optional<BackendKi
       code = compile_with(*llvm, kernel);
       break;
     }
-    case BackendKind::cuda: fail(ErrorCode::not_implemented, "there is no cuda back end yet");
+    case BackendKind::cuda: cuda::refuse_device("the back end cuda");
   }
   return code ? code : interpreted(kernel);
 }
@@ -131,6 +134,7 @@ std::optional<BackendKind> forced_backend() {
 
 std::optional<BackendKind> backend_named(std::string_view name) {
   if (name == "auto") return std::nullopt;
+  if (name == name_of(BackendKind::cuda)) cuda::refuse_device("backend 'cuda'");
   const auto at = std::find(kBackendNames.begin(), kBackendNames.end(), name);
   if (at == kBackendNames.end())
     fail(ErrorCode::value, "backend must be auto, interpreter, asmjit, llvm or cuda, not '" + std::string(name) + "'");
@@ -178,6 +182,7 @@ std::shared_ptr<CompiledKernel> get(const Kernel& kernel) {
     if (auto found = find()) return found;
   }
   verify(kernel);
+  log_kernel(kernel);
   auto made = std::make_shared<CompiledKernel>(kernel);
   made->swap_in(first_code(*made, forced));
   {

@@ -10,7 +10,7 @@ namespace kiln::codegen {
 
 // clang-format off
 enum class Tunable : uint8_t {
-  backend, isa, num_threads, llvm, dnnl, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
+  backend, isa, num_threads, llvm, dnnl, nvrtc, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
 };
 // clang-format on
 
@@ -35,6 +35,8 @@ inline constexpr std::array kTunables = {
                 "Path of libkiln_llvm.so; by default beside libkiln.so. `off` does without LLVM."},
     TunableInfo{Tunable::dnnl, "dnnl", "KILN_DNNL", false, 0, 0, 0,
                 "Path of libdnnl.so; by default where the Python package put it, else beside libkiln.so or where the loader looks."},
+    TunableInfo{Tunable::nvrtc, "nvrtc", "KILN_NVRTC", false, 0, 0, 0,
+                "Path of libnvrtc.so, which compiles CUDA source; by default where the Python package put it."},
     TunableInfo{Tunable::parallel_work, "parallel_work", "KILN_PARALLEL_WORK", true, 1 << 18, 1, int64_t{1} << 62,
                 "A launch of fewer elements, times operations on each, runs on the calling thread (a few microseconds of work)."},
     TunableInfo{Tunable::tier_up_launches, "tier_up_launches", "KILN_TIER_UP_LAUNCHES", true, 1000, 0, int64_t{1} << 62,

@@ -4,6 +4,8 @@
 
 #include "codegen/allocator.h"
 #include "codegen/backend.h"
+#include "codegen/cuda/nvrtc.h"
+#include "codegen/cuda/source.h"
 #include "eager/dispatch.h"
 #include "eager/tape.h"
 
@@ -138,6 +140,8 @@ void Executable::run(const tracer::Bindings& bindings) const {
   for (const Step& step : steps_) std::visit([&](const auto& s) { run_step(s, run); }, step);
 }
 
+constexpr int kPtxArchitecture = 80;  // what text("ptx") is for: the oldest that kernels are printed for
+
 std::string Executable::text(std::string_view what) const {
   if (what == "trace") return graph_text_;
   if (what == "graph") return final_graph_text_;
@@ -147,7 +151,7 @@ std::string Executable::text(std::string_view what) const {
     const auto* batch = std::get_if<BatchStep>(&step);
     const auto* kernel = batch ? &batch->launches[0] : std::get_if<KernelStep>(&step);
     if (kernel == nullptr) continue;
-    out += "# " + kernel_notes_[k++] + "\n";
+    out += (what == "cuda" || what == "ptx" ? "// " : "# ") + kernel_notes_[k++] + "\n";
     const codegen::Kernel& ir = kernel->kernel->kernel;
     if (what == "kernels") {
       out += codegen::print(ir);
@@ -158,8 +162,12 @@ std::string Executable::text(std::string_view what) const {
       codegen::Backend* llvm = codegen::llvm_backend(&why);
       if (llvm == nullptr) fail(ErrorCode::runtime, "the LLVM back end is not there: " + why);
       out += llvm->text(ir, codegen::isa(), "llvm");
+    } else if (what == "cuda") {
+      out += codegen::cuda::source(ir);
+    } else if (what == "ptx") {
+      out += codegen::cuda::compile(codegen::cuda::source(ir), kPtxArchitecture).ptx;
     } else {
-      fail(ErrorCode::value, "as_text: unknown form '" + std::string(what) + "'; there are trace, graph, kernels, asm, llvm");
+      fail(ErrorCode::value, "as_text: unknown form '" + std::string(what) + "'; there are trace, graph, kernels, asm, llvm, cuda, ptx");
     }
     out += "\n";
   }

@@ -4,6 +4,8 @@
 #include "codegen/allocator.h"
 #include "codegen/compiler.h"
 #include "codegen/contraction/contraction.h"
+#include "codegen/cuda/driver.h"
+#include "codegen/cuda/nvrtc.h"
 #include "codegen/thread_pool.h"
 #include "codegen/tunables.h"
 #include "eager/operator.h"
@@ -65,6 +67,7 @@ void bind_config(py::module_& m) {
   m.def("wait_for_compiles", &codegen::wait_for_compiles, py::call_guard<py::gil_scoped_release>(),
         "Until the background compiler is idle.");
   m.def("clear_kernel_cache", &codegen::clear_kernel_cache, "Forgets all compiled kernels.");
+  m.def("set_nvrtc_path", &codegen::cuda::set_nvrtc_path, py::arg("path"), "Where libnvrtc.so is; before CUDA source is compiled.");
   m.def("set_dnnl_path", &codegen::set_dnnl_path, py::arg("path"), "Where libdnnl.so is; before the first contraction.");
 
   m.def("tunables", [] {

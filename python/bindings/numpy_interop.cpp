@@ -3,6 +3,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include "codegen/cuda/driver.h"
 #include "eager/dispatch.h"
 #include "eager/operator.h"
 #include "python/bindings/conversion.h"
@@ -166,12 +167,19 @@ py::object to_numpy(const Tensor& t) {
   return py::object(array);
 }
 
+// Any device but the CPU: "cuda" and "cuda:0" with what is missing here.
+[[noreturn]] static void refuse_device(const py::object& device) {
+  const auto shown = py::repr(device).cast<std::string>();
+  if (py::isinstance<py::str>(device) && device.cast<std::string>().starts_with("cuda"))
+    codegen::cuda::refuse_device("asarray(device=" + shown + ")");
+  fail(ErrorCode::value, "asarray: the only device is 'cpu', not " + shown);
+}
+
 void bind_numpy(py::module_& m) {
   m.def(
       "asarray",
       [](py::object object, py::object dtype, py::object device, std::optional<bool> copy) {
-        if (!device.is_none() && !device.equal(py::str("cpu")))
-          fail(ErrorCode::value, "asarray: the only device is 'cpu', not " + py::repr(device).cast<std::string>());
+        if (!device.is_none() && !device.equal(py::str("cpu"))) refuse_device(device);
         std::optional<DType> wanted;
         if (!dtype.is_none() && !(wanted = dtype_from_python(dtype.ptr())))
           fail(ErrorCode::type, "asarray: dtype must be one of " + supported_dtypes() + ", not " + py::repr(dtype).cast<std::string>());

@@ -1,4 +1,4 @@
-"""What has to happen before the first operator: telling the core where oneDNN is."""
+"""What has to happen before the first operator: telling the core where libraries of other packages are."""
 
 import os
 import sysconfig
@@ -13,5 +13,13 @@ def _dnnl() -> Path | None:
     return found[0] if found else None
 
 
+def _nvrtc() -> Path | None:
+    """The library that the package `nvidia-cuda-nvrtc` puts into this environment."""
+    found = sorted(Path(sysconfig.get_path("purelib"), "nvidia").glob("*/lib/libnvrtc.so.*"))
+    return found[0] if found else None
+
+
+if "KILN_NVRTC" not in os.environ and (path := _nvrtc()) is not None:
+    _core.set_nvrtc_path(str(path))
 if "KILN_DNNL" not in os.environ and (path := _dnnl()) is not None:
     _core.set_dnnl_path(str(path))

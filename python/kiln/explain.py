@@ -20,7 +20,11 @@ class Trace:
     text: object = field(repr=False)
 
     def as_text(self, what: str = "graph") -> str:
-        """The program as "trace" (as recorded), "graph" (after the passes), "kernels", "asm" or "llvm"."""
+        """The program as "trace" (as recorded), "graph" (after the passes), "kernels", "asm", "llvm", "cuda" or "ptx".
+
+        "cuda" is CUDA C without any #include, one source for each kernel; "ptx" is what NVRTC makes of it for sm_80, where
+        nvidia-cuda-nvrtc is installed. Neither needs a driver or a GPU.
+        """
         return self.text(what)
 
 

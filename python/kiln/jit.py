@@ -31,7 +31,10 @@ class Jitted(_core.Captured):
         return explanation
 
     def lower(self, *args, **kwargs) -> Lowered:
-        """Calls the function once with these arguments and gives the programs it ran: `.as_text("graph" | "kernels" | "asm" | "llvm")`."""
+        """Calls the function once with these arguments and gives the programs it ran.
+
+        `.as_text("graph" | "kernels" | "asm" | "llvm" | "cuda" | "ptx")` shows them.
+        """
         runs = [t["runs"] for t in _core.captured_records(self)["traces"]]
         self(*args, **kwargs)
         traces = _core.captured_records(self)["traces"]
@@ -68,7 +71,8 @@ def jit(
     Also a decorator, with or without options. Values, exceptions, mutations and random draws are those of the undecorated function.
 
     fullgraph: an operator that needs a value before the function's end is an error that names its line.
-    backend: "auto", or one of "interpreter", "asmjit", "llvm" for all of the function's kernels (results do not change).
+    backend: "auto", or one of "interpreter", "asmjit", "llvm" for all of the function's kernels (results do not change). "cuda" is an
+    error that says what is missing: kernels can be shown as CUDA (`lower`), but not run there yet.
     dynamic, static_argnames, static_argnums: Python runs at every call, so every argument is as static and every shape as dynamic as
     it likes; accepted for code written for other compilers.
     fast_math: not there yet; True is a NotImplementedError.

@@ -417,6 +417,16 @@ KernelCase random_case(uint64_t seed) {
   return c;
 }
 
+KernelCase case_of(const Kernel& kernel, uint64_t seed) {
+  KernelCase c;
+  c.seed = seed;
+  c.kernel = kernel;
+  Random random(seed ^ 0x5bd1e995);
+  choose_extents(c, random);
+  lay_out(c, random);
+  return c;
+}
+
 KernelCase rebuilt(const KernelCase& c, const Kernel& kernel, const std::vector<int64_t>& extents) {
   verify(kernel);
   KernelCase out;

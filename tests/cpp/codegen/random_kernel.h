@@ -31,6 +31,9 @@ struct KernelCase {
 
 KernelCase random_case(uint64_t seed);
 
+// A given kernel over random extents, strides, memory and scalars, as random_case() chooses them; no two buffers share memory.
+KernelCase case_of(const Kernel&, uint64_t seed);
+
 // The same case after the kernel or the extents were changed: memory is laid out again. Throws Error if the kernel is invalid now.
 KernelCase rebuilt(const KernelCase&, const Kernel&, const std::vector<int64_t>& extents);
 

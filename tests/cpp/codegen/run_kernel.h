@@ -8,6 +8,7 @@
 
 #include "codegen/backend.h"
 #include "codegen/kernel.h"
+#include "codegen/kernel_log.h"
 
 namespace kiln::codegen::testing {
 
@@ -25,6 +26,7 @@ struct Space {
 // All blocks in order, in as many calls as `pieces`; false where the back end does not cover the kernel.
 inline bool run_kernel(Backend& backend, const Kernel& kernel, const Space& space, const std::vector<Array>& arrays, int64_t pieces = 1) {
   verify(kernel);
+  log_kernel(kernel);
   const auto code = backend.compile(kernel, isa());
   if (!code) return false;
   std::vector<void*> pointers;
