@@ -171,12 +171,12 @@ class Procedure:
         return first[i].dtype, tuple(shape)
 
 
-def _tree(results: Any) -> Any:
+def _tree(results: Any) -> tuple[str, Any]:
     if isinstance(results, Reg):
-        return ("tensor", results.number)
-    if isinstance(results, (tuple, list)):
-        return type(results)(_tree(r) for r in results)
-    return {k: _tree(v) for k, v in results.items()} if isinstance(results, dict) else results
+        return "tensor", results.number
+    if isinstance(results, dict):
+        return "dict", {k: _tree(v) for k, v in results.items()}
+    return (type(results).__name__, [_tree(r) for r in results]) if isinstance(results, (tuple, list)) else ("value", results)
 
 
 def registers_of(results: Any) -> list[int]:

@@ -4,6 +4,7 @@ ONNX has no memory, so a write gives its storage a new value: the whole storage 
 are views of it are computed again from the new value when they are next read.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -238,16 +239,17 @@ def _substitute(number: dict[str, Any], operands: list[Any], attributes: dict[st
     attributes[name] = value
 
 
-def _leaves(tree: Any, path: tuple[str, ...]):
-    """(name, register) of every tensor of the results. What is no tensor is the same in every run, and ONNX has no words for it."""
-    if isinstance(tree, tuple) and len(tree) == 2 and tree[0] == "tensor" and isinstance(tree[1], int):
-        yield ".".join(path or ("output",)), tree[1]
-    elif isinstance(tree, (tuple, list)):
-        for i, item in enumerate(tree):
+def _leaves(tree: tuple[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    """(name, register) of every tensor of the results. What is no tensor is the same in every run, and a model has no place for it."""
+    kind, content = tree
+    if kind == "tensor":
+        yield ".".join(path or ("output",)), content
+    elif kind == "dict":
+        for key, item in content.items():
+            yield from _leaves(item, (*path, key))
+    elif kind in ("tuple", "list"):
+        for i, item in enumerate(content):
             yield from _leaves(item, (*(path or ("output",)), str(i)))
-    elif isinstance(tree, dict):
-        for key, item in tree.items():
-            yield from _leaves(item, (*path, str(key)))
 
 
 def _is_contiguous(shape, strides) -> bool:

@@ -106,8 +106,8 @@ class Graph:
 
     def _saturated(self, x: Value, dtype: str) -> Value:
         limits = np.iinfo(dtype)
-        least, beyond = self.constant(float(limits.min), x.dtype), self.constant(float(limits.max) + (limits.bits < 64), x.dtype)
-        below, above = self.node("Less", x, least, dtype="bool"), self.node("GreaterOrEqual", x, beyond, dtype="bool")
+        least, greatest = (self.constant(float(limit), x.dtype) for limit in (limits.min, limits.max))  # or the next float beyond
+        below, above = self.node("Less", x, least, dtype="bool"), self.node("GreaterOrEqual", x, greatest, dtype="bool")
         outside = self.node("Or", self.node("Or", below, above), self.node("IsNaN", x, dtype="bool"))
         inside = self.node("Where", outside, self.constant(0, x.dtype), x, dtype=x.dtype)
         whole = self.node("Cast", inside, dtype=dtype, to=dtype)
