@@ -63,7 +63,7 @@ def test_a_write_that_would_be_seen_outside_is_refused(kind):
     p.in_place("add", p.call("slice", y, starts=(1,), stops=(2,), steps=()), 1, 1, where="train.py:12")
     p.results = y
     name = {"input": "the input 'x'", "state": "the state 'running_mean'"}[kind]
-    remedy = {"input": "x = kn.copy", "state": "eval mode"}[kind]
+    remedy = {"input": "kn.copy", "state": "eval mode"}[kind]
     with pytest.raises(NotImplementedError, match=f"write at train.py:12 changes {name}.*Remedy: .*{remedy}"):
         kn.onnx.model(p.program())
 

@@ -30,7 +30,7 @@ class Register:
     call: dict[str, Any] | None = None
     contiguous: bool = True
     certain: bool = True  # False: whether it shares memory depends on strides that only a run knows
-    leaf: str = ""  # "the input 'x'", where a write would be seen outside
+    leaf: tuple[str, str] | None = None  # "input" or "state", and its name: where a write would be seen outside
 
 
 class Converter:
@@ -61,13 +61,13 @@ class Converter:
 
     def _add_leaf(self, leaf: dict[str, Any], inputs: list[Value], state: dict[str, Any]) -> None:
         if leaf["kind"] == "input":
-            value, leaf_name = inputs[leaf["index"]], f"the input '{self.entry.inputs[leaf['index']][0]}'"
+            name, value = self.entry.inputs[leaf["index"]][0], inputs[leaf["index"]]
         else:
             name = list(state)[leaf["index"]]
-            value, leaf_name = self.graph.initializer(name, _window(state[name], leaf)), f"the state '{name}'"
+            value = self.graph.initializer(name, _window(state[name], leaf))
         # Strides of inputs are the caller's; a window of the state may be a transpose.
         contiguous = leaf["kind"] == "state" and _is_contiguous(leaf["shape"], leaf["strides"])
-        self.registers.append(Register(value, len(self.registers), contiguous=contiguous, leaf=leaf_name))
+        self.registers.append(Register(value, len(self.registers), contiguous=contiguous, leaf=(leaf["kind"], name)))
 
     # ---- calls --------------------------------------------------------------------------------------------------------
 
@@ -194,13 +194,11 @@ class Converter:
     def _check_writable(self, target: Register, call: dict[str, Any]) -> None:
         owner = self.registers[target.owner]
         at = f" at {call['where']}" if call["where"] else ""
-        if owner.leaf:
-            remedy = (
-                "export a function that returns the new value instead (of a model: in eval mode)"
-                if owner.leaf.startswith("the state")
-                else f"write into a copy: {owner.leaf.split(chr(39))[1]} = kn.copy(...)"
-            )
-            raise Unsupported(f"to_onnx: the write{at} changes {owner.leaf}, and ONNX models change nothing outside. Remedy: {remedy}")
+        if owner.leaf is not None:
+            kind, name = owner.leaf
+            new = "export a function that returns the new value instead (of a model: in eval mode)"
+            remedy = new if kind == "state" else f"write into a copy, kn.copy({name})"
+            raise Unsupported(f"to_onnx: the write{at} changes the {kind} '{name}', and a model changes nothing outside. Remedy: {remedy}")
         if any(r.owner == target.owner and not r.certain for r in self.registers):
             raise Unsupported(
                 f"to_onnx: the write{at} goes to memory that a reshape or contiguous of a strided tensor may share or have copied. "

@@ -12,11 +12,16 @@ _BEFORE_THE_FIRST = int(np.iinfo(np.int64).min)  # where a slice with a negative
 
 @converts("view", "reshape", view=True)
 def reshape(c: Call) -> Value:
-    wanted = list(c.attributes["shape"])
-    unknown = [i for i, d in enumerate(wanted) if isinstance(d, Dim)]
-    if len(unknown) == 1 and all(isinstance(d, Dim) or d > 0 for d in wanted):
-        wanted[unknown[0]] = -1  # what the others leave
-    return c.g.reshape(c.x, c.dims.shape(wanted))
+    wanted = c.attributes["shape"]
+    return c.g.reshape(c.x, c.dims.shape(_what_is_left(wanted) or wanted))
+
+
+def _what_is_left(shape) -> list[int] | None:
+    """The shape with -1 for its only extent that is no number; None where that does not say it."""
+    known = [d for d in shape if isinstance(d, int)]
+    if len(shape) - len(known) > 1 or any(d <= 0 for d in known):
+        return None
+    return [d if isinstance(d, int) else -1 for d in shape]
 
 
 @converts("flatten", made_of="Reshape", view=True)
@@ -25,9 +30,9 @@ def flatten(c: Call) -> Value:
     if x.rank == 0:
         return c.g.reshape(x, c.g.ints([1]))
     first, last = (c.constant(name) % x.rank for name in ("start_dim", "end_dim"))
-    extents = (*x.shape[:first], -1, *x.shape[last + 1 :])
-    if all(isinstance(d, int) and d != 0 for d in extents):
-        return c.g.reshape(x, c.g.ints(extents))
+    known = _what_is_left(c.shape) or _what_is_left((*x.shape[:first], "_", *x.shape[last + 1 :]))
+    if known is not None:
+        return c.g.reshape(x, c.g.ints(known))
     joined = c.g.unsqueeze(c.g.size_of(x, range(first, last + 1)), [0])
     before, after = (c.g.node("Slice", c.g.shape_of(x), c.g.ints([a]), c.g.ints([b])) for a, b in ((0, first), (last + 1, x.rank)))
     return c.g.reshape(x, c.g.node("Concat", before, joined, after, axis=0))
@@ -79,15 +84,21 @@ def slice_(c: Call) -> Value:
 
 def sliced(c: Call, x: Value) -> Value:
     """x by the call's starts, stops and steps, which are those of slice.indices()."""
-    starts, stops, steps = (list(c.attributes[name] or ()) for name in ("starts", "stops", "steps"))
-    steps += [1] * (len(starts) - len(steps))
-    if not starts:
+    ranges = []  # axis, start, stop, step, where the axis is not whole
+    steps = c.attributes["steps"]
+    for axis, (start, stop) in enumerate(zip(c.attributes["starts"], c.attributes["stops"], strict=True)):
+        step = steps[axis] if axis < len(steps) else 1
+        if (start, step) != (0, 1) or (stop.text if isinstance(stop, Dim) else stop) != x.shape[axis]:
+            ranges.append((axis, start, stop, step))
+    if not ranges:
         return c.g.node("Identity", x)
-    ends = c.dims.shape([_BEFORE_THE_FIRST if stop == -1 and step < 0 else stop for stop, step in zip(stops, steps, strict=True)])
-    if any(isinstance(stop, Dim) and step < 0 for stop, step in zip(stops, steps, strict=True)):
+    axes, starts, stops, steps = zip(*ranges, strict=True)
+    backwards = [step < 0 for step in steps]
+    ends = c.dims.shape([_BEFORE_THE_FIRST if stop == -1 and back else stop for stop, back in zip(stops, backwards, strict=True)])
+    if any(isinstance(stop, Dim) and back for stop, back in zip(stops, backwards, strict=True)):
         below = c.g.node("Less", ends, c.g.constant(0, "int64"), dtype="bool")
         ends = c.g.where(below, c.g.constant(_BEFORE_THE_FIRST, "int64"), ends)
-    return c.g.node("Slice", x, c.dims.shape(starts), ends, c.g.ints(range(len(starts))), c.g.ints(steps))
+    return c.g.node("Slice", x, c.dims.shape(starts), ends, c.g.ints(axes), c.g.ints(steps))
 
 
 @converts("flip", made_of="Slice", view=True)
