@@ -340,6 +340,7 @@ const Operator& conv2d_data = define({
     .saves = {.inputs = 0b11},
     .samples = {shapes({{2, 4, 4, 3}, {4, 3, 3, 3}}, {Dims{6, 5}, Dims{1, 1}, Dims{0, 0}, Dims{1, 1}}),
                 shapes({{1, 3, 4, 10}, {3, 2, 3, 2}}, {Dims{7, 7}, Dims{2, 1}, Dims{1, 2}, Dims{1, 1}})},
+    .onnx = "ConvTranspose",
 });
 
 const Operator& conv2d_weights = define({

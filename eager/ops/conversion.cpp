@@ -55,6 +55,7 @@ const Operator& contiguous = define({
     .method = true,
     .samples = {shapes({{3, 37}}), shapes({{}})},
     .reference = "numpy.ascontiguousarray(x).reshape(x.shape)",
+    .onnx = "Identity",
 });
 
 }  // namespace kiln::eager::ops

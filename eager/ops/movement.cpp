@@ -176,6 +176,7 @@ const Operator& join = define({
     .samples = {shapes({{2, 3}, {4, 3}}, {int64_t{0}}), shapes({{2, 3}, {2, 1}, {2, 4}}, {int64_t{1}}),
                 shapes({{0, 3}, {2, 3}}, {int64_t{0}})},
     .reference = "numpy.concatenate(arrays, axis)",
+    .onnx = "Concat",
 });
 
 const Operator& concat = define({

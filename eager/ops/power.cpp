@@ -115,6 +115,7 @@ const Operator& float_power = define({
           return samples;
         }(),
     .reference = "numpy.float_power(x1, x2)",
+    .onnx = "Pow",
 });
 
 const Operator& integer_power = define({

@@ -128,7 +128,6 @@ const Operator& random_uniform = define({
     .random = true,
     .aliases = {"rand"},
     .samples = shape_samples(),
-    .onnx = "RandomUniform",
 });
 
 const Operator& random_normal = define({
@@ -141,7 +140,6 @@ const Operator& random_normal = define({
     .random = true,
     .aliases = {"randn"},
     .samples = shape_samples(),
-    .onnx = "RandomNormal",
 });
 
 const Operator& random_bits = define({
@@ -174,7 +172,6 @@ const Operator& bernoulli = define({
           return Tensors{op::less(op::random_uniform(p.shape(), p.dtype()), p)};
         },
     .samples = {tensors_of({{.shape = {3, 37}, .low = 0, .high = 1}})},
-    .onnx = "Bernoulli",
 });
 
 const Operator& dropout = define({

@@ -141,6 +141,7 @@ const Operator& view = define({
     .samples = {shapes({{2, 6}}, {Dims{3, -1}}), shapes({{4}}, {Dims{2, 1, 2}}), shapes({{}}, {Dims{1, 1}}),
                 shapes({{0, 3}}, {Dims{3, 0}})},
     .reference = "numpy.reshape(x, shape)",
+    .onnx = "Reshape",
 });
 
 const Operator& reshape = define({
@@ -227,6 +228,7 @@ const Operator& matrix_transpose = define({
     .method = true,
     .samples = {shapes({{3, 5}}), shapes({{2, 3, 5}}), shapes({{0, 3}})},
     .reference = "numpy.swapaxes(x, -1, -2)",
+    .onnx = "Transpose",
 });
 
 const Operator& swapaxes = define({
@@ -242,6 +244,7 @@ const Operator& swapaxes = define({
     .method = true,
     .samples = {shapes({{2, 3, 5}}, {int64_t{0}, int64_t{-1}}), shapes({{3, 5}}, {int64_t{1}, int64_t{1}})},
     .reference = "numpy.swapaxes(x, axis1, axis2)",
+    .onnx = "Transpose",
 });
 
 const Operator& expand_dims = define({

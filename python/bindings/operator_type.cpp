@@ -6,7 +6,9 @@
 #include <map>
 
 #include "eager/dispatch.h"
+#include "eager/promotion.h"
 #include "python/bindings/arguments.h"
+#include "python/bindings/dtype_type.h"
 #include "python/bindings/tensor_type.h"
 
 namespace kiln::python {
@@ -189,7 +191,46 @@ PyGetSetDef getters[] = {
 
 PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(OperatorObject, vectorcall), READONLY, nullptr}, {}};
 
-PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr}, {}};
+// What an operand is to promotion: a dtype stands for a tensor, a number for its kind, None for nothing.
+eager::OperandType stand_in(PyObject* o) {
+  using Kind = eager::OperandType::Kind;
+  eager::OperandType type;
+  eager::Scalar number;
+  if (o == Py_None) return type;
+  if (number_from_python(o, number)) {
+    type.kind = Kind::scalar;
+    type.scalar_kind = number.kind;
+    return type;
+  }
+  const std::optional<DType> dtype = dtype_from_python(o);
+  if (!dtype) {
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+    fail(ErrorCode::type, std::string("operand_dtypes: a dtype, a number or None for each operand, not ") + Py_TYPE(o)->tp_name);
+  }
+  type.kind = Kind::tensor;
+  type.type.dtype = *dtype;
+  return type;
+}
+
+// The dtypes that operands are cast to, by the one rule of promotion: for converters to formats that do not promote.
+PyObject* operand_dtypes(PyObject* self, PyObject* operands) {
+  return guarded([&]() -> PyObject* {
+    const Operator& op = *object(self)->op;
+    std::vector<eager::OperandType> types(static_cast<size_t>(eager::hidden_operands(op)), eager::type_of(eager::Operand(0)));
+    const size_t hidden = types.size();
+    for (py::handle o : py::reinterpret_borrow<py::object>(operands)) types.push_back(stand_in(o.ptr()));
+    std::vector<DType> dtypes(types.size());
+    eager::promote_operands(op, types, dtypes.data());
+    py::list result;
+    for (size_t i = hidden; i < dtypes.size(); ++i) result.append(dtype_object(dtypes[i]));
+    return result.release().ptr();
+  });
+}
+
+PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr},
+                         {"operand_dtypes", operand_dtypes, METH_O,
+                          "The dtypes that operands are cast to. Each is given as a dtype, a number (of whose kind it is) or None."},
+                         {}};
 
 PyObject* make(const Operator& op) {
   PyObject* made = operator_type->tp_alloc(operator_type, 0);

@@ -2,8 +2,9 @@
 
     python -m kiln.reference stubs FOLDER    _operators.pyi and _core.pyi, for type checkers and editors
     python -m kiln.reference page FILE       the operators' reference page
+    python -m kiln.reference onnx            the table of docs/onnx.md, on standard output
 
-The build runs both.
+The build runs the first two.
 """
 
 import inspect
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from kiln import _core
 from kiln._operators import signature
+from kiln.onnx.table import equivalent
+from kiln.onnx.table import page as onnx_table
 
 _KIND = {  # by a parameter's kind: how its type is written in stubs, and what the page calls it
     "tensor": ("ArrayLike", "tensor"),
@@ -68,6 +71,7 @@ class Operator:
     aliases: list[str]
     parameters: list[dict[str, Any]]
     samples: list[Any]
+    def operand_dtypes(self, operands: Sequence[Any], /) -> list[_dtype]: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 operators: dict[str, Operator]
@@ -199,10 +203,8 @@ def page() -> str:
             facts.append("Also called " + ", ".join(f"`{a}`" for a in op.aliases) + ".")
         if op.reference:
             facts.append(f"In NumPy: `{op.reference}`.")
-        if op.onnx:
-            facts.append(f"In ONNX: {op.onnx}.")
-        if facts:
-            lines += ["", " ".join(facts)]
+        facts.append(f"In ONNX: {equivalent(op) or 'no equivalent'}.")
+        lines += ["", " ".join(facts)]
     return "\n".join(lines) + "\n"
 
 
@@ -218,6 +220,8 @@ def main() -> None:
         case ["page", path]:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).write_text(page())
+        case ["onnx"]:
+            print(onnx_table(), end="")
         case _:
             sys.exit(__doc__)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kiln as kn
-from calls import OPERATORS, Call, calls
+from calls import DTYPES, OPERATORS, Call, calls
 
 
 def _quotient_is_exact(got, wanted, x1, x2):
@@ -84,6 +84,20 @@ def test_operator_is_complete(op):
         if op.is_method:
             assert hasattr(kn.Tensor, name)
     assert list(inspect.signature(op).parameters) == [p["name"] for p in op.parameters]
+
+
+@pytest.mark.parametrize("a", DTYPES)
+def test_operand_dtypes_are_what_results_follow_from(a: str):
+    x = kn.zeros((), a)
+    for other in (*DTYPES, True, 1, 1.5):
+        y = kn.zeros((), other) if isinstance(other, str) else other
+        assert kn.add.operand_dtypes([a, other]) == [kn.add(x, y).dtype] * 2
+        assert kn.divide.operand_dtypes([a, other]) == [kn.divide(x, y).dtype] * 2
+    assert kn.clip.operand_dtypes(["float32", None, 1]) == [kn.float32] * 3
+    assert kn.random_uniform.operand_dtypes([]) == []
+    for wrong in ([object()], [a, a, a]):
+        with pytest.raises(TypeError):
+            kn.add.operand_dtypes(wrong)
 
 
 def test_samples_cover_all_operators():

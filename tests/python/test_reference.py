@@ -4,6 +4,7 @@ import ast
 
 import kiln as kn
 from calls import OPERATORS
+from conftest import ROOT
 from kiln import _core, reference
 
 
@@ -25,6 +26,11 @@ def test_core_stub_names_what_is_there():
     assert all(hasattr(kn.Tensor, name) for name in named), [n for n in named if not hasattr(kn.Tensor, n)]
     for name, op in _core.operators.items():
         assert not op.is_method or name in named
+
+
+def test_document_has_the_table_of_onnx_equivalents():
+    text = (ROOT / "docs" / "onnx.md").read_text()
+    assert f"<!-- equivalents -->\n{reference.onnx_table()}<!-- end of equivalents -->\n" in text, "python -m kiln.reference onnx writes it"
 
 
 def test_page_has_every_operator():
