@@ -2,9 +2,19 @@
 
 namespace kiln::jit {
 
-Program::Program(std::vector<std::pair<std::string, tracer::Procedure>> entries, std::vector<tracer::StateEntry> state)
-    : state_(std::move(state)) {
-  for (auto& [name, procedure] : entries) entries_.push_back({name, std::move(procedure), std::make_shared<tracer::FunctionRecord>(name)});
+Program::Program(package::Package p) : state_(std::move(p.state)) {
+  for (package::Entry& e : p.entries) {
+    tracer::verify(e.procedure, state_);
+    entries_.push_back({e.name, std::move(e.procedure), std::make_shared<tracer::FunctionRecord>(e.name)});
+  }
+}
+
+std::shared_ptr<Program> Program::load(const std::string& path) { return std::make_shared<Program>(package::load(path)); }
+
+void Program::save(const std::string& path) const {
+  package::Package p{{}, state_};
+  for (const Entry& e : entries_) p.entries.push_back({e.name, e.procedure});
+  package::save(p, path);
 }
 
 const Program::Entry& Program::entry(std::string_view name) const {

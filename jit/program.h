@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "jit/package/package.h"
 #include "tracer/function_record.h"
-#include "tracer/procedure.h"
 
 namespace kiln::jit {
 
@@ -19,7 +19,9 @@ class Program {
     std::shared_ptr<tracer::FunctionRecord> record;  // what running it did: programs, kernels
   };
 
-  Program(std::vector<std::pair<std::string, tracer::Procedure>> entries, std::vector<tracer::StateEntry> state);
+  explicit Program(package::Package);
+  static std::shared_ptr<Program> load(const std::string& path);  // errors as package::load has them
+  void save(const std::string& path) const;                       // and package::save; the state is written as it is now
 
   const std::vector<Entry>& entries() const { return entries_; }
   const Entry& entry(std::string_view name) const;  // throws Error{index} naming those there are

@@ -284,11 +284,14 @@ void bind_programs(py::module_& m) {
           },
           "State entry i of this procedure becomes entry numbers[i] of the program.");
   py::class_<jit::Program, std::shared_ptr<jit::Program>>(m, "Program")
+      .def_static("load", &jit::Program::load, py::call_guard<py::gil_scoped_release>())
+      .def("save", &jit::Program::save, py::call_guard<py::gil_scoped_release>())
       .def(py::init(
           [](const std::vector<std::pair<std::string, Procedure>>& entries, const std::vector<std::pair<std::string, Tensor>>& state) {
-            std::vector<tracer::StateEntry> entries_of_state;
-            for (const auto& [name, value] : state) entries_of_state.push_back({name, value});
-            return std::make_shared<jit::Program>(entries, std::move(entries_of_state));
+            jit::package::Package package;
+            for (const auto& [name, procedure] : entries) package.entries.push_back({name, procedure});
+            for (const auto& [name, value] : state) package.state.push_back({name, value});
+            return std::make_shared<jit::Program>(std::move(package));
           }))
       .def("entries",
            [](const jit::Program& p) {

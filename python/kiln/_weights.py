@@ -1,4 +1,4 @@
-"""kiln.save and kiln.load: named tensors in a file that holds nothing but numbers (NumPy's .npz, never unpickled)."""
+"""kiln.save and kiln.load: named tensors in a file that holds nothing but numbers (NumPy's .npz, never unpickled), and exported programs."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,9 @@ import numpy as np
 
 from kiln import _core
 from kiln._core import Tensor
+from kiln.export import Program
+
+_FIRST_MEMBER = b"manifest.json"  # of a program's file, which is a ZIP archive; its name stands behind a header of 30 bytes
 
 
 def save(weights: dict[str, Tensor], path: str | os.PathLike) -> None:
@@ -24,8 +27,14 @@ def save(weights: dict[str, Tensor], path: str | os.PathLike) -> None:
         partial.unlink(missing_ok=True)
 
 
-def load(path: str | os.PathLike) -> dict[str, Tensor]:
-    """The tensors that save() wrote. OSError if the file is missing, ValueError if it is not such a file."""
+def load(path: str | os.PathLike) -> dict[str, Tensor] | Program:
+    """The tensors that save() wrote, or the program that Program.save() wrote.
+
+    OSError if the file is missing, or a program's file that is cut short or damaged; ValueError if it is neither, or was made by a newer Kiln.
+    Nothing in a file is executed.
+    """
+    if _holds_a_program(path):
+        return Program(_core.Program.load(os.fspath(path)))
     try:
         with np.load(path, allow_pickle=False) as archive:
             if not hasattr(archive, "files"):
@@ -37,3 +46,9 @@ def load(path: str | os.PathLike) -> dict[str, Tensor]:
         if type(error).__name__ == "BadZipFile":
             raise ValueError(f"{path} is not a file of kiln.save: {error}") from error
         raise
+
+
+def _holds_a_program(path: str | os.PathLike) -> bool:
+    with open(path, "rb") as file:
+        start = file.read(30 + len(_FIRST_MEMBER))
+    return Path(path).suffix == ".kiln" or start[30:] == _FIRST_MEMBER

@@ -10,6 +10,7 @@
 #include <kiln/infix.h>
 #include <kiln/jit.h>
 #include <kiln/operators.h>
+#include <kiln/program.h>
 #include <kiln/random.h>
 #include <kiln/settings.h>
 #include <kiln/shape.h>

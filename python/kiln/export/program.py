@@ -118,6 +118,16 @@ class Program:
         """Writes the program to a file (docs/format.md), whole or not at all."""
         self._core.save(os.fspath(path))
 
+    def to_onnx(self, path: str | os.PathLike, opset: int | None = None, entry: str | None = None) -> None:
+        """Writes an entry as an ONNX model, with its named dimensions, checked by onnx.checker. Needs the package onnx (kiln[onnx]).
+
+        NotImplementedError names the operator, the line and a remedy where ONNX has no equivalent (docs/onnx.md), and where the entry changes
+        its inputs or state.
+        """
+        from kiln import onnx
+
+        onnx.to_onnx(self, path, onnx.DEFAULT_OPSET if opset is None else opset, entry)
+
     def _only(self, what: str) -> Entry:
         if len(self.entries) != 1:
             names = ", ".join(f"program['{n}']" for n in self.entries)
