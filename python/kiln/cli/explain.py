@@ -18,6 +18,8 @@ FORMS = {
     "kernels": "the fused kernels",
     "asm": "AsmJit's machine code",
     "llvm": "LLVM's input",
+    "cuda": "CUDA C",
+    "ptx": "what NVRTC makes of it, where that is installed",
 }
 
 
