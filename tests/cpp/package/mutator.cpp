@@ -82,7 +82,7 @@ std::string another_number(Random& random, const std::string& old) {
                                                         "1e308",
                                                         "1e999"};
   if (random.chance(0.5)) return random.one_of(kNumbers);
-  return std::to_string(std::strtoll(old.c_str(), nullptr, 10) + random.between(-2, 2));
+  return std::to_string(static_cast<int64_t>(std::strtoull(old.c_str(), nullptr, 10) + static_cast<uint64_t>(random.between(-2, 2))));
 }
 
 // Of the same sort (a number for a number, a text for a text) where there is one, from this text or the other.
