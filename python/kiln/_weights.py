@@ -1,4 +1,4 @@
-"""kiln.save and kiln.load: named tensors in a file that holds nothing but numbers (NumPy's .npz, never unpickled), and exported programs."""
+"""kiln.save and kiln.load: named tensors in a file of numbers alone (NumPy's .npz, never unpickled), and exported programs."""
 
 import os
 from pathlib import Path
@@ -30,8 +30,8 @@ def save(weights: dict[str, Tensor], path: str | os.PathLike) -> None:
 def load(path: str | os.PathLike) -> dict[str, Tensor] | Program:
     """The tensors that save() wrote, or the program that Program.save() wrote.
 
-    OSError if the file is missing, or a program's file that is cut short or damaged; ValueError if it is neither, or was made by a newer Kiln.
-    Nothing in a file is executed.
+    OSError if the file is missing, or a program's file that is cut short or damaged; ValueError if it is neither, or was made by a
+    newer Kiln. Nothing in a file is executed.
     """
     if _holds_a_program(path):
         return Program(_core.Program.load(os.fspath(path)))

@@ -121,8 +121,8 @@ class Program:
     def to_onnx(self, path: str | os.PathLike, opset: int | None = None, entry: str | None = None) -> None:
         """Writes an entry as an ONNX model, with its named dimensions, checked by onnx.checker. Needs the package onnx (kiln[onnx]).
 
-        NotImplementedError names the operator, the line and a remedy where ONNX has no equivalent (docs/onnx.md), and where the entry changes
-        its inputs or state.
+        NotImplementedError names the operator, the line and a remedy where ONNX has no equivalent (docs/onnx.md), and where the entry
+        changes its inputs or state.
         """
         from kiln import onnx
 
