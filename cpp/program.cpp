@@ -7,6 +7,12 @@
 
 namespace kiln {
 
+// The name `kiln::jit` is a function's in the public headers and a room's in here, so the headers cannot name the room's class.
+class detail::LoadedProgram : public jit::Program {
+ public:
+  using jit::Program::Program;
+};
+
 std::vector<InputSpec> Entry::inputs() const {
   const tracer::Procedure& p = program_->entry(name_).procedure;
   std::vector<InputSpec> specs;
@@ -60,6 +66,6 @@ Tensor Program::state(std::string_view name) const { return detail::Access::hand
 
 void Program::save(const std::string& path) const { program_->save(path); }
 
-Program load(const std::string& path) { return Program(jit::Program::load(path)); }
+Program load(const std::string& path) { return Program(std::make_shared<detail::LoadedProgram>(jit::package::load(path))); }
 
 }  // namespace kiln

@@ -15,8 +15,8 @@
 
 namespace kiln {
 
-namespace jit {
-class Program;
+namespace detail {
+class LoadedProgram;
 }
 
 class Program;
@@ -50,9 +50,9 @@ class Entry {
 
  private:
   friend class Program;
-  Entry(std::shared_ptr<const jit::Program> program, std::string name) : program_(std::move(program)), name_(std::move(name)) {}
+  Entry(std::shared_ptr<const detail::LoadedProgram> program, std::string name) : program_(std::move(program)), name_(std::move(name)) {}
   Tensor only(std::vector<Tensor> results) const;
-  std::shared_ptr<const jit::Program> program_;
+  std::shared_ptr<const detail::LoadedProgram> program_;
   std::string name_;
 };
 
@@ -73,8 +73,8 @@ class Program {
 
  private:
   friend Program load(const std::string& path);
-  explicit Program(std::shared_ptr<const jit::Program> program) : program_(std::move(program)) {}
-  std::shared_ptr<const jit::Program> program_;
+  explicit Program(std::shared_ptr<const detail::LoadedProgram> program) : program_(std::move(program)) {}
+  std::shared_ptr<const detail::LoadedProgram> program_;
 };
 
 // Error{io}: no such file, or one that is cut short or damaged; Error{value}: not a program, or one of a newer Kiln. Nothing in the file is
