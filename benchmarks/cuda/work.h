@@ -6,6 +6,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln::benchmark {
@@ -73,7 +74,7 @@ class Writer {
 
 class Reader {
  public:
-  explicit Reader(std::string data) : data_(std::move(data)) {}
+  explicit Reader(std::string_view data) : data_(data) {}
   uint64_t word() {
     uint64_t w;
     std::memcpy(&w, take(sizeof w), sizeof w);
@@ -96,7 +97,7 @@ class Reader {
     at_ += n;
     return data_.data() + at_ - n;
   }
-  std::string data_;
+  std::string_view data_;
   uint64_t at_ = 0;
 };
 
@@ -130,8 +131,8 @@ struct Work {
     return std::move(w.out);
   }
 
-  static Work read(std::string data) {
-    Reader r(std::move(data));
+  static Work read(std::string_view data) {
+    Reader r(data);
     if (r.word() != kMagic) throw std::runtime_error("this is no file of prepared work");
     Work work;
     work.architecture = r.word();

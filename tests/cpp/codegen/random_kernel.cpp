@@ -423,6 +423,9 @@ KernelCase case_of(const Kernel& kernel, uint64_t seed) {
   c.kernel = kernel;
   Random random(seed ^ 0x5bd1e995);
   choose_extents(c, random);
+  // Contiguous along two dimensions at once is what a column is.
+  for (const Buffer& b : kernel.buffers)
+    if (kernel.reduction == Reduction::rows && b.inner == Stride::contiguous && b.reduced == Stride::contiguous) c.extents.back() = 1;
   lay_out(c, random);
   return c;
 }

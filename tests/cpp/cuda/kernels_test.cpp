@@ -73,7 +73,7 @@ TEST(CudaKernels, OfAFolderCompileForEveryArchitecture) {
   std::thread other(work);
   work();
   other.join();
-  std::cout << files.size() << " kernels compiled for " << std::size(kArchitectures) << " architectures\n";
+  std::cout << files.size() << " kernels were compiled for " << std::size(kArchitectures) << " architectures\n";
 }
 
 TEST(CudaKernels, OfAFolderGiveTheInterpretersBits) {
@@ -91,7 +91,7 @@ TEST(CudaKernels, OfAFolderGiveTheInterpretersBits) {
     for (const auto& d : testing::disagreements(some)) ADD_FAILURE() << names[first + d.index] << ": " << d.text;
     if (cases.size() > 1000) std::cout << "ran " << end << " of " << cases.size() << std::endl;
   }
-  std::cout << cases.size() << " cases of " << cases.size() / 2 << " kernels gave the interpreter's bits\n";
+  std::cout << cases.size() << " cases of " << cases.size() / 2 << " kernels were compared\n";
 }
 
 }  // namespace
