@@ -9,6 +9,9 @@ namespace kiln::eager {
 // Throws Error{type} for missing or surplus operands and attributes, and for numbers where an operator wants tensors.
 void check_arguments(const Operator&, const Arguments&);
 
+// Throws what computing a contraction would throw for want of a library: a call that is put off fails where it is made, as eagerly.
+void require_library(const Operator&, const Arguments&);
+
 // In all of these an output that is already there (of the stated type, any strides) is written; an empty one is made.
 void compute_pointwise(const Operator&, const Arguments&, std::span<const TensorType>, Tensor* outputs);
 void compute_reduction(const Operator&, const Arguments&, std::span<const TensorType>, Tensor* outputs);

@@ -48,15 +48,21 @@ void compute_nothing(const codegen::ContractionKey& key, std::span<const Tensor>
   copy_into(outputs[0], bias);
 }
 
+codegen::ContractionKey key_of(const Operator& op, const Arguments& a) {
+  std::vector<OperandType> types;
+  for (const Operand& o : a.operands) types.push_back(type_of(o));
+  return op.contraction(types, a.attrs);
+}
+
 }  // namespace
+
+void require_library(const Operator& op, const Arguments& a) { codegen::require_library(key_of(op, a)); }
 
 void compute_contraction(const Operator& op, const Arguments& a, std::span<const TensorType> types, Tensor* outputs) {
   bool empty = true;
   for (size_t i = 0; i < types.size(); ++i) empty &= make_output(outputs[i], types[i]).numel() == 0;
   if (empty) return;
-  std::vector<OperandType> operand_types;
-  for (const Operand& o : a.operands) operand_types.push_back(type_of(o));
-  const codegen::ContractionKey key = op.contraction(operand_types, a.attrs);
+  const codegen::ContractionKey key = key_of(op, a);
 
   std::vector<Tensor> inputs;
   for (const Operand& o : a.operands)

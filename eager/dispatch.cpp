@@ -92,6 +92,7 @@ void dispatch(const Operator& op, std::span<const Operand> operands, const Attrs
   } else {
     const std::vector<TensorType> types = infer(op, a);
     check_data(op, a);
+    if (recorder != nullptr && op.contraction && !recorder->types_only()) require_library(op, a);
     if (recorder == nullptr || !recorder->record(op, a, types, outputs)) compute(op, a, types, outputs);
   }
   if (op.gradient && on_tape(operands)) attach(op, a, {outputs, count});

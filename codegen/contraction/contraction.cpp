@@ -5,6 +5,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "codegen/contraction/dnnl.h"
 #include "codegen/contraction/plans.h"
 #include "codegen/contraction/reference.h"
 #include "codegen/contraction/shapes.h"
@@ -85,6 +86,10 @@ Plans& plans() {
 }
 
 }  // namespace
+
+void require_library(const ContractionKey& key) {
+  if (key.dtype == DType::F32 && is_convolution(key.kind) && !is_empty(key)) dnnl::require();
+}
 
 std::shared_ptr<const ContractionPlan> contraction_plan(const ContractionKey& key) {
   Plans& known = plans();

@@ -61,6 +61,9 @@ class ContractionPlan {
 // The process's plan for a key; made once (0.2 to 0.7 ms), cached. Thread-safe. Errors: Error{value} for shapes that do not fit.
 std::shared_ptr<const ContractionPlan> contraction_plan(const ContractionKey&);
 
+// Throws the Error{runtime} that running this contraction would throw for want of a library. Cheap: for calls that are put off.
+void require_library(const ContractionKey&);
+
 // Reorders a dense [N, C, H, W] f32 activation between layouts, on the pool. C is a multiple of 16 for blocked16.
 void reorder(const float* source, Layout from, float* destination, Layout to, std::array<int64_t, 4> nchw);
 

@@ -198,6 +198,7 @@ PrimitiveDescriptor create(Create create) {
 }  // namespace
 
 bool available() { return library().api != nullptr; }
+void require() { api(); }
 
 void DestroyMemoryDescriptor::operator()(dnnl_memory_desc_t p) const { api().memory_desc_destroy(p); }
 void DestroyPrimitiveDescriptor::operator()(dnnl_primitive_desc_t p) const { api().primitive_desc_destroy(p); }

@@ -17,6 +17,7 @@
 namespace kiln::codegen::dnnl {
 
 bool available();  // whether the library can be opened. If not, everything below throws Error{runtime}.
+void require();    // throws that error, if there is reason to
 
 struct DestroyMemoryDescriptor {
   void operator()(dnnl_memory_desc_t) const;

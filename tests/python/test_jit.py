@@ -79,6 +79,57 @@ def test_the_forced_back_end_runs_the_kernels():
     assert after["llvm"] == before["llvm"] + 1 and after["asmjit"] == before["asmjit"]
 
 
+@pytest.mark.parametrize("backend", ["interpreter", "asmjit", "llvm"])
+def test_the_forced_back_end_runs_every_kernel_of_a_training_step(backend):
+    model = kn.nn.Sequential(
+        kn.nn.Conv2d(1, 8, 3), kn.nn.ReLU(), kn.nn.Conv2d(8, 16, 3), kn.nn.ReLU(), kn.nn.MaxPool2d(2), kn.nn.Flatten(), kn.nn.Linear(64, 10)
+    )
+    optimizer = kn.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+    @kn.jit(backend=backend)
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = kn.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, y = tensor((4, 1, 8, 8)), kn.asarray(np.arange(4))
+    step(x, y)  # makes the momentum
+    before = kn.kernel_counters()["launches"]
+    for _ in range(3):
+        step(x, y)
+    after = kn.kernel_counters()["launches"]
+    launched = {name: after[name] - before[name] for name in after}
+    trace = step.explain().traces[-1]
+    assert trace.runs == 3 and len(trace.flushes) == 1, "one graph, no flush in it"
+    assert launched.pop(backend) >= 3 * trace.kernels > 0
+    assert set(launched.values()) == {0}, f"others ran kernels: {launched}"
+
+
+def test_without_onednn_a_deferred_convolution_fails_at_its_line():
+    code = """
+import kiln as kn
+log = []
+@kn.jit
+def f(x, w):
+    log.append("before")
+    y = kn.conv2d(x, w)
+    log.append("after")
+    return y
+for call in (f, f.__wrapped__):
+    try:
+        call(kn.ones((1, 1, 5, 5)), kn.ones((1, 1, 3, 3)))
+    except RuntimeError as error:
+        print(log, "need oneDNN" in str(error))
+    log.clear()
+print(f(kn.ones((0, 1, 5, 5)), kn.ones((1, 1, 3, 3))).shape)
+"""
+    environment = {**os.environ, "KILN_DNNL": "/nowhere/libdnnl.so"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == ["['before'] True", "['before'] True", "(0, 1, 3, 3)"]
+
+
 def test_an_unknown_back_end_is_an_error():
     with pytest.raises(ValueError, match="backend must be auto"):
         kn.jit(lambda x: x, backend="gpu")
