@@ -59,9 +59,9 @@ class Dims {
 };
 
 inline int64_t product(const Dims& d) {
-  int64_t n = 1;
-  for (int64_t v : d) n *= v;
-  return n;
+  uint64_t n = 1;  // unsigned: extents too large to multiply may come before a zero
+  for (int64_t v : d) n *= static_cast<uint64_t>(v);
+  return static_cast<int64_t>(n);
 }
 
 std::string to_string(const Dims&);            // "(2, 3)", "(4,)", "()": as Python writes a tuple
