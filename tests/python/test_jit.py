@@ -103,7 +103,8 @@ def test_the_forced_back_end_runs_every_kernel_of_a_training_step(backend):
     launched = {name: after[name] - before[name] for name in after}
     trace = step.explain().traces[-1]
     assert trace.runs == 3 and len(trace.flushes) == 1, "one graph, no flush in it"
-    assert launched.pop(backend) >= 3 * trace.kernels > 0
+    of_libraries = sum(not line.startswith("kernel") for line in trace.steps)  # contractions and reorders between their layouts
+    assert launched.pop(backend) == 3 * (trace.launches - of_libraries) > 0
     assert set(launched.values()) == {0}, f"others ran kernels: {launched}"
 
 
