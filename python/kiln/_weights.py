@@ -41,7 +41,9 @@ def load(path: str | os.PathLike) -> dict[str, Tensor] | Program:
                 raise ValueError("it holds one array, not named ones")
             return {name: _core.asarray(archive[name]) for name in archive.files}
     except (ValueError, EOFError, KeyError) as error:
-        raise ValueError(f"{path} is not a file of kiln.save: {error}") from error
+        # NumPy takes what it does not know for a pickle, and says how to run it.
+        why = "it is no archive of arrays" if "pickle" in str(error) else error
+        raise ValueError(f"{path} is not a file of kiln.save: {why}") from error
     except Exception as error:
         if type(error).__name__ == "BadZipFile":
             raise ValueError(f"{path} is not a file of kiln.save: {error}") from error
