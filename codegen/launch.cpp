@@ -13,7 +13,9 @@ namespace {
 
 void grow_hot(CompiledKernel& kernel, double work) {
   const int64_t grown = 1 + static_cast<int64_t>(work / static_cast<double>(value(Tunable::tier_up_work)));
-  if (kernel.heat.fetch_add(grown, std::memory_order_relaxed) + grown >= value(Tunable::tier_up_launches)) queue_for_llvm(kernel);
+  if (kernel.heat.fetch_add(grown, std::memory_order_relaxed) + grown < value(Tunable::tier_up_launches)) return;
+  if (gains_from_llvm(kernel)) queue_for_llvm(kernel);
+  else kernel.queued.store(true, std::memory_order_relaxed);  // it stays as it is
 }
 
 [[noreturn]] void report(uint32_t error) {

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -166,6 +167,12 @@ void TierUp::at_exit() {
 }
 
 }  // namespace
+
+bool gains_from_llvm(const CompiledKernel& kernel) {
+  if (kernel.code().backend != BackendKind::asmjit) return true;
+  const Schedule s = schedule(kernel.kernel);
+  return std::count_if(s.steps.begin(), s.steps.end(), [](const Schedule::Pass& pass) { return pass.loops(); }) < 2;
+}
 
 void queue_for_llvm(CompiledKernel& kernel) { tier_up().queue(kernel); }
 void wait_for_queue() { tier_up().wait(); }

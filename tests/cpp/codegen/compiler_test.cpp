@@ -215,6 +215,23 @@ TEST_F(Compiler, HotKernelsGoToLlvmOnce) {
   EXPECT_GE(kernel->launches_by_backend[static_cast<size_t>(BackendKind::llvm)], 1u);
 }
 
+// AsmJit's code keeps what the second pass over a row needs again.
+TEST_F(Compiler, HotKernelsOfSeveralPassesStayOnTheFirstTier) {
+  if (llvm_backend() == nullptr) GTEST_SKIP() << "no LLVM library here";
+  force_backend(std::nullopt);
+  Kernel k;
+  k.reduction = Reduction::lanes;
+  Builder b(k);
+  const Value e = exp(b, b.load(b.add_buffer({DType::F32, false, Stride::contiguous, Stride::contiguous})));
+  b.store(b.add_buffer({DType::F32, true, Stride::contiguous, Stride::contiguous}), e / b.reduce(Prim::add, e));
+  const auto kernel = get(k);
+  std::vector<float> x(100, 1.0f), y;
+  for (int64_t i = 0; i <= value(Tunable::tier_up_launches); ++i) launch_over(*kernel, x, y);
+  wait_for_compiles();
+  EXPECT_EQ(BackendKind::asmjit, kernel->code().backend);
+  EXPECT_FLOAT_EQ(0.01f, y[99]);
+}
+
 TEST_F(Compiler, WorksInAForkedChild) {
   std::vector<float> x(200'000, 1.0f), y;
   force_backend(std::nullopt);
