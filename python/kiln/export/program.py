@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,12 @@ class Entry:
         return self._program._core.writes(self.name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        results = iter(self._program._core.run(self.name, self._tensors(args, kwargs)))
+        results = iter(self.run(self._tensors(args, kwargs)))
         return trees.build(self.results, lambda _: next(results))
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The results' tensors, in order, for the arguments' tensors, in the order of .inputs."""
+        return self._program._core.run(self.name, list(inputs))
 
     def check(self, *args: Any, **kwargs: Any) -> None:
         """Runs the entry and the function it was exported from on the same inputs and state; AssertionError where a bit differs.
@@ -56,7 +60,7 @@ class Entry:
         return explanation
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}: {_type_text(dtype, shape)}" for name, dtype, shape in self.inputs)
+        given = ", ".join(f"{name}: {type_text(dtype, shape)}" for name, dtype, shape in self.inputs)
         return f"<entry {self.name}({given}), {len(self.calls)} operator calls>"
 
     def __str__(self) -> str:
@@ -226,5 +230,6 @@ def _is_constant(tree: tuple) -> bool:
     return all(_is_constant(child) for child in (content.values() if kind == "dict" else content))
 
 
-def _type_text(dtype: Any, shape: tuple) -> str:
+def type_text(dtype: Any, shape: tuple) -> str:
+    """float32(batch, 28)"""
     return f"{dtype.name}({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
