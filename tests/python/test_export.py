@@ -227,15 +227,35 @@ def test_different_names_of_equal_dimensions_are_told():
 # ---- what cannot be exported ------------------------------------------------------------------------------------------------------
 
 
+def halved(x):
+    while x.sum() > 1:
+        x = x / 2
+    return x
+
+
+def positive_part(x):
+    total = 0
+    for i in range(x.shape[0]):
+        if x[i] > 0:
+            total = total + x[i]
+    return total
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: x * 2 if x.sum() > 0 else x, r"bool\(\) of a tensor.*kiln.where"),
-        (lambda x: x * x.sum().item(), r"item\(\) needs a value.*keep it a tensor"),
-        (lambda x: kn.asarray(x.numpy() * 2), "NumPy"),
-        (lambda x: [print(x), x][1], "a tensor was printed"),
+        pytest.param(lambda x: x * 2 if x.sum() > 0 else x, r"bool\(\) of a tensor.*kiln.where", id="if"),
+        pytest.param(halved, r"bool\(\) of a tensor.*kiln.where", id="while"),
+        pytest.param(positive_part, r"bool\(\) of a tensor.*kiln.where", id="if in a loop"),
+        pytest.param(lambda x: x if x[0] > 0 and x[1] > 0 else -x, r"bool\(\) of a tensor.*kiln.where", id="and"),
+        pytest.param(lambda x: max(x[0], x[1]), r"bool\(\) of a tensor.*kiln.where", id="max"),
+        pytest.param(lambda x: x * x.sum().item(), r"item\(\) needs a value.*keep it a tensor", id="item"),
+        pytest.param(lambda x: [x for _ in range(int(x[0]))], r"item\(\) needs a value.*keep it a tensor", id="range"),
+        pytest.param(lambda x: [x, -x][x.argmax()], r"item\(\) needs a value.*keep it a tensor", id="index"),
+        pytest.param(lambda x: kn.asarray(x.numpy() * 2), "NumPy", id="numpy"),
+        pytest.param(lambda x: [print(x), x][1], "a tensor was printed", id="print"),
+        pytest.param(lambda x: [f"{x}", x][1], "a tensor was printed", id="format"),
     ],
-    ids=["bool", "item", "numpy", "print"],
 )
 def test_needing_a_value_is_an_error_with_line_and_remedy(function, message):
     with pytest.raises(RuntimeError, match=rf"export: test_export.py:\d+: .*{message}"):
