@@ -158,6 +158,54 @@ def test_a_jitted_function_exports_as_the_function():
     kn.export(kn.jit(lambda x: kn.relu(x) * 2), kn.spec("n")).check(array(9))
 
 
+def test_jitted_functions_inside_are_written_down_like_others():
+    inner = kn.jit(lambda x: kn.tanh(x) * 2)
+    ones = kn.jit(lambda: kn.ones(3))
+
+    @kn.jit
+    def nested(x):
+        return inner(x) + ones()
+
+    def f(x):
+        return nested(x) + inner(x * 3)
+
+    program = kn.export(f, kn.spec(("n", 3)))
+    program.check(array(5, 3))
+    assert [c["op"] for c in program["main"].calls].count("tanh") == 2
+    assert not kn.is_tracing()
+    kn.testing.assert_same_bits(kn.jit(f)(array(5, 3)), program(array(5, 3)))
+
+
+def test_programs_inside_are_written_down_like_functions():
+    model, step = training(momentum=0)
+    inner = kn.export({"train": (step, kn.spec(("n", 1, 8, 8)), kn.spec("n", kn.int64)), "predict": (model, kn.spec(("n", 1, 8, 8)))})
+
+    def f(x, y):
+        loss = inner["train"](x, y)
+        return loss, kn.softmax(inner["predict"](x), axis=1)
+
+    program = kn.export(f, kn.spec(("m", 1, 8, 8)), kn.spec("m", kn.int64))
+    program.check(array(6, 1, 8, 8), kn.asarray(np.arange(6)))
+    assert len(program["main"].writes) == 4
+
+    bounded = kn.export(lambda x: x * 2 if x.shape[0] > 3 else x, kn.spec("n"))
+    kn.export(lambda x: bounded(x) + 1, kn.spec(5)).check(array(5))
+    with pytest.raises(RuntimeError, match=r"the program called here checks that n > 3 \(entry 'main'\), which cannot be followed"):
+        kn.export(lambda x: bounded(x) + 1, kn.spec("n"))
+
+
+def test_gradients_through_a_program_are_refused_rather_than_zero():
+    program = kn.export(lambda x: x * x, kn.spec("n"))
+    x = array(3).requires_grad_()
+    for call in (lambda: program(x), lambda: program(x * 2), lambda: kn.grad(lambda x: program(x).sum())(array(3))):
+        with pytest.raises(RuntimeError, match=r"input 'x' requires grad.*off the tape: export the gradient.*no_grad\(\)"):
+            call()
+    assert not program(x.detach()).requires_grad
+    with kn.no_grad():
+        assert not program(x).requires_grad
+    program.check(x)
+
+
 def test_views_of_state_are_one_memory():
     table = array(4, 3)
     row = table[1]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from kiln import _core, _tree
 from kiln._core import Tensor
+from kiln._grad import no_grad
 from kiln.export import trees
 from kiln.export.footprint import Footprint
+from kiln.export.shape_numbers import extents_vary
 from kiln.testing import assert_same_bits
 
 
@@ -41,7 +44,12 @@ class Entry:
         return trees.build(self.results, lambda _: next(results))
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """The results' tensors, in order, for the arguments' tensors, in the order of .inputs."""
+        """The results' tensors, in order, for the arguments' tensors, in the order of .inputs. They are off the tape."""
+        if self.constraints and extents_vary():
+            raise RuntimeError(
+                f"export: the program called here checks that {self.constraints[0][0]} (entry '{self.name}'), which cannot be followed; "
+                "export its source instead"
+            )
         return self._program._core.run(self.name, list(inputs))
 
     def check(self, *args: Any, **kwargs: Any) -> None:
@@ -159,7 +167,8 @@ class Program:
             for tensors, call in ((self.state.values(), entry), (self._source_state, source)):
                 _core.set_random_state(random)
                 inputs = _copied((args, kwargs))
-                result = call(*inputs[0], **inputs[1])
+                with nullcontext() if call is source else no_grad():  # the source may differentiate by its inputs
+                    result = call(*inputs[0], **inputs[1])
                 found = {"result": result, "argument": inputs, "state": dict(zip(self.state, _saved(tensors), strict=True))}
                 if call is entry:
                     expected = found

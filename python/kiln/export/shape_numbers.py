@@ -22,19 +22,25 @@ _COMPARE = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, ">=": operat
 
 # (comparison that held, or "" for an escape; left; right; what escaped; where)
 _events: list[tuple[str, int, int, str, str]] | None = None
+_vary = False
 
 
 @contextlib.contextmanager
-def followed() -> Iterator[list[tuple[str, int, int, str, str]]]:
-    """A scope in which extents are followed; gives the list of what happens to them."""
-    global _events
-    before, _events = _events, []
+def followed(vary: bool) -> Iterator[list[tuple[str, int, int, str, str]]]:
+    """A scope in which extents are followed; gives the list of what happens to them. `vary`: other recordings have other ones."""
+    global _events, _vary
+    before, _events, _vary = (_events, _vary), [], vary
     _core.set_extent_type(ShapeInt)
     try:
         yield _events
     finally:
         _core.set_extent_type(None)
-        _events = before
+        _events, _vary = before
+
+
+def extents_vary() -> bool:
+    """Is this a recording of several, with other extents in each?"""
+    return _vary
 
 
 def _where() -> str:
