@@ -1,7 +1,9 @@
 """kn.export: a program computes what its source computes, to the bit, at every shape that its specification allows."""
 
 import collections
+import concurrent.futures
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -419,6 +421,25 @@ def test_one_name_is_one_extent():
 def test_bad_arguments(make, error):
     with pytest.raises(error):
         make()
+
+
+def test_threads_export_beside_each_other():
+    def f(x):
+        return (x * 2 if x.shape[0] > 3 else x).reshape((x.shape[0] * x.shape[1],)) / x.shape[0]
+
+    def work(m):
+        for _ in range(60):
+            program = kn.export(f, kn.spec(("n", "m")))
+            assert [c[0] for c in program["main"].constraints] == ["n > 3"]
+            program.check(array(5, m))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(1, 5)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_it_prints_what_it_does():
