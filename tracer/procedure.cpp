@@ -28,6 +28,15 @@ bool holds(Constraint::Op op, int64_t a, int64_t b) {
                  to_string(eager::TensorType{given.dtype(), given.shape()}) + why);
 }
 
+void refuse_gradients(const Procedure& p, std::span<const Tensor> inputs) {
+  if (!eager::grad_enabled()) return;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (inputs[i].requires_grad())
+      fail(ErrorCode::runtime, "input '" + p.inputs[i].name +
+                                   "' requires grad, and results of a program are off the tape: export the gradient (" +
+                                   "value_and_grad of the function) as an entry, or call with detach() or under no_grad()");
+}
+
 // The calls of one run. Symbolic numbers are worked out first; a tensor is let go of after its last use.
 class Run {
  public:
@@ -196,6 +205,7 @@ bool Procedure::writes_state(uint32_t entry) const {
 std::vector<Tensor> run(const Procedure& p, std::span<const StateEntry> state, std::span<const Tensor> inputs,
                         const std::shared_ptr<FunctionRecord>& record) {
   Run run(p, state, inputs);
+  refuse_gradients(p, inputs);
   const eager::NoGrad off_the_tape;
   std::vector<Tensor> results;
   SegmentScope scope(record);

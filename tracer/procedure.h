@@ -134,7 +134,8 @@ std::string print(const Procedure&, std::span<const StateEntry>);
 std::vector<int64_t> bind_inputs(const Procedure&, std::span<const eager::Tensor> inputs);
 
 // Makes the calls, as one captured call of `record`, off the tape. Returns the registers that the results name, in order of appearance.
-// Inputs and state that the source wrote are written.
+// Inputs and state that the source wrote are written. Error{runtime} for an input that requires grad while gradients are on: there would be
+// none, silently.
 class FunctionRecord;
 std::vector<eager::Tensor> run(const Procedure&, std::span<const StateEntry>, std::span<const eager::Tensor> inputs,
                                const std::shared_ptr<FunctionRecord>& record);

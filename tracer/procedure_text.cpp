@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kWhereColumn = 96;
 
-std::string name(Register r) { return "%" + std::to_string(r); }
+std::string name(Register r) { return std::string("%").append(std::to_string(r)); }  // operator+ draws a false warning from GCC 12
 
 class Printer {
  public:

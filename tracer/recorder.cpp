@@ -222,8 +222,11 @@ thread_local ThreadState state;
 }  // namespace
 
 SegmentScope::SegmentScope(std::shared_ptr<FunctionRecord> function) {
-  function->calls.fetch_add(1, std::memory_order_relaxed);
-  outermost_ = state.depth++ == 0;
+  // Inside an export its recorder sees the calls, and the captured function is written down like any other.
+  const eager::Recorder* recorder = eager::current_recorder();
+  const bool exporting = recorder && recorder->types_only();
+  if (!exporting) function->calls.fetch_add(1, std::memory_order_relaxed);
+  outermost_ = state.depth++ == 0 && !exporting;
   if (!outermost_) return;
   if (!state.recorder) state.recorder = std::make_unique<SegmentRecorder>();
   state.recorder->set_function(std::move(function));

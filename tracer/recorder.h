@@ -54,7 +54,7 @@ class SegmentRecorder final : public eager::Recorder {
   std::shared_ptr<const Program> last_;
 };
 
-// The scope of one captured call on this thread. Scopes nest: only the outermost flushes at its end.
+// The scope of one captured call on this thread. Scopes nest: only the outermost flushes at its end. Inside an export they do nothing.
 class SegmentScope {
  public:
   explicit SegmentScope(std::shared_ptr<FunctionRecord>);

@@ -1,6 +1,7 @@
 """kiln.save and kiln.load: named tensors in a file of numbers alone (NumPy's .npz, never unpickled), and exported programs."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -35,19 +36,13 @@ def load(path: str | os.PathLike) -> dict[str, Tensor] | Program:
     """
     if _holds_a_program(path):
         return Program(_core.Program.load(os.fspath(path)))
+    if not zipfile.is_zipfile(path):  # or NumPy would recommend unpickling it
+        raise ValueError(f"{path} is not a file of kiln.save, nor a program's: it is no ZIP archive, or a damaged one")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise ValueError("it holds one array, not named ones")
             return {name: _core.asarray(archive[name]) for name in archive.files}
-    except (ValueError, EOFError, KeyError) as error:
-        # NumPy takes what it does not know for a pickle, and says how to run it.
-        why = "it is no archive of arrays" if "pickle" in str(error) else error
-        raise ValueError(f"{path} is not a file of kiln.save: {why}") from error
-    except Exception as error:
-        if type(error).__name__ == "BadZipFile":
-            raise ValueError(f"{path} is not a file of kiln.save: {error}") from error
-        raise
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a file of kiln.save: {error}") from error
 
 
 def _holds_a_program(path: str | os.PathLike) -> bool:

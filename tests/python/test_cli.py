@@ -222,7 +222,7 @@ EXAMPLES = [
     for page in ("README.md", "docs/compare.md")
     for block in re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
     for line in block.splitlines()
-    if line.startswith("kiln ")
+    if line.startswith("kiln compare ")
 ]
 
 

@@ -1,7 +1,9 @@
 """kn.export: a program computes what its source computes, to the bit, at every shape that its specification allows."""
 
 import collections
+import concurrent.futures
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -158,6 +160,54 @@ def test_a_jitted_function_exports_as_the_function():
     kn.export(kn.jit(lambda x: kn.relu(x) * 2), kn.spec("n")).check(array(9))
 
 
+def test_jitted_functions_inside_are_written_down_like_others():
+    inner = kn.jit(lambda x: kn.tanh(x) * 2)
+    ones = kn.jit(lambda: kn.ones(3))
+
+    @kn.jit
+    def nested(x):
+        return inner(x) + ones()
+
+    def f(x):
+        return nested(x) + inner(x * 3)
+
+    program = kn.export(f, kn.spec(("n", 3)))
+    program.check(array(5, 3))
+    assert [c["op"] for c in program["main"].calls].count("tanh") == 2
+    assert not kn.is_tracing()
+    kn.testing.assert_same_bits(kn.jit(f)(array(5, 3)), program(array(5, 3)))
+
+
+def test_programs_inside_are_written_down_like_functions():
+    model, step = training(momentum=0)
+    inner = kn.export({"train": (step, kn.spec(("n", 1, 8, 8)), kn.spec("n", kn.int64)), "predict": (model, kn.spec(("n", 1, 8, 8)))})
+
+    def f(x, y):
+        loss = inner["train"](x, y)
+        return loss, kn.softmax(inner["predict"](x), axis=1)
+
+    program = kn.export(f, kn.spec(("m", 1, 8, 8)), kn.spec("m", kn.int64))
+    program.check(array(6, 1, 8, 8), kn.asarray(np.arange(6)))
+    assert len(program["main"].writes) == 4
+
+    bounded = kn.export(lambda x: x * 2 if x.shape[0] > 3 else x, kn.spec("n"))
+    kn.export(lambda x: bounded(x) + 1, kn.spec(5)).check(array(5))
+    with pytest.raises(RuntimeError, match=r"the program called here checks that n > 3 \(entry 'main'\), which cannot be followed"):
+        kn.export(lambda x: bounded(x) + 1, kn.spec("n"))
+
+
+def test_gradients_through_a_program_are_refused_rather_than_zero():
+    program = kn.export(lambda x: x * x, kn.spec("n"))
+    x = array(3).requires_grad_()
+    for call in (lambda: program(x), lambda: program(x * 2), lambda: kn.grad(lambda x: program(x).sum())(array(3))):
+        with pytest.raises(RuntimeError, match=r"input 'x' requires grad.*off the tape: export the gradient.*no_grad\(\)"):
+            call()
+    assert not program(x.detach()).requires_grad
+    with kn.no_grad():
+        assert not program(x).requires_grad
+    program.check(x)
+
+
 def test_views_of_state_are_one_memory():
     table = array(4, 3)
     row = table[1]
@@ -227,15 +277,35 @@ def test_different_names_of_equal_dimensions_are_told():
 # ---- what cannot be exported ------------------------------------------------------------------------------------------------------
 
 
+def halved(x):
+    while x.sum() > 1:
+        x = x / 2
+    return x
+
+
+def positive_part(x):
+    total = 0
+    for i in range(x.shape[0]):
+        if x[i] > 0:
+            total = total + x[i]
+    return total
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: x * 2 if x.sum() > 0 else x, r"bool\(\) of a tensor.*kiln.where"),
-        (lambda x: x * x.sum().item(), r"item\(\) needs a value.*keep it a tensor"),
-        (lambda x: kn.asarray(x.numpy() * 2), "NumPy"),
-        (lambda x: [print(x), x][1], "a tensor was printed"),
+        pytest.param(lambda x: x * 2 if x.sum() > 0 else x, r"bool\(\) of a tensor.*kiln.where", id="if"),
+        pytest.param(halved, r"bool\(\) of a tensor.*kiln.where", id="while"),
+        pytest.param(positive_part, r"bool\(\) of a tensor.*kiln.where", id="if in a loop"),
+        pytest.param(lambda x: x if x[0] > 0 and x[1] > 0 else -x, r"bool\(\) of a tensor.*kiln.where", id="and"),
+        pytest.param(lambda x: max(x[0], x[1]), r"bool\(\) of a tensor.*kiln.where", id="max"),
+        pytest.param(lambda x: x * x.sum().item(), r"item\(\) needs a value.*keep it a tensor", id="item"),
+        pytest.param(lambda x: [x for _ in range(int(x[0]))], r"item\(\) needs a value.*keep it a tensor", id="range"),
+        pytest.param(lambda x: [x, -x][x.argmax()], r"item\(\) needs a value.*keep it a tensor", id="index"),
+        pytest.param(lambda x: kn.asarray(x.numpy() * 2), "NumPy", id="numpy"),
+        pytest.param(lambda x: [print(x), x][1], "a tensor was printed", id="print"),
+        pytest.param(lambda x: [f"{x}", x][1], "a tensor was printed", id="format"),
     ],
-    ids=["bool", "item", "numpy", "print"],
 )
 def test_needing_a_value_is_an_error_with_line_and_remedy(function, message):
     with pytest.raises(RuntimeError, match=rf"export: test_export.py:\d+: .*{message}"):
@@ -351,6 +421,25 @@ def test_one_name_is_one_extent():
 def test_bad_arguments(make, error):
     with pytest.raises(error):
         make()
+
+
+def test_threads_export_beside_each_other():
+    def f(x):
+        return (x * 2 if x.shape[0] > 3 else x).reshape((x.shape[0] * x.shape[1],)) / x.shape[0]
+
+    def work(m):
+        for _ in range(60):
+            program = kn.export(f, kn.spec(("n", "m")))
+            assert [c[0] for c in program["main"].constraints] == ["n > 3"]
+            program.check(array(5, m))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(1, 5)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_it_prints_what_it_does():

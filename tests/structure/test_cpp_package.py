@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tree import BUILD, ROOT
@@ -79,12 +80,18 @@ def programs(installed, tmp_path_factory):
         f'#include "bits.h"\nusing namespace kiln;\nint main() {{\n  const auto [x, y, image, kernel, bias] = draw();\n{calls}\n}}\n'
     )
     (source / "readme.cpp").write_text(readme_example())
+    loads = readme_block("Out of Python", "cpp")
+    (source / "exported.cpp").write_text(f"#include <kiln/kiln.h>\n#include <iostream>\nint main() {{\n{loads}}}\n")
     return build(source, installed)
 
 
+def readme_block(section, language):
+    text = (ROOT / "README.md").read_text().partition(f"\n## {section}\n")[2]
+    return re.search(rf"^```{language}\n(.*?)^```", text, re.M | re.S)[1]
+
+
 def readme_example():
-    section = (ROOT / "README.md").read_text().partition("\n## From C++\n")[2]
-    return re.search(r"^```cpp\n(.*?)^```", section, re.M | re.S)[1]
+    return readme_block("From C++", "cpp")
 
 
 def test_what_is_installed(installed):
@@ -120,6 +127,29 @@ def test_the_example_runs(example, environment):
 def test_the_readme_example_runs(programs):
     assert 8 <= len(readme_example().splitlines()) <= 20, "an example one reads at a glance"
     assert "9 operators in 1 kernels" in run(programs / "readme", env=EMPTY)
+
+
+def test_the_readme_program_leaves_python(programs, tmp_path):
+    """Its Python, then its C++ in the folder where that left model.kiln."""
+    script = readme_block("Out of Python", "python")
+    assert len(script.splitlines()) <= 12, "an example one reads at a glance"
+    environment = dict(os.environ, PYTHONPATH=str(BUILD / "python"))
+    script += 'import numpy\nnumpy.save("y.npy", y.numpy())\n'
+    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0 and "x: float32(batch, 4)" in result.stdout, result.stderr
+    assert (tmp_path / "model.onnx").exists()
+    result = subprocess.run([programs / "exported"], cwd=tmp_path, env=EMPTY, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    numbers = re.findall(r"-?\d+\.\d*(?:e-?\d+)?", result.stdout)  # as short as they can be and still name one float32
+    np.testing.assert_array_equal(np.array(numbers, np.float32).reshape(64, 3), np.load(tmp_path / "y.npy"))
+    section = (ROOT / "README.md").read_text().partition("\n## Out of Python\n")[2].partition("\n## ")[0]
+    commands = re.findall(r"^kiln (.*)$", section, re.M)
+    assert [c.split()[0] for c in commands] == ["info", "run", "check"]
+    for command in commands:
+        result = subprocess.run(
+            [sys.executable, "-m", "kiln", *command.split()], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr
 
 
 def test_operators_give_pythons_bits(programs):

@@ -12,19 +12,25 @@ import os
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("compare", "explain")
+COMMANDS = ("compare", "explain", "info", "run", "check")
 
 EXIT_CODES = """exit status:
   0    all is well
   1    results differ
   2    wrong usage or input: arguments, a function that is not there or raises, a file that cannot be read or written
-  3    all that Kiln ran is well, but something asked for could not be measured: a peer that is not installed, or fails
+  3    all that Kiln ran is well, but something could not be measured or checked: a peer that is not installed, or fails; a back end that
+       is not there; an entry that refused all of its inputs
   130  interrupted
 """
 
 
 class UsageError(Exception):
     """What the user gave cannot be used; the message says why and what to do."""
+
+
+def printable(text: str, keep: str = "\n") -> str:
+    """For the terminal: what a file calls its tensors may hold control characters."""
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except UsageError as error:
-        print(f"kiln {given.command}: {error}", file=sys.stderr)
+        print(f"kiln {given.command}: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"kiln {given.command}: interrupted", file=sys.stderr)

@@ -5,9 +5,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
-import math
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,12 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 import kiln
-from kiln.cli import UsageError
-
-DTYPES = {"float32": np.float32, "float64": np.float64, "int32": np.int32, "int64": np.int64, "uint8": np.uint8, "bool": np.bool_}
+from kiln.cli import UsageError, random_inputs
 
 HELP = """the function:
   module:function     a module that can be imported from here, or
@@ -41,27 +35,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="SHAPE[:DTYPE]",
         help="an input of random numbers, such as 4096x1024:float32, 10, or scalar:float64; floats are standard normal, integers 0 to 9"
-        f" (DTYPE: {', '.join(DTYPES)}; default float32). Once for each input",
+        f" (DTYPE: {', '.join(random_inputs.DTYPES)}; default float32). Once for each input",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of --shape's numbers and of Kiln's own (default: 0)")
-    parser.add_argument("--threads", type=_positive, help="threads to run on (default: all CPUs of the process)")
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 1024")
-    return int(text)
+    random_inputs.add_settings(parser)
 
 
 def chosen(given: argparse.Namespace) -> tuple[Callable, tuple]:
     """The function and its inputs."""
-    if not 0 <= given.seed < 2**63:
-        raise UsageError("--seed must be from 0 to 2**63 - 1")
-    if given.threads:
-        kiln.set_num_threads(given.threads)
-    kiln.manual_seed(given.seed)
-    random = np.random.default_rng(given.seed)
-    shaped = tuple(_random_input(text, random) for text in given.shape)  # first: a typing error is told at once
+    random = random_inputs.settings(given)
+    shaped = tuple(random_inputs.shaped(text, random) for text in given.shape)  # first: a typing error is told at once
     module, function = _function(given.function)
     return function, shaped or _inputs(module, function, given.function)
 
@@ -130,25 +112,6 @@ def _inputs(module: ModuleType, function: Callable, text: str) -> tuple:
             f" or define {function.__name__}_inputs() or example_inputs() in the module"
         )
     return ()
-
-
-def _random_input(text: str, random: np.random.Generator) -> kiln.Tensor:
-    shape_text, _, dtype = text.partition(":")
-    dtype = dtype or "float32"
-    if not re.fullmatch(r"scalar|[0-9]{1,18}(x[0-9]{1,18})*", shape_text, re.ASCII):
-        raise UsageError(f"--shape {text}: a shape is numbers with x between them, such as 4096x1024, or scalar")
-    if dtype not in DTYPES:
-        raise UsageError(f"--shape {text}: no such dtype as '{dtype}'; there is {', '.join(DTYPES)}")
-    shape = () if shape_text == "scalar" else tuple(int(n) for n in shape_text.split("x"))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if math.prod(shape) * 8 > memory:  # random numbers are drawn in 64 bits
-        raise UsageError(f"--shape {text}: {math.prod(shape)} elements are more than this machine's {memory / 1e9:.0f} GB of memory hold")
-    try:
-        if dtype.startswith("float"):
-            return kiln.asarray(random.standard_normal(shape).astype(DTYPES[dtype]))
-        return kiln.asarray(random.integers(0, 2 if dtype == "bool" else 10, shape).astype(DTYPES[dtype]))
-    except (ValueError, MemoryError) as error:
-        raise UsageError(f"--shape {text}: {error}") from error
 
 
 def told(error: BaseException) -> str:

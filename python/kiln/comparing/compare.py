@@ -54,7 +54,7 @@ def compare(
     chosen = _checked_peers(peers)
     inputs = Inputs(f, args)
     tiers = [tier for tier in TIERS if interpreter or tier != "interpreter"]
-    problems = {tier: _problem_of(tier) for tier in tiers}  # also opens what is opened once, so that no row pays for it
+    problems = {tier: problem_of(tier) for tier in tiers}  # also opens what is opened once, so that no row pays for it
     total, done = 1 + len(tiers) + sum(len(forms) for forms in chosen.values()), 0
 
     def step(what: str) -> None:
@@ -151,7 +151,7 @@ class _Run:
             self.row.bits_equal_to_eager = self.bits == eager.bits and self.repeatable
 
 
-def _problem_of(tier: str) -> str | None:
+def problem_of(tier: str) -> str | None:
     """Why the back end cannot be used; None if it can."""
     before = _core.backend()
     _core.clear_kernel_cache()

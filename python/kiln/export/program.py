@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from kiln import _core, _tree
 from kiln._core import Tensor
+from kiln._grad import no_grad
 from kiln.export import trees
 from kiln.export.footprint import Footprint
+from kiln.export.shape_numbers import extents_vary
 from kiln.testing import assert_same_bits
 
 
@@ -37,8 +40,17 @@ class Entry:
         return self._program._core.writes(self.name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        results = iter(self._program._core.run(self.name, self._tensors(args, kwargs)))
+        results = iter(self.run(self._tensors(args, kwargs)))
         return trees.build(self.results, lambda _: next(results))
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The results' tensors, in order, for the arguments' tensors, in the order of .inputs. They are off the tape."""
+        if self.constraints and extents_vary():
+            raise RuntimeError(
+                f"export: the program called here checks that {self.constraints[0][0]} (entry '{self.name}'), which cannot be followed; "
+                "export its source instead"
+            )
+        return self._program._core.run(self.name, list(inputs))
 
     def check(self, *args: Any, **kwargs: Any) -> None:
         """Runs the entry and the function it was exported from on the same inputs and state; AssertionError where a bit differs.
@@ -56,7 +68,7 @@ class Entry:
         return explanation
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}: {_type_text(dtype, shape)}" for name, dtype, shape in self.inputs)
+        given = ", ".join(f"{name}: {type_text(dtype, shape)}" for name, dtype, shape in self.inputs)
         return f"<entry {self.name}({given}), {len(self.calls)} operator calls>"
 
     def __str__(self) -> str:
@@ -155,7 +167,8 @@ class Program:
             for tensors, call in ((self.state.values(), entry), (self._source_state, source)):
                 _core.set_random_state(random)
                 inputs = _copied((args, kwargs))
-                result = call(*inputs[0], **inputs[1])
+                with nullcontext() if call is source else no_grad():  # the source may differentiate by its inputs
+                    result = call(*inputs[0], **inputs[1])
                 found = {"result": result, "argument": inputs, "state": dict(zip(self.state, _saved(tensors), strict=True))}
                 if call is entry:
                     expected = found
@@ -226,5 +239,6 @@ def _is_constant(tree: tuple) -> bool:
     return all(_is_constant(child) for child in (content.values() if kind == "dict" else content))
 
 
-def _type_text(dtype: Any, shape: tuple) -> str:
+def type_text(dtype: Any, shape: tuple) -> str:
+    """float32(batch, 28)"""
     return f"{dtype.name}({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

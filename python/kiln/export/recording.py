@@ -176,7 +176,7 @@ def _run(function: Callable, signature: Signature, footprint: Footprint, values:
 
     ok = False
     try:
-        with followed() as events:
+        with followed(bool(signature.symbols)) as events:
             result = _recorded_call(recorder, function, arguments)
             trees.describe(result, register, "", "result")
         _check_changes(footprint)

@@ -11,6 +11,7 @@ import contextlib
 import operator
 import struct
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,21 +21,34 @@ _OWN_FOLDER = str(Path(__file__).parent.parent)
 _NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _COMPARE = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, ">=": operator.ge, ">": operator.gt, "<=": operator.le}
 
-# (comparison that held, or "" for an escape; left; right; what escaped; where)
-_events: list[tuple[str, int, int, str, str]] | None = None
+
+class _Scope(threading.local):
+    """What this thread records."""
+
+    # (comparison that held, or "" for an escape; left; right; what escaped; where)
+    events: list[tuple[str, int, int, str, str]] | None = None
+    vary = False
+
+
+_scope = _Scope()
 
 
 @contextlib.contextmanager
-def followed() -> Iterator[list[tuple[str, int, int, str, str]]]:
-    """A scope in which extents are followed; gives the list of what happens to them."""
-    global _events
-    before, _events = _events, []
+def followed(vary: bool) -> Iterator[list[tuple[str, int, int, str, str]]]:
+    """A scope in which extents are followed; gives the list of what happens to them. `vary`: other recordings have other ones."""
+    before = _scope.events, _scope.vary
+    _scope.events, _scope.vary = [], vary
     _core.set_extent_type(ShapeInt)
     try:
-        yield _events
+        yield _scope.events
     finally:
         _core.set_extent_type(None)
-        _events = before
+        _scope.events, _scope.vary = before
+
+
+def extents_vary() -> bool:
+    """Is this a recording of several, with other extents in each?"""
+    return _scope.vary
 
 
 def _where() -> str:
@@ -46,14 +60,14 @@ def _where() -> str:
 
 def _note_comparison(symbol: str, left: int, right: int) -> bool:
     held = _COMPARE[symbol](left, right)
-    if _events is not None:
-        _events.append((symbol if held else _NEGATED[symbol], left, right, "", _where()))
+    if _scope.events is not None:
+        _scope.events.append((symbol if held else _NEGATED[symbol], left, right, "", _where()))
     return held
 
 
 def _note_escape(value: int, what: str) -> None:
-    if _events is not None:
-        _events.append(("", value, 0, what, _where()))
+    if _scope.events is not None:
+        _scope.events.append(("", value, 0, what, _where()))
 
 
 class ShapeInt(int):

@@ -1,6 +1,6 @@
 """Arguments and results as trees of plain data: ("tensor", number), ("value", constant), ("tuple" | "list", [...]), ("dict", {...})."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kiln.export.shape_numbers import ShapeFloat, ShapeInt
@@ -42,6 +42,34 @@ def build(tree: tuple, tensor: Callable[[int], Any]) -> Any:
         return content
     children = [build(child, tensor) for child in content]
     return tuple(children) if kind == "tuple" else children
+
+
+def named_tensors(tree: tuple, path: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
+    """(name, number) of every tensor, in order. Results are called by their place: a dict's keys, "output", "output.1"."""
+    kind, content = tree
+    if kind == "tensor":
+        yield ".".join(path or ("output",)), content
+    elif kind == "dict":
+        for key, item in content.items():
+            yield from named_tensors(item, (*path, key))
+    elif kind in ("tuple", "list"):
+        for i, item in enumerate(content):
+            yield from named_tensors(item, (*(path or ("output",)), str(i)))
+
+
+def as_text(tree: tuple, tensor: Callable[[int], str]) -> str:
+    """The tree as people read it: {low: float32(n,), pair: (int32(), 3)}."""
+    kind, content = tree
+    if kind == "tensor":
+        return tensor(content)
+    if kind == "value":
+        return repr(content)
+    if kind == "dict":
+        return "{" + ", ".join(f"{key}: {as_text(item, tensor)}" for key, item in content.items()) + "}"
+    items = [as_text(item, tensor) for item in content]
+    if kind == "list":
+        return f"[{', '.join(items)}]"
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
 def take_apart(tree: tuple, value: Any, path: str, found: dict[int, Any]) -> None:

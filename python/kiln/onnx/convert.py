@@ -4,13 +4,13 @@ ONNX has no memory, so a write gives its storage a new value: the whole storage 
 are views of it are computed again from the new value when they are next read.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kiln import _core
+from kiln.export.trees import named_tensors
 from kiln.onnx import table
 from kiln.onnx.call import Call, Unsupported
 from kiln.onnx.dims import Dim, DimNumber, Dims
@@ -40,7 +40,7 @@ class Converter:
         self.entry = entry
         self.graph = Graph(opset)
         self.registers: list[Register] = []
-        results = list(_leaves(entry.results, ()))
+        results = list(named_tensors(entry.results))
         inputs = [Value(self.graph.unique(name), _name(dtype), tuple(shape)) for name, dtype, shape in entry.inputs]
         self.graph.inputs = inputs
         names = [self.graph.unique(name) for name, _ in results]  # taken before anything else can be called so
@@ -235,19 +235,6 @@ def _substitute(number: dict[str, Any], operands: list[Any], attributes: dict[st
         items[number["element"]] = value
         value = tuple(items)
     attributes[name] = value
-
-
-def _leaves(tree: tuple[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    """(name, register) of every tensor of the results. What is no tensor is the same in every run, and a model has no place for it."""
-    kind, content = tree
-    if kind == "tensor":
-        yield ".".join(path or ("output",)), content
-    elif kind == "dict":
-        for key, item in content.items():
-            yield from _leaves(item, (*path, key))
-    elif kind in ("tuple", "list"):
-        for i, item in enumerate(content):
-            yield from _leaves(item, (*(path or ("output",)), str(i)))
 
 
 def _is_contiguous(shape, strides) -> bool:
