@@ -216,12 +216,13 @@ void bind_jit(py::module_& m) {
   m.def("flush", [flush] { flush(eager::FlushReason::foreign_write); }, "Runs this thread's deferred operators.");
   // A child process gets values, not promises of them.
   py::module_::import("os").attr("register_at_fork")(py::arg("before") = py::cpp_function([flush] { flush(eager::FlushReason::fork); }));
-  // Runs f undeferred inside a captured call.
+  // Runs f undeferred inside a captured call. An export has no values to run on, and writes f down.
   m.def("call_undeferred", [](const py::function& f, const py::args& args, const py::kwargs& kwargs) {
     struct Restore {
       eager::Recorder* recorder = eager::current_recorder();
       ~Restore() { eager::set_recorder(recorder); }
     } restore;
+    if (restore.recorder && restore.recorder->types_only()) return f(*args, **kwargs);
     if (restore.recorder) restore.recorder->flush(eager::FlushReason::unsupported);
     eager::set_recorder(nullptr);
     return f(*args, **kwargs);

@@ -163,13 +163,14 @@ def test_a_jitted_function_exports_as_the_function():
 def test_jitted_functions_inside_are_written_down_like_others():
     inner = kn.jit(lambda x: kn.tanh(x) * 2)
     ones = kn.jit(lambda: kn.ones(3))
+    undeferred = kn.disable(lambda x: kn.exp(x))
 
     @kn.jit
     def nested(x):
         return inner(x) + ones()
 
     def f(x):
-        return nested(x) + inner(x * 3)
+        return nested(x) + inner(x * 3) - undeferred(x)
 
     program = kn.export(f, kn.spec(("n", 3)))
     program.check(array(5, 3))

@@ -54,5 +54,5 @@ def test_no_unfinished_business():
 
 
 def test_scripts_are_executable():
-    scripts = [path for path in files() if path.parts[0] in ("script", ".ci") and path.suffix == ""]
+    scripts = [path for path in files() if path.parts[0] in ("script", ".ci", "examples", "benchmarks") and path.suffix == ""]
     assert scripts and all((ROOT / path).stat().st_mode & 0o111 for path in scripts), scripts
