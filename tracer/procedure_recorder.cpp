@@ -34,14 +34,30 @@ std::string remedy(FlushReason reason) {
   }
 }
 
+// Claims what outlives a recording: tensors that were made in it and will never have values.
+class NeverComputed final : public eager::Recorder {
+ public:
+  bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType>, Tensor*) override { return false; }
+  bool record_write(const Tensor&, const Operand&) override { return false; }
+  void flush(FlushReason) override {
+    fail(ErrorCode::runtime,
+         "this tensor was made while a function was being exported, and has no value; what an exported function keeps "
+         "must be returned");
+  }
+};
+
 }  // namespace
 
 ProcedureRecorder::ProcedureRecorder() = default;
 
 ProcedureRecorder::~ProcedureRecorder() {
+  static NeverComputed never;
   if (recording_) stop();
-  for (const auto& storage : claimed_)
-    if (storage->recorder() == this) storage->release_claim();
+  for (const auto& storage : claimed_) {
+    if (storage->recorder() != this) continue;
+    storage->release_claim();
+    if (storage->raw() == nullptr && storage->bytes() > 0 && storage->claim(&never, 0)) storage->set_pending_writes();
+  }
 }
 
 Tensor ProcedureRecorder::add_input(const eager::TensorType& type) {
@@ -65,6 +81,8 @@ void ProcedureRecorder::stop() {
   eager::set_recorder(recorder_before_);
   eager::set_call_observer(observer_before_);
   recording_ = false;
+  for (const Captured& c : captured_)  // which hold what they held
+    if (c.storage->recorder() == this) c.storage->release_claim();
 }
 
 // From here on a look at the storage's bytes is a flush, which is an error.
@@ -100,6 +118,7 @@ Register ProcedureRecorder::register_of(const Tensor& t) {
     if (!known.windows.empty())
       refuse("a view of shape " + to_string(t.shape()) + " into a tensor of the exported function was not made by an operator" +
              (line().empty() ? "" : " (" + line() + ")") + "; make it with slices, reshape or permute_dims inside the function");
+    check(t.storage().raw() != nullptr || t.storage().bytes() == 0, "a recorded call reads a tensor that no recorded call made");
     known.captured = static_cast<int>(captured_.size());
     captured_.push_back({eager::Ref<Storage>(&t.storage()), t.dtype(), t});
   }
@@ -120,9 +139,11 @@ bool ProcedureRecorder::record(const eager::Operator& op, const eager::Arguments
 }
 
 bool ProcedureRecorder::record_write(const Tensor& destination, const Operand&) {
-  register_of(destination);  // what was there before is state, also if nothing reads it
-  claim(destination.storage());
-  if (const int state = storages_[&destination.storage()].captured; state >= 0) captured_[static_cast<size_t>(state)].written = true;
+  Storage& s = destination.storage();
+  if (s.recorder() == this) return true;  // made by a call of this recording, perhaps inside of one that is written down as a whole
+  register_of(destination);               // what was there before is state, also if nothing reads it
+  claim(s);
+  captured_[static_cast<size_t>(storages_.at(&s).captured)].written = true;
   return true;
 }
 

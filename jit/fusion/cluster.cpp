@@ -83,7 +83,7 @@ class Fuser {
       const uint32_t producer = partition_.cluster_of[g_.values[o.id].node];  // kNone through views: those read memory
       const uint32_t own = partition_.cluster_of[i];
       if (producer == own) continue;
-      std::optional<Apart> why = producer == kNone ? Apart::view : apart(i, o.id, own, producer);
+      std::optional<Apart> why = producer == kNone ? Apart::view : reads_askew(i, o.id) ? Apart::shape : apart(i, o.id, own, producer);
       if (!why && would_cycle(own, producer)) why = Apart::cycle;
       if (why) {
         partition_.borders.push_back({i, o.id, *why});
@@ -127,6 +127,24 @@ class Fuser {
     }
     if (b.reduced_count) return apart_from_rows(a, b);
     return unless(a.space == b.space, Apart::shape);
+  }
+
+  // Does node i, over all elements, read a row's result elsewhere than at the row? x + sum(x, axis=1) of a square x does: broadcasting lays
+  // the sums along the rows. Within the rows' kernel there is only the row's own.
+  bool reads_askew(NodeIndex i, ValueId v) const {
+    const uint32_t producer = partition_.cluster_of[g_.values[v].node];
+    if (producer == kNone || !is_pointwise(g_.nodes[i])) return false;
+    const Cluster& rows = partition_.clusters[producer];
+    const eager::Dims all = shape_of(g_, g_.nodes[i].first_output), own = shape_of(g_, v);
+    if (!rows.reduced_count || all != rows.space || own.size() == all.size()) return false;
+    const int added = all.size() - own.size();  // axes that broadcasting puts in front
+    int axis = 0;
+    for (int d = 0; d < all.size(); ++d) {
+      if (d >= rows.first_reduced && d < rows.first_reduced + rows.reduced_count) continue;
+      if (axis == own.size() || (own[axis] != 1 && d != axis + added)) return true;
+      ++axis;
+    }
+    return false;
   }
 
   bool fuses_values(NodeIndex i) const {
@@ -185,7 +203,7 @@ class Fuser {
           if (!o.is_value()) continue;
           const uint32_t p = partition_.cluster_of[g_.values[base_of(g_, o.id)].node];
           if (p == kNone || p == c) continue;
-          const bool through_memory = base_of(g_, o.id) != o.id || (g_.nodes[i].kind == NodeKind::update && k == 0);
+          const bool through_memory = base_of(g_, o.id) != o.id || (g_.nodes[i].kind == NodeKind::update && k == 0) || reads_askew(i, o.id);
           if (p == from && first && !through_memory) continue;  // the edge that fusion removes
           if (p == from) return true;
           if (!seen[p] && partition_.clusters[p].nodes.back() > earliest) {

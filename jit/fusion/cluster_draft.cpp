@@ -150,6 +150,8 @@ class Drafter final : public eager::AffineContext {
     if (!computes(v)) return load_from(v, at);
     const Node& n = g_.producer(v);
     if (n.op->reduction) {
+      const Dims shape = constant_shape(g_.type(v));
+      check(same_place(at, position(shape), shape), "a row's result is read elsewhere than at its row");
       const DType dtype = g_.type(v).dtype;
       const Value x = draft_->b().cast(eval(n.operands[0].id, IndexMap::identity(c_.space.size())), dtype);
       const Value r = draft_->b().reduce(*n.op->reduction, x);

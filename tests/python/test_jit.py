@@ -131,6 +131,19 @@ print(f(kn.ones((0, 1, 5, 5)), kn.ones((1, 1, 3, 3))).shape)
     assert result.stdout.splitlines() == ["['before'] True", "['before'] True", "(0, 1, 3, 3)"]
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (64, 64), (4, 4, 4), (1, 1)], ids=str)
+def test_results_of_rows_beside_square_operands(shape):
+    functions = [
+        lambda x: x + x.sum(axis=1),
+        lambda x: x - x.max(axis=0),
+        lambda x: kn.exp(x) / kn.exp(x).sum(axis=1) + x.max(axis=1, keepdims=True),
+        lambda x: (x + x.mean(axis=1)).sum(axis=1),
+        lambda x: x.sum(axis=1, keepdims=True) + x.sum(axis=1),
+    ]
+    for f in functions:
+        same(kn.jit(f)(tensor(shape)), f(tensor(shape)))
+
+
 def test_an_unknown_back_end_is_an_error():
     with pytest.raises(ValueError, match="backend must be auto"):
         kn.jit(lambda x: x, backend="gpu")

@@ -10,7 +10,8 @@ namespace {
 
 using eager::Tensor;
 
-constexpr std::array kLayouts{"whole", "offset", "permuted", "backwards", "broadcast", "with gaps", "empty", "0-d", "over 4096 rows"};
+constexpr std::array kLayouts{"whole",     "offset", "permuted", "backwards",      "broadcast",
+                              "with gaps", "empty",  "0-d",      "over 4096 rows", "square"};
 constexpr std::array kAliasing{"in place", "through a view",   "its own source",          "overlapping source",
                                "swap",     "one tensor twice", "two views of one storage"};
 constexpr std::array kEvents{"drop", "read", "backward", "gradient", "raises", "under no_grad"};
@@ -22,6 +23,8 @@ void add_layout(const Tensor& t, Features& f) {
   if (t.is_contiguous() && t.offset() == 0) see("whole");
   if (t.offset() != 0) see("offset");
   if (std::ranges::any_of(t.shape(), [](int64_t extent) { return extent > 4096; })) see("over 4096 rows");
+  if (t.rank() >= 2 && t.shape()[0] > 1 && std::ranges::all_of(t.shape(), [&](int64_t extent) { return extent == t.shape()[0]; }))
+    see("square");
   int64_t last = 0, reach = 1;
   for (int d = t.rank(); d-- > 0;) {
     if (t.shape()[d] == 1) continue;

@@ -95,7 +95,8 @@ class Generator {
       return random_.chance(0.5) ? Dims{rows} : random_.chance(0.5) ? Dims{rows, random_.between(1, 3)} : Dims{random_.between(1, 3), rows};
     }
     Dims d;
-    for (int64_t rank = random_.between(0, 4); rank-- > 0;) d.push_back(extent());
+    const bool square = random_.chance(0.25);  // where one axis can be taken for another
+    for (int64_t rank = random_.between(0, 4); rank-- > 0;) d.push_back(square && !d.empty() ? d[0] : extent());
     while (eager::product(d) > most) d.erase(0);
     return d;
   }

@@ -17,23 +17,6 @@ using eager::Tensor;
 
 namespace {
 
-// The elements in row-major order, without any kernel's help.
-std::vector<std::byte> dense(const Tensor& t) {
-  const auto size = static_cast<size_t>(size_of(t.dtype()));
-  std::vector<std::byte> bytes(static_cast<size_t>(t.numel()) * size);
-  if (bytes.empty()) return bytes;
-  std::byte* to = bytes.data();
-  const std::function<void(int, const std::byte*)> walk = [&](int axis, const std::byte* from) {
-    if (axis == t.rank()) {
-      std::memcpy(std::exchange(to, to + size), from, size);
-      return;
-    }
-    for (int64_t i = 0; i < t.shape()[axis]; ++i) walk(axis + 1, from + i * t.strides()[axis] * static_cast<int64_t>(size));
-  };
-  walk(0, t.data());
-  return bytes;
-}
-
 // Small launches go to the pool too when a program runs on several threads.
 class Threads {
  public:
@@ -62,14 +45,29 @@ std::string hex(const std::byte* at, size_t bytes) {
   return out;
 }
 
+}  // namespace
+
+std::vector<std::byte> dense(const Tensor& t) {
+  const auto size = static_cast<size_t>(size_of(t.dtype()));
+  std::vector<std::byte> bytes(static_cast<size_t>(t.numel()) * size);
+  if (bytes.empty()) return bytes;
+  std::byte* to = bytes.data();
+  const std::function<void(int, const std::byte*)> walk = [&](int axis, const std::byte* from) {
+    if (axis == t.rank()) {
+      std::memcpy(std::exchange(to, to + size), from, size);
+      return;
+    }
+    for (int64_t i = 0; i < t.shape()[axis]; ++i) walk(axis + 1, from + i * t.strides()[axis] * static_cast<int64_t>(size));
+  };
+  walk(0, t.data());
+  return bytes;
+}
+
 Tensor tensor_of(const Leaf& leaf) {
   Tensor t = Tensor::empty(leaf.shape, leaf.dtype);
   if (!leaf.bytes.empty()) std::memcpy(t.data(), leaf.bytes.data(), leaf.bytes.size());
-  if (leaf.requires_grad) t.autograd().requires_grad = true;
   return t;
 }
-
-}  // namespace
 
 Machine::Machine() { eager::set_generator_state({.key = 7, .call = 3}); }
 
@@ -78,8 +76,11 @@ void Machine::keep(TensorId id, Tensor t) {
   pool_[static_cast<size_t>(id)] = std::move(t);
 }
 
-void Machine::add(const Leaf& leaf) {
-  keep(leaf.id, tensor_of(leaf));
+void Machine::add(const Leaf& leaf) { add(leaf, tensor_of(leaf)); }
+
+void Machine::add(const Leaf& leaf, Tensor t) {
+  if (leaf.requires_grad) t.autograd().requires_grad = true;
+  keep(leaf.id, std::move(t));
   if (leaf.requires_grad) differentiated_.emplace_back(leaf.id, at(leaf.id));
 }
 
@@ -146,11 +147,17 @@ void Machine::observe(const std::string& what, const Tensor& t) {
   seen_.push_back(std::move(o));
 }
 
-Outcome Machine::finish() {
+std::vector<std::pair<std::string, Tensor>> Machine::visible() const {
+  std::vector<std::pair<std::string, Tensor>> found;
   for (size_t id = 0; id < pool_.size(); ++id)
-    if (pool_[id]) observe("t" + std::to_string(id), pool_[id]);
+    if (pool_[id]) found.emplace_back("t" + std::to_string(id), pool_[id]);
   for (const auto& [id, leaf] : differentiated_)
-    if (leaf.autograd().grad) observe("gradient of t" + std::to_string(id), *leaf.autograd().grad);
+    if (leaf.autograd().grad) found.emplace_back("gradient of t" + std::to_string(id), *leaf.autograd().grad);
+  return found;
+}
+
+Outcome Machine::finish() {
+  for (const auto& [what, t] : visible()) observe(what, t);
   return std::move(seen_);
 }
 

@@ -31,8 +31,10 @@ class Machine {
  public:
   Machine();  // sets the random generator to a fixed state
   void add(const Leaf&);
+  void add(const Leaf&, eager::Tensor stands_for_it);
   bool apply(const Step&);  // false where it raised: then no output is there, and error() says why
-  Outcome finish();         // reads what is still there
+  Outcome finish();         // reads what is still there: visible()
+  std::vector<std::pair<std::string, eager::Tensor>> visible() const;
 
   bool has(TensorId id) const { return static_cast<size_t>(id) < pool_.size() && pool_[static_cast<size_t>(id)]; }
   const eager::Tensor& at(TensorId id) const { return pool_[static_cast<size_t>(id)]; }
@@ -57,6 +59,9 @@ Outcome run(const Program&, const Setting&);
 
 // Empty if equal, else what differs first.
 std::string difference(const Outcome& expected, const Outcome& found);
+
+eager::Tensor tensor_of(const Leaf&);                // with its bytes; not yet requiring grad
+std::vector<std::byte> dense(const eager::Tensor&);  // the elements in row-major order, without any kernel's help
 
 // The program as calls, each with what it gives.
 std::string describe(const Program&);

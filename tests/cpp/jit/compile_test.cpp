@@ -34,6 +34,17 @@ TEST(Fusion, RowsTooLongForTheCacheAreReadTwice) {
   EXPECT_EQ(info.kernels, 2u);
 }
 
+TEST(Fusion, SumsLaidAcrossTheRowsTheyAreOfAreReadFromMemory) {
+  // x + sum(x, axis=1) of a square x: element (i, j) wants the sum of row j.
+  const auto text = [](const char* sums, const char* axis) {
+    return std::string("graph storages 2 scalars 0\n  %0: f32[8, 8] = input storage 0\n  %1: f32[") + sums + "] = sum(%0) {axis=(" + axis +
+           ",), keepdims=" + (sums[1] == ',' ? "true" : "false") +
+           ", dtype=none}\n  %2: f32[8, 8] = exp(%0)\n  %3: f32[8, 8] = add(%2, %1)\n  storage 1 <- %3\n";
+  };
+  EXPECT_EQ(compiled(text("8", "1")).kernels, 2u);
+  EXPECT_EQ(compiled(text("8, 1", "1")).kernels, 1u);
+}
+
 TEST(Fusion, NothingIsFusedAcrossACycle) {
   // %3 needs %1 both directly and through the view of %2, which must be in memory first.
   const auto info = compiled(
