@@ -104,14 +104,15 @@ Register ProcedureRecorder::add_register(const Tensor& t) {
   Known& known = storages_[&t.storage()];
   known.storage = eager::Ref<Storage>(&t.storage());
   known.windows.push_back({t.offset(), t.shape(), t.strides(), t.dtype(), number});
+  tensors_.insert_or_assign(t.impl(), Seen{t, number});
   return number;
 }
 
-// Tensors that look at the same elements are interchangeable, whichever object the user holds.
+// A tensor that was not seen before may be another handle to what one looks at that was (autograd makes such).
 Register ProcedureRecorder::register_of(const Tensor& t) {
+  if (const auto seen = tensors_.find(t.impl()); seen != tensors_.end()) return seen->second.number;
   Known& known = storages_[&t.storage()];
-  for (size_t i = known.windows.size(); i-- > 0;) {
-    const Window& w = known.windows[i];
+  for (const Window& w : known.windows) {
     if (w.offset == t.offset() && w.shape == t.shape() && w.strides == t.strides() && w.dtype == t.dtype()) return w.number;
   }
   if (known.captured < 0) {
@@ -279,6 +280,7 @@ Procedure ProcedureRecorder::take(std::span<const Tensor> results) {
   procedure_.types = std::move(types);
   for (auto& [storage, known] : storages_)
     for (Window& w : known.windows) w.number = final_number[w.number];
+  for (auto& [impl, seen] : tensors_) seen.number = final_number[seen.number];
   return std::move(procedure_);
 }
 

@@ -83,6 +83,11 @@ class ProcedureRecorder final : public eager::Recorder, public eager::CallObserv
   void claim(eager::Storage&);
   [[noreturn]] void refuse(std::string why);
 
+  struct Seen {
+    eager::Tensor tensor;  // kept, so that no other takes its address
+    Register number;
+  };
+  std::unordered_map<const eager::TensorImpl*, Seen> tensors_;
   std::unordered_map<eager::Storage*, Known> storages_;
   std::vector<eager::Ref<eager::Storage>> claimed_;
   std::vector<Captured> captured_;

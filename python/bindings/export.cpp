@@ -197,14 +197,19 @@ py::dict plain(const Procedure& p) {
 
 // ---- recording -----------------------------------------------------------------------------------------------------------------------
 
-ShapeEvent event_from(const py::tuple& t) {  // (operator or "", left, right, what, where)
+ShapeEvent comparison(const std::string& op, int64_t left, int64_t right) {
   ShapeEvent e;
-  const auto op = t[0].cast<std::string>();
-  e.kind = op.empty() ? ShapeEvent::Kind::escape : ShapeEvent::Kind::comparison;
   for (int i = 0; i < 6; ++i)
     if (tracer::symbol_of(static_cast<Constraint::Op>(i)) == op) e.op = static_cast<Constraint::Op>(i);
-  e.left = t[1].cast<int64_t>();
-  e.right = t[2].cast<int64_t>();
+  e.left = left;
+  e.right = right;
+  return e;
+}
+
+ShapeEvent event_from(const py::tuple& t) {  // (operator or "", left, right, what, where)
+  const auto op = t[0].cast<std::string>();
+  ShapeEvent e = comparison(op, t[1].cast<int64_t>(), t[2].cast<int64_t>());
+  if (op.empty()) e.kind = ShapeEvent::Kind::escape;
   e.what = t[3].cast<std::string>();
   e.where = t[4].cast<std::string>();
   return e;
@@ -215,6 +220,8 @@ uintptr_t storage_id(const Tensor& t) { return reinterpret_cast<uintptr_t>(&t.st
 void bind_recorder(py::module_& m) {
   using tracer::ProcedureRecorder;
   py::class_<Recording, std::shared_ptr<Recording>>(m, "Recording")
+      .def("add_constraint",
+           [](Recording& r, const std::string& op, int64_t left, int64_t right) { r.events.push_back(comparison(op, left, right)); })
       .def("set_trees", [](Recording& r, const py::tuple& arguments, const py::tuple& results) {
         r.procedure.arguments = tree_from(arguments);
         r.procedure.results = tree_from(results);

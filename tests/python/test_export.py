@@ -236,6 +236,16 @@ def test_a_comparison_of_extents_becomes_a_constraint():
         program(array(3))
 
 
+def test_an_extent_of_one_that_takes_other_calls_is_a_constraint():
+    # At n = 1 nothing was broadcast, so the gradient of b is not a sum.
+    f = kn.grad(lambda b, x: (b * x).sum(), argnums=0)
+    program = kn.export(f, kn.spec((1, 3)), kn.spec(("n", 3)))
+    program.check(array(1, 3), array(5, 3))
+    assert [c[0] for c in program["main"].constraints] == ["n != 1"]
+    with pytest.raises(ValueError, match="n != 1"):
+        program(array(1, 3), array(1, 3))
+
+
 def test_an_extent_that_must_be_one_number_is_an_error():
     def f(x):
         return x * 2 if x.shape[0] == 64 else x / x.shape[0]

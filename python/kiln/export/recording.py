@@ -57,6 +57,7 @@ class _Attempt:
     recording: Any
     captured: list[tuple[int, Tensor, bool]]
     events: list[tuple]
+    values: dict[str, int]
 
     def comparisons(self) -> list[tuple]:
         return [(e[0], e[4]) for e in self.events]
@@ -64,12 +65,13 @@ class _Attempt:
 
 def record(function: Callable, signature: Signature) -> Recorded:
     """Records a function until its calls are known for all extents of the signature's symbols."""
-    if isinstance(function, _core.Captured):
-        function = function._function
-    if isinstance(function, _core.Captured):
+    while isinstance(function, _core.Captured):
         function = function._function
     footprint = Footprint(function)
     attempts = _attempts(function, signature, footprint)
+    for symbol, extent in _other_at(function, signature, footprint, attempts):
+        for attempt in attempts:
+            attempt.recording.add_constraint("!=", attempt.values[symbol], extent)
     inputs = [(name, dtype, shape) for name, dtype, shape in signature.inputs]
     procedure = _core.unify([a.recording for a in attempts], signature.symbols, inputs)
     _check_constants(attempts)
@@ -102,6 +104,23 @@ def _attempts(function: Callable, signature: Signature, footprint: Footprint) ->
         f"export: {where}: the function compares {left} {op} {right}, which follow from {', '.join(signature.symbols)}, and no "
         "other extents were found for which it does the same; give that dimension as a number, or do not branch on it"
     )
+
+
+def _other_at(function: Callable, signature: Signature, footprint: Footprint, attempts: list[_Attempt]) -> list[tuple[str, int]]:
+    """Symbols with extents of 0 or 1 for which the calls are others: what was not broadcast need not be summed again, for one."""
+    other = []
+    for symbol, extent in itertools.product(signature.symbols, (0, 1)):
+        try:
+            special = _attempt(function, signature, footprint, attempts[0].values | {symbol: extent})
+        except Exception:  # the function fails there, and the program by the same rules, or a constraint keeps it away
+            continue
+        if special.comparisons() != attempts[0].comparisons():  # a constraint of the function's own keeps it away
+            continue
+        try:
+            _core.unify([a.recording for a in (*attempts, special)], signature.symbols, signature.inputs)
+        except ValueError:
+            other.append((symbol, extent))
+    return other
 
 
 def _extents(symbols: list[str]):
@@ -189,7 +208,7 @@ def _run(function: Callable, signature: Signature, footprint: Footprint, values:
     events = events if signature.symbols else []
     recording = recorder.take(list(values.values()), events, list(returned))
     recording.set_trees(signature.tree, trees.describe(result, register, "", "result"))  # registers have their final numbers now
-    return _Attempt(recording, recorder.captured(), events)
+    return _Attempt(recording, recorder.captured(), events, values)
 
 
 def _recorded_call(recorder: Any, function: Callable, arguments: dict[str, Any]) -> Any:
