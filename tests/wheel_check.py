@@ -42,3 +42,9 @@ for compiled in (False, True):
     weights.append([parameter.detach().numpy().tobytes() for parameter in network.parameters()])
 assert weights[0] == weights[1], "trained eagerly and compiled, the weights differ"
 print(f"a network trains: loss {losses[0]:.3f} to {losses[-1]:.3f}, eager and compiled the same bits")
+
+program = kn.export(network, kn.spec(("batch", 1, 8, 8)))
+program.check(images)
+program.save("network.kiln")
+assert kn.load("network.kiln")(images).numpy().tobytes() == network(images).detach().numpy().tobytes(), "a loaded program differs"
+print("a program is exported, saved and loaded: the same bits")
