@@ -144,7 +144,6 @@ bool ProcedureRecorder::record_write(const Tensor& destination, const Operand&) 
   if (s.recorder() == this) return true;  // made by a call of this recording, perhaps inside of one that is written down as a whole
   register_of(destination);               // what was there before is state, also if nothing reads it
   claim(s);
-  captured_[static_cast<size_t>(storages_.at(&s).captured)].written = true;
   return true;
 }
 

@@ -30,7 +30,6 @@ class ProcedureRecorder final : public eager::Recorder, public eager::CallObserv
     eager::Ref<eager::Storage> storage;
     DType dtype;  // of the first tensor seen on it
     eager::Tensor first;
-    bool written = false;
   };
   const std::vector<Captured>& captured() const { return captured_; }
   // What was written, with concrete numbers. `results` are what the function returned; inputs have no names, and arguments and the tree of

@@ -235,9 +235,9 @@ void bind_recorder(py::module_& m) {
       .def_property_readonly("failure", &ProcedureRecorder::failure)
       .def("register_of", &ProcedureRecorder::register_of)
       .def("captured",
-           [](const ProcedureRecorder& r) {  // (storage, a tensor on it, does the function write it)
+           [](const ProcedureRecorder& r) {  // (storage, a tensor on it)
              py::list list;
-             for (const auto& c : r.captured()) list.append(py::make_tuple(storage_id(c.first), c.first, c.written));
+             for (const auto& c : r.captured()) list.append(py::make_tuple(storage_id(c.first), c.first));
              return list;
            })
       .def(

@@ -91,17 +91,15 @@ class _State:
         self.sources: list[Tensor] = []
         self._numbers: dict[int, int] = {}
 
-    def number(self, captured: tuple[int, Tensor, bool], names: dict[int, str]) -> int:
-        storage, tensor, _ = captured
+    def number(self, captured: tuple[int, Tensor], names: dict[int, str]) -> int:
+        storage, tensor = captured
         if storage not in self._numbers:
             self._numbers[storage] = len(self.entries)
             taken = {name for name, _ in self.entries}
-            wanted = names.get(storage, "constant")
-            name = (
-                wanted
-                if wanted in names.values() and wanted not in taken
-                else next(n for n in (f"{wanted}_{i}" for i in range(len(taken) + 1)) if n not in taken)
-            )
+            name = names.get(storage)
+            if name is None or name in taken:
+                numbered = (f"{name or 'constant'}_{i}" for i in range(len(taken) + 1))
+                name = next(n for n in numbered if n not in taken)
             self.entries.append((name, _core.whole_storage(tensor)))
             self.sources.append(tensor)
         return self._numbers[storage]

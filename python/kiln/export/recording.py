@@ -48,14 +48,14 @@ class Recorded:
     """A function's procedure, the storages it reads that were there before (by state number), and names for them."""
 
     procedure: Any
-    captured: list[tuple[int, Tensor, bool]]
+    captured: list[tuple[int, Tensor]]
     names: dict[int, str]
 
 
 @dataclass
 class _Attempt:
     recording: Any
-    captured: list[tuple[int, Tensor, bool]]
+    captured: list[tuple[int, Tensor]]
     events: list[tuple]
     values: dict[str, int]
 
@@ -72,8 +72,7 @@ def record(function: Callable, signature: Signature) -> Recorded:
     for symbol, extent in _other_at(function, signature, footprint, attempts):
         for attempt in attempts:
             attempt.recording.add_constraint("!=", attempt.values[symbol], extent)
-    inputs = [(name, dtype, shape) for name, dtype, shape in signature.inputs]
-    procedure = _core.unify([a.recording for a in attempts], signature.symbols, inputs)
+    procedure = _core.unify([a.recording for a in attempts], signature.symbols, signature.inputs)
     _check_constants(attempts)
     return Recorded(procedure, attempts[0].captured, footprint.names())
 
@@ -270,9 +269,9 @@ def _shown(value: Any) -> str:
 
 def _check_constants(attempts: list[_Attempt]) -> None:
     """What every recording captured must be the same: a tensor made inside the function from shapes would be frozen."""
-    for i, (storage, tensor, _) in enumerate(attempts[0].captured):
+    for i, (storage, tensor) in enumerate(attempts[0].captured):
         for other in attempts[1:]:
-            its_storage, its_tensor, _ = other.captured[i]
+            its_storage, its_tensor = other.captured[i]
             if its_storage == storage:
                 continue
             a, b = tensor.detach().numpy(), its_tensor.detach().numpy()
