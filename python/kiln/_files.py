@@ -1,18 +1,31 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_whole(path: str | os.PathLike, content: bytes) -> None:
-    """Replaces the file at once; one that was there stays until then, and for good if writing fails."""
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` at the block's end; what was there stays until then, and if the block raises."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(content)
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Replaces the file at once."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def why_not_writable(path: str | os.PathLike) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from kiln import _core
 from kiln._core import Tensor
+from kiln._files import replacing
 from kiln.export import Program
 
 _FIRST_MEMBER = b"manifest.json"  # of a program's file, which is a ZIP archive; its name stands behind a header of 30 bytes
@@ -15,17 +16,11 @@ _FIRST_MEMBER = b"manifest.json"  # of a program's file, which is a ZIP archive;
 
 def save(weights: dict[str, Tensor], path: str | os.PathLike) -> None:
     """Writes a dict of tensors, such as module.state_dict(), to `path`. The file is there whole or not at all."""
-    path = Path(path)
     for name, value in weights.items():
         if not isinstance(value, Tensor):
             raise TypeError(f"save: '{name}' must be a tensor, not {type(value).__name__}")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, **{name: value.detach().numpy() for name, value in weights.items()})
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as file:
+        np.savez(file, **{name: value.detach().numpy() for name, value in weights.items()})
 
 
 def load(path: str | os.PathLike) -> dict[str, Tensor] | Program:

@@ -60,7 +60,7 @@ class Explanation:
 
     def to_html(self, path) -> None:
         """Writes one page that needs nothing else: each trace's graph and kernels, and why they are what they are."""
-        from kiln.comparing.files import write_whole
+        from kiln._files import write_whole
         from kiln.comparing.page import programs_page
         from kiln.comparing.program import Program
 

@@ -9,10 +9,10 @@ kiln compare module:function --peers torch,jax --peer-python torch=torch-env/bin
 import argparse
 import importlib.util
 
+from kiln._files import why_not_writable
 from kiln.cli import UsageError, functions
 from kiln.cli.progress import Progress
 from kiln.comparing.compare import FORMS
-from kiln.comparing.files import why_not_writable
 
 __doc__ += (
     functions.HELP

@@ -7,8 +7,8 @@ kiln explain module:function --shape 4096x1024 --form asm
 
 import argparse
 
+from kiln._files import why_not_writable
 from kiln.cli import UsageError, functions
-from kiln.comparing.files import why_not_writable
 
 __doc__ += functions.HELP
 

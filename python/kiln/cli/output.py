@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from kiln._files import why_not_writable, write_whole
 from kiln.cli import UsageError
-from kiln.comparing.files import why_not_writable, write_whole
 
 
 def check(option: str, path: str | None) -> None:

@@ -4,8 +4,8 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 
+from kiln._files import write_whole
 from kiln.comparing import units
-from kiln.comparing.files import write_whole
 from kiln.comparing.program import Program
 
 FORMAT = 1  # raised when a key of the JSON changes its meaning or goes away

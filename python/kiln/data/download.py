@@ -6,6 +6,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from kiln._files import replacing
+
 MNIST_BASE = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST_SHA256 = {
     "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -32,10 +34,9 @@ def download(
     if path.is_file() and _digest(path) == sha256:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     digest = hashlib.sha256()
-    try:
-        with urllib.request.urlopen(url, timeout=timeout) as response, open(partial, "wb") as file:
+    with replacing(path) as file:
+        with urllib.request.urlopen(url, timeout=timeout) as response:
             announced = response.headers.get("Content-Length")
             total = int(announced) if announced and announced.isdigit() else None
             received = 0
@@ -49,9 +50,6 @@ def download(
             raise OSError(f"{url}: the connection ended after {received} of {total} bytes")
         if digest.hexdigest() != sha256:
             raise ValueError(f"{url}: expected SHA-256 {sha256}, received {digest.hexdigest()}")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -10,10 +10,11 @@ file.py        the package onnx's objects, the checker, the file
 import os
 from typing import Any
 
+from kiln._files import write_whole
 from kiln.onnx import arithmetic, contractions, creation, losses, movement, pointwise, randomness, reductions, windows
 from kiln.onnx.call import Unsupported
 from kiln.onnx.convert import Converter
-from kiln.onnx.file import model_of, require_onnx, write
+from kiln.onnx.file import model_of, require_onnx
 
 OPSETS = range(17, 24)
 DEFAULT_OPSET = 20
@@ -42,4 +43,4 @@ def model(program: Any, opset: int = DEFAULT_OPSET, entry: str | None = None) ->
 
 def to_onnx(program: Any, path: str | os.PathLike, opset: int = DEFAULT_OPSET, entry: str | None = None) -> None:
     """Writes one entry of a program to `path`, checked by onnx.checker. An old file stays until the new one is whole."""
-    write(model(program, opset, entry).SerializeToString(), path)
+    write_whole(path, model(program, opset, entry).SerializeToString())

@@ -1,7 +1,5 @@
 """From a graph to a file: the only part that needs the package onnx."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,20 +37,6 @@ def model_of(graph: Graph, name: str) -> Any:
     model.ir_version = onnx.helper.find_min_ir_version_for(opsets)
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def write(data: bytes, path: str | os.PathLike) -> None:
-    """The file is there whole or not at all; one that was there stays until then."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _dtype(onnx: Any, name: str) -> int:
