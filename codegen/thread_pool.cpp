@@ -25,7 +25,6 @@
 #include <chrono>
 #include <climits>
 #include <fstream>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -82,9 +81,12 @@ thread_local bool inside_body = false;  // this thread is running a body of the 
 // Trivially destructible: workers may outlive static destructors, and touch nothing but this.
 class Pool {
  public:
+  // Read from the environment on first use, without a lock that a fork could leave taken in the child.
   int threads() {
-    std::call_once(configured_, [this] { threads_.store(default_threads(), std::memory_order_relaxed); });
-    return threads_.load(std::memory_order_relaxed);
+    int n = threads_.load(std::memory_order_relaxed);
+    if (n != 0) return n;
+    const int initial = default_threads();
+    return threads_.compare_exchange_strong(n, initial) ? initial : n;
   }
 
   void set_threads(int n) {
@@ -170,9 +172,6 @@ class Pool {
 
   // With `busy` held. Fewer workers than asked for, where the system refuses more, only make jobs slower.
   void start_workers(int n) {
-    static std::once_flag fork_handlers;
-    std::call_once(fork_handlers, [] { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); });
-
     // Signals are for the program's own threads, but those a fault raises belong to the thread that faulted.
     sigset_t blocked, before;
     sigfillset(&blocked);
@@ -204,8 +203,8 @@ class Pool {
   static void before_fork();
   static void after_fork_in_parent();
   static void after_fork_in_child();
+  friend bool handle_forks();
 
-  std::once_flag configured_;
   std::atomic<int> threads_{0};
   pthread_t handles_[kMostThreads] = {};
   int workers_ = 0;
@@ -238,6 +237,10 @@ void Pool::after_fork_in_child() {
   pool.inside_.store(0);
   if (!inside_body) pool.release();
 }
+
+bool handle_forks() { return pthread_atfork(Pool::before_fork, Pool::after_fork_in_parent, Pool::after_fork_in_child) == 0; }
+// When the library is loaded, hence before the first job: a fork during that job must find the handlers, or its child's pool stays busy.
+[[maybe_unused]] const bool forks_are_handled = handle_forks();
 
 }  // namespace
 

@@ -160,6 +160,41 @@ TEST_F(ThreadPool, AForkedChildHasAPoolOfItsOwn) {
   busy.join();
 }
 
+// The first job of all may be under way when another thread forks. Many processes, for each has one first job.
+TEST_F(ThreadPool, AForkDuringTheFirstJobLeavesTheChildAPool) {
+  for (int round = 0; round < 200; ++round) {
+    const pid_t process = fork();
+    ASSERT_GE(process, 0);
+    if (process == 0) {
+      alarm(20);
+      set_num_threads(2);
+      std::atomic<bool> started{false};
+      std::thread first([&] {
+        started = true;
+        parallel_for(2, 1, [](int64_t, int64_t) {});
+      });
+      while (!started) std::this_thread::yield();
+      const pid_t child = fork();
+      if (child == 0) {
+        alarm(10);
+        std::atomic<int> arrived{0};
+        parallel_for(2, 1, [&](int64_t, int64_t) {
+          ++arrived;
+          while (arrived < 2) std::this_thread::yield();
+        });
+        _exit(0);
+      }
+      int status = -1;
+      waitpid(child, &status, 0);
+      first.join();
+      _exit(WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(process, &status, 0), process);
+    ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "round " << round << ", status " << status;
+  }
+}
+
 TEST_F(ThreadPool, RejectsAThreadCountThatMakesNoSense) {
   for (int n : {0, -3, 1 << 20}) try {
       set_num_threads(n);
