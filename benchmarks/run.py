@@ -31,7 +31,6 @@ import measure  # noqa: E402
 from cases import CASES  # noqa: E402
 from worlds import PEERS, WORLDS, peak_memory  # noqa: E402
 
-
 MANY_FIRSTS = 10  # budgets that calling many functions for the first time may take: some peers need seconds for each
 
 

@@ -23,7 +23,7 @@ class World:
         self.xp.manual_seed(0)
 
     def array(self, numpy_array):
-        """The array in memory of the library's own, as results of its operators are, rather than NumPy's, which is 16 bytes off a cache line."""
+        """In memory of the library's own, as its operators' results are; NumPy's begins 16 bytes after a cache line does."""
         return self.xp.asarray(numpy_array, copy=True)
 
     def compile(self, function):
