@@ -14,7 +14,6 @@ using asmjit::imm;
 // Each row lies in another page, where the hardware's prefetching starts anew: lines are asked for this many rows ahead. (The sum of 4096 rows of 1024
 // f32 on two cores of Zen 4, the rows off the lines' boundaries: 164 us eight registers wide, 128 us sixteen wide, 118 us with prefetching.)
 constexpr int kRowsAhead = 2;
-constexpr int kLine = 64;
 
 class RowReduction final : public Shape {
  public:
@@ -248,7 +247,7 @@ class RowReduction final : public Shape {
     e.a.imul(rcx, Emitter::word(stride_[b]), imm(kRowsAhead));
     e.a.add(rcx, e.pointer(b));
     e.a.lea(rcx, ptr(rcx, kInner, size == 8 ? 3 : size == 4 ? 2 : 0));
-    for (int at = 0; at < columns * size; at += kLine) e.a.prefetcht0(ptr(rcx, at));
+    for (int at = 0; at < columns * size; at += kCacheLine) e.a.prefetcht0(ptr(rcx, at));
   }
 
   void rewind(Emitter& e, const Pass& pass) {
