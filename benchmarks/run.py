@@ -110,7 +110,8 @@ def machine_limits(threads):
     program = BUILD / "benchmarks/kiln_limits"
     if not program.exists():
         return None
-    output = subprocess.run([program, f"--threads={max(threads, 1)}", "--benchmark_format=json"], capture_output=True, text=True, check=True)
+    command = [program, f"--threads={max(threads, 1)}", "--benchmark_format=json"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True)
     flops, speeds = 0.0, {"copy": {}, "read": {}}
     for run in json.loads(output.stdout)["benchmarks"]:
         if run["run_type"] != "iteration":
