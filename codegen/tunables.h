@@ -10,7 +10,7 @@ namespace kiln::codegen {
 
 // clang-format off
 enum class Tunable : uint8_t {
-  backend, isa, num_threads, llvm, dnnl, nvrtc, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
+  backend, isa, num_threads, llvm, dnnl, nvrtc, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb, profile,
 };
 // clang-format on
 
@@ -47,6 +47,8 @@ inline constexpr std::array kTunables = {
                 "How long an idle worker looks for work before it sleeps."},
     TunableInfo{Tunable::cache_mb, "cache_mb", "KILN_CACHE_MB", true, 512, 0, 1 << 20,
                 "Mebibytes of freed memory kept for reuse, at most; less where less was ever in use."},
+    TunableInfo{Tunable::profile, "profile", "KILN_PROFILE", true, 0, 0, 1,
+                "1: captured functions measure each step of their programs, and explain() tells the times."},
 };
 
 static_assert(

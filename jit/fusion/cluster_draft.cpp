@@ -309,6 +309,22 @@ Location locate(const Graph& g, ValueId v) {
   return {v, 0, eager::contiguous_strides(shape), g.values[v].layout, shape};
 }
 
+std::vector<bool> stored_values(const Graph& g, const Partition& p) {
+  std::vector<bool> stored(g.values.size(), false);
+  for (NodeIndex i = 0; i < g.nodes.size(); ++i) {
+    const Node& n = g.nodes[i];
+    for (size_t k = 0; k < n.operands.size(); ++k) {
+      const Operand& o = n.operands[k];
+      if (!o.is_value()) continue;
+      const ValueId base = base_of(g, o.id);
+      const bool through_memory = base != o.id || n.kind == NodeKind::view || (n.kind == NodeKind::update && k == 0);
+      if (through_memory || p.cluster_of[g.values[base].node] != p.cluster_of[i]) stored[base] = true;
+    }
+  }
+  for (const tracer::Result& r : g.results) stored[base_of(g, r.value)] = true;
+  return stored;
+}
+
 std::optional<DraftedCluster> draft(const Graph& g, const Cluster& c, const std::vector<bool>& stored) {
   return Drafter(g, c, stored).run();
 }
