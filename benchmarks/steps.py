@@ -4,7 +4,8 @@
     python benchmarks/steps.py mnist_cnn_step     one of them, with every step
 
 `bytes` are those that a fusion of everything between two contractions into one kernel each would still read and write;
-`at the limit` is their time at the copy bandwidth of memory, measured in this run; `ratio` is the time outside contractions over that.
+`at the limit` is their time at the bandwidth of a copy of about so many bytes, measured in this run;
+`ratio` is the time outside contractions over that.
 """
 
 import argparse
@@ -53,7 +54,6 @@ def main():
         parser.error(f"no such case: {', '.join(unknown)}")
 
     limits = run.machine_limits(options.threads)
-    copy = limits["copy"][max(limits["copy"])] if limits else None
     lines = [["work", "call", "contractions", "the rest", "moves", "bytes", "at the limit", "ratio", "arena", "live"]]
     for name in options.cases or models:
         trace, call = profile(name, options.threads, options.budget)
@@ -62,13 +62,15 @@ def main():
         if options.cases:
             for step, t in zip(trace.steps, trace.times, strict=True):
                 print(f"{t * 1e6:9.1f} µs  {step}")
-        least = trace.least_bytes / copy if copy else None
+        nearest = min(limits["copy"], key=lambda size: abs(size.bit_length() - trace.least_bytes.bit_length())) if limits else None
+        least = trace.least_bytes / limits["copy"][nearest] if limits else None
         lines.append([CASES[name].title, *map(run.show_time, (call, inside, outside))])
         lines[-1] += [f"{trace.moved_bytes / 1e6:.1f} MB", f"{trace.least_bytes / 1e6:.1f} MB"]
         lines[-1] += [run.show_time(least), f"{outside / least:.2f}" if least else ""]
         lines[-1] += [f"{trace.arena_bytes / 1e6:.1f} MB", f"{trace.live_bytes / 1e6:.1f} MB"]
-    if copy:
-        print(f"\n{run.cpu_name()}, {options.threads} threads; copy {copy / 1e9:.1f} GB/s\n")
+    print(f"\n{run.cpu_name()}, {options.threads} threads")
+    if limits:
+        print("copy: " + ", ".join(f"{size / 1e6:.3g} MB at {speed / 1e9:.1f} GB/s" for size, speed in limits["copy"].items()) + "\n")
     print(run.table(lines))
     return 0
 

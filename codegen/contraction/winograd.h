@@ -2,8 +2,8 @@
 // back. F(2x2, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015) takes 16 multiplications for 4 outputs
 // where the definition takes 36; the weights' gradient, F(3x3, 2x2), takes 16 for 9 outputs of 4 terms each. Private to contraction/.
 //
-// The points are 0, 1, -1 and infinity, so that transforms of images and results are additions only, and an output depends on no element
-// that the definition does not give it: a huge, infinite or NaN pixel spoils its own outputs alone.
+// The points are 0, 1, -1 and infinity, so that transforms of images and results are additions only, and an output of F(2x2, 3x3) depends on
+// no element that the definition does not give it: a huge, infinite or NaN pixel spoils its own outputs alone.
 #pragma once
 
 #include <cstdint>

@@ -19,16 +19,45 @@ using tracer::ValueId;
 
 class Bound {
  public:
-  explicit Bound(const Graph& g) : g_(g), level_(g.nodes.size(), 0), stage_(g.nodes.size()) { std::iota(stage_.begin(), stage_.end(), 0u); }
+  explicit Bound(const Graph& g) : g_(g), level_(g.nodes.size(), 0), stage_(g.nodes.size()) {}
 
+  // Each node as early as its operands allow, or as late as its readers do: a momentum that is scaled waits for the gradient it is added
+  // to, a row's sum does not wait for the product it is subtracted from.
   int64_t run() {
-    // A node's level is the number of contractions before it, on the way with most of them.
+    levels();
+    const int64_t early = bytes_of_stages();
+    sink();
+    return std::min(early, bytes_of_stages());
+  }
+
+ private:
+  // A node's level is the number of contractions before it, on the way with most of them.
+  void levels() {
     for (NodeIndex i = 0; i < g_.nodes.size(); ++i)
       for (const Operand& o : g_.nodes[i].operands)
         if (o.is_value()) {
           const NodeIndex p = g_.values[o.id].node;
           level_[i] = std::max(level_[i], level_[p] + (is_contraction(p) ? 1 : 0));
         }
+  }
+
+  // Raises levels to the least of the readers'.
+  void sink() {
+    constexpr uint32_t kUnread = ~0u;
+    std::vector<uint32_t> least(g_.nodes.size(), kUnread);
+    for (const tracer::Result& r : g_.results) least[g_.values[r.value].node] = 0;  // stays
+    for (auto i = static_cast<NodeIndex>(g_.nodes.size()); i-- > 0;) {
+      if (!is_contraction(i) && least[i] != kUnread) level_[i] = std::max(level_[i], least[i]);
+      for (const Operand& o : g_.nodes[i].operands)
+        if (o.is_value()) {
+          uint32_t& l = least[g_.values[o.id].node];
+          l = std::min(l, level_[i]);
+        }
+    }
+  }
+
+  int64_t bytes_of_stages() {
+    std::iota(stage_.begin(), stage_.end(), 0u);
     for (NodeIndex i = 0; i < g_.nodes.size(); ++i) {
       if (!computes(i)) continue;
       for (const Operand& o : g_.nodes[i].operands)
@@ -61,7 +90,6 @@ class Bound {
     return bytes;
   }
 
- private:
   bool is_contraction(NodeIndex i) const { return g_.nodes[i].kind == NodeKind::operation && g_.nodes[i].op->contraction; }
   bool computes(NodeIndex i) const {
     const NodeKind kind = g_.nodes[i].kind;

@@ -17,7 +17,7 @@ namespace {
 
 // Products of matrices of several sizes, which do not fuse, and pointwise steps between them. What nobody reads is a result.
 std::string random_graph(std::mt19937& random, int steps) {
-  constexpr int kExtents[] = {64, 256, 1024};
+  constexpr int kExtents[] = {256, 512, 1024};
   struct Matrix {
     int rows, columns;
     bool read;
@@ -78,7 +78,7 @@ void every_order(const StepGraph& g, std::vector<uint32_t>& order, const Visit& 
 TEST(MemoryPlan, IsWithinATenthOfTheBestOrderOfSmallGraphs) {
   std::mt19937 random(5);
   int orders = 0, improved = 0, with_choice = 0;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 100; ++round) {
     const std::string text = random_graph(random, 4 + round % 4);
     const tracer::Graph g = tracer::parse(text);
     const Partition p = fuse(g);
@@ -137,16 +137,17 @@ TEST(MemoryPlan, FindsTheBestOrderOfSmallProgramsByItsOwnMeasure) {
 }
 
 TEST(MemoryPlan, WhatIsOverwrittenIsReadBefore) {
-  // Storage 0 gets new content; %3, of the old one, frees most memory when it runs last.
+  // Storage 0 gets new content, which waits for both products of the old one.
   const tracer::Graph g = tracer::parse(
       "graph storages 3 scalars 1\n"
       "  %0: f32[1024, 256] = input storage 0\n"
-      "  %1: f32[1024, 1024] = linear(%0, %0, none)\n"
-      "  %2: f32[1024, 1024] = linear(%1, %1, none)\n"
-      "  %3: f32[1024, 256] = matmul(%2, %0)\n"
-      "  %4: f32[1024, 256] = multiply(%0, s0f)\n"
-      "  storage 0 <- %4\n"
-      "  storage 2 <- %3\n");
+      "  %1: f32[256, 256] = input storage 1\n"
+      "  %2: f32[1024, 256] = linear(%0, %1, none)\n"
+      "  %3: f32[1024, 256] = linear(%2, %1, none)\n"
+      "  %4: f32[1024, 1024] = linear(%3, %0, none)\n"
+      "  %5: f32[1024, 256] = multiply(%0, s0f)\n"
+      "  storage 0 <- %5\n"
+      "  storage 2 <- %4\n");
   const StepGraph steps = step_graph(g, fuse(g));
   ASSERT_EQ(steps.steps.size(), 4u);
   EXPECT_EQ(steps.steps[3].after, (std::vector<uint32_t>{0, 2}));
@@ -165,6 +166,17 @@ TEST(LeastBytes, CountsWhatCrossesAStagesBorderOnce) {
                                       "  %7: f32[64, 64] = add(%5, %6)\n"
                                       "  storage 2 <- %7\n")),
             4 * (64 * 256 + 256 + 64 * 256 /* %3 */ + 64 /* %6 */ + 64 * 64 + 64 /* of %4, %6 */ + 64 * 64 /* %7 */));
+}
+
+TEST(LeastBytes, AScaledMomentumWaitsForTheGradient) {
+  EXPECT_EQ(least_bytes(tracer::parse("graph storages 3 scalars 1\n"
+                                      "  %0: f32[64, 256] = input storage 0\n"
+                                      "  %1: f32[64, 64] = input storage 1\n"
+                                      "  %2: f32[64, 64] = multiply(%1, s0f)\n"
+                                      "  %3: f32[64, 64] = linear(%0, %0, none)\n"
+                                      "  %4: f32[64, 64] = add(%2, %3)\n"
+                                      "  storage 1 <- %4\n")),
+            4 * 3 * 64 * 64);
 }
 
 }  // namespace
