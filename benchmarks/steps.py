@@ -4,7 +4,7 @@
     python benchmarks/steps.py mnist_cnn_step     one of them, with every step
 
 `bytes` are those that a fusion of everything between two contractions into one kernel each would still read and write;
-`at the limit` is their time at the bandwidth of a copy of about so many bytes, measured in this run;
+`at the limit` is their time at the bandwidth of a copy of at least so many bytes, measured in this run;
 `ratio` is the time outside contractions over that.
 """
 
@@ -43,6 +43,11 @@ def profile(name, threads, budget):
     return max(traces, key=lambda trace: trace.runs), call
 
 
+def bandwidth(copy, size):
+    """Bytes a second of the smallest copy that moves at least so many: one that the caches hold only if they hold these."""
+    return copy[min((s for s in copy if s >= size), default=max(copy))]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     models = [name for name in CASES if name.endswith("_step")]
@@ -62,8 +67,7 @@ def main():
         if options.cases:
             for step, t in zip(trace.steps, trace.times, strict=True):
                 print(f"{t * 1e6:9.1f} µs  {step}")
-        nearest = min(limits["copy"], key=lambda size: abs(size.bit_length() - trace.least_bytes.bit_length())) if limits else None
-        least = trace.least_bytes / limits["copy"][nearest] if limits else None
+        least = trace.least_bytes / bandwidth(limits["copy"], trace.least_bytes) if limits else None
         lines.append([CASES[name].title, *map(run.show_time, (call, inside, outside))])
         lines[-1] += [f"{trace.moved_bytes / 1e6:.1f} MB", f"{trace.least_bytes / 1e6:.1f} MB"]
         lines[-1] += [run.show_time(least), f"{outside / least:.2f}" if least else ""]
