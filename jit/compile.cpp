@@ -5,6 +5,7 @@
 #include "jit/executable.h"
 #include "jit/fusion/least_bytes.h"
 #include "jit/fusion/order.h"
+#include "jit/fusion/place.h"
 #include "jit/passes/pass.h"
 
 namespace kiln::jit {
