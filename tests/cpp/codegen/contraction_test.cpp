@@ -291,6 +291,13 @@ TEST_F(ConvolutionByDnnl, ThreadCountChangesNoBit) {
   }
 }
 
+TEST_F(ConvolutionByDnnl, SlicesAreEvenlyShared) {
+  for (const ContractionKind kind : kConvolutions) {
+    const std::string plan = contraction_plan(convolution(kind, {64, 1, 28, 28, 6, 5, 5, 1, 2}).key)->describe();
+    EXPECT_NE(plan.find(": 8 slices"), std::string::npos) << plan;
+  }
+}
+
 TEST_F(ConvolutionByDnnl, LargeOnesOf3x3AreWinogradsInAllThreeKinds) {
   for (const ContractionKind kind : kConvolutions) {
     EXPECT_TRUE(by_winograd(convolution(kind, {64, 32, 26, 26, 64, 3, 3})));
