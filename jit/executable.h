@@ -60,6 +60,8 @@ class Executable final : public tracer::Program {
   const tracer::ProgramInfo& info() const override { return info_; }
   std::string text(std::string_view what) const override;
   size_t bytes() const override;
+  std::vector<std::string> code() const override;
+  void forsake() const override;
 
  private:
   friend class ExecutableBuilder;
@@ -71,7 +73,8 @@ class Executable final : public tracer::Program {
   size_t scratch_bytes_ = 0;  // the largest contraction's
   tracer::ProgramInfo info_;
   std::string graph_text_, final_graph_text_;
-  std::vector<std::string> kernel_notes_;  // by kernel step, in order
+  std::vector<std::string> kernel_notes_;                                           // by kernel step, in order
+  std::vector<std::pair<size_t, std::shared_ptr<codegen::CompiledKernel>>> codes_;  // with the number in info_.steps
 };
 
 // The whole pipeline: passes, fusion, memory plan, kernels. What tracer::install_compiler gets.

@@ -22,7 +22,11 @@ std::string lines_of(const TraceRecord& trace, size_t number) {
                       " operators in " + std::to_string(p.kernels) + " kernels and " + std::to_string(p.contractions) + " contractions, " +
                       decimal(static_cast<double>(p.arena_bytes) / 1e6) + " MB of temporaries, compiled in " + decimal(p.compile_ms) +
                       " ms";
-  for (size_t i = 0; i < p.steps.size(); ++i) lines += "\n    " + p.steps[i] + "\n            " + p.reasons[i];
+  const std::vector<std::string> code = trace.program->code();
+  for (size_t i = 0; i < p.steps.size(); ++i) {
+    lines += "\n    " + p.steps[i] + "\n            " + p.reasons[i];
+    if (i < code.size() && !code[i].empty()) lines += "\n            " + code[i];
+  }
   for (const Flush& f : trace.flushes)
     if (f.reason != eager::FlushReason::function_end) lines += line_of(f);
   return lines;

@@ -38,6 +38,10 @@ class Program {
   virtual const ProgramInfo& info() const = 0;
   virtual std::string text(std::string_view what) const = 0;  // "graph", "kernels", "asm", "llvm"
   virtual size_t bytes() const = 0;                           // what keeping it costs
+  // Whose code runs each of info().steps now, and why; empty for what is no kernel.
+  virtual std::vector<std::string> code() const { return {}; }
+  // Whoever ran it is gone: what waits to be compiled for it need not be. It may still be run.
+  virtual void forsake() const {}
 };
 
 using Compile = std::shared_ptr<const Program> (*)(Graph);

@@ -120,6 +120,7 @@ py::dict program_record(const tracer::Program& p) {
   d["arena_bytes"] = info.arena_bytes;
   d["steps"] = info.steps;
   d["reasons"] = info.reasons;
+  d["code"] = p.code();
   return d;
 }
 

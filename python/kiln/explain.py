@@ -16,6 +16,7 @@ class Trace:
     runs: int
     steps: list[str]
     reasons: list[str]  # of each step: why it is one, and why what it reads is not computed in it
+    code: list[str]  # of each step: whose code runs it now, and why; empty for what is no kernel
     flushes: list[dict]
     text: object = field(repr=False)
 
