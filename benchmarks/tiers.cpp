@@ -104,8 +104,8 @@ std::vector<Case> cases() {
     b.store(b.add_buffer(row(f32)), e / b.reduce(Prim::add, e));
   });
   rows("layer norm f32", [&](Builder& b) {
-    const Value x = b.load(b.add_buffer(row(f32))), mean = b.reduce(Prim::add, x) / kRow, centred = x - mean;
-    const Value variance = b.reduce(Prim::add, centred * centred) / kRow;
+    const Value x = b.load(b.add_buffer(row(f32))), mean = b.reduce(Prim::add, x) / double{kRow}, centred = x - mean;
+    const Value variance = b.reduce(Prim::add, centred * centred) / double{kRow};
     b.store(b.add_buffer(row(f32)), centred / b.sqrt(variance + 1e-5));
   });
   const auto columns = [&](const char* name, const std::function<void(Builder&)>& body) { add(name, 2, Reduction::rows, body); };

@@ -238,7 +238,8 @@ void enter_tiers(CompiledKernel& kernel) {
   kernel.swap_in(interpreted ? compile_with(interpreter_backend(), kernel) : std::move(code));
   if (found && !interpreted) {
     if (found->verdict == Verdict::asmjit) return;
-    return begin_trial(kernel, place_image(found->image), std::move(found->image));
+    const auto llvm = place_image(found->image);
+    return begin_trial(kernel, llvm, std::move(found->image));
   }
   kernel.tier = Tier::heating;
 }

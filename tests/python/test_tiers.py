@@ -112,7 +112,7 @@ def test_it_can_be_switched_off(tmp_path):
     [
         {"KILN_CACHE_DIR": "/proc/kiln"},  # cannot be written
         {"KILN_CACHE_DIR": None, "XDG_CACHE_HOME": None, "HOME": None},
-        {"KILN_CACHE_DIR": None, "XDG_CACHE_HOME": "relative", "HOME": "/nonexistent/home"},
+        {"KILN_CACHE_DIR": None, "XDG_CACHE_HOME": "relative", "HOME": "/dev/null/home"},
         {"KILN_LLVM": "off"},
     ],
     ids=["read-only", "no HOME", "no such HOME", "no LLVM"],
