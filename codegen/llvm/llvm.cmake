@@ -10,7 +10,7 @@ function(kiln_llvm_config result)
   set(${result} ${output} PARENT_SCOPE)
 endfunction()
 kiln_llvm_config(llvm_include --includedir)
-kiln_llvm_config(llvm_libraries --link-static --libfiles core object x86codegen)
+kiln_llvm_config(llvm_libraries --link-static --libfiles core x86codegen)
 
 # Of LLVM's system libraries only these two are called; static ones, so that a wheel needs neither.
 foreach(library z zstd)

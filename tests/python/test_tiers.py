@@ -1,4 +1,4 @@
-"""The two tiers as a user sees them: code from the disk at the first call, in the next process; and explain() saying whose code runs, and why."""
+"""The two tiers as a user sees them: code from the disk at the first call of the next process; whose code runs, and why."""
 
 import json
 import os
@@ -73,7 +73,7 @@ def test_llvms_code_is_there_at_the_first_call(tmp_path):
 
 def test_the_verdict_of_a_trial_is_kept(tmp_path):
     first = settled(tmp_path)
-    (line,) = {line for line in first["code"]}
+    (line,) = set(first["code"])
     assert "times as" in line
     second = run(tmp_path)
     assert second["compiled"] == 0
