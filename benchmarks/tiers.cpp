@@ -1,17 +1,19 @@
 // What LLVM's code is worth over AsmJit's, class of kernel by class, and what each costs to compile: the table of docs/tiers.md.
 //   kiln_tiers [part of a class's name]
-// One thread; each time is the best of many launches, the two codes in turn; both are checked to give the same bits.
+// At the end, what finding code on disk costs, beside opening LLVM. One thread; each time is the best of many launches, the two codes in turn; both are checked to give the same bits.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <random>
 #include <string>
 
 #include "codegen/builder.h"
+#include "codegen/disk_cache.h"
 #include "codegen/image.h"
 #include "codegen/math.h"
 
@@ -218,19 +220,43 @@ std::string scaled(double s) {
   return text;
 }
 
+// What a process pays that finds LLVM's code on disk, and what it does not pay.
+void print_costs_of_disk(const Kernel& kernel, const CodeImage& image, double opening) {
+  std::string folder = "/tmp/kiln-tiers-XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) return;
+  DiskCache cache(folder + "/code", "kiln_tiers", 1 << 20);
+  cache.store(kernel, {Verdict::llvm, 1, image});
+  Kernel other = kernel;
+  other.scalars = 1;
+  double finding = 1, missing = 1, placing = 1;  // seconds
+  for (int i = 0; i < 300; ++i) {
+    std::optional<CacheEntry> found;
+    finding = std::min(finding, seconds([&] { found = cache.find(kernel); }));
+    placing = std::min(placing, seconds([&] { place_image(found->image); }));
+    missing = std::min(missing, seconds([&] { cache.find(other); }));
+  }
+  std::printf("\nOn disk, %zu bytes of code: found in %s, placed in %s; not there: %s. Opening LLVM: %s.\n", image.bytes.size(),
+              scaled(finding).c_str(), scaled(placing).c_str(), scaled(missing).c_str(), scaled(opening).c_str());
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   const std::string wanted = count > 1 ? words[1] : "";
   std::string why;
-  ImageCompiler* llvm = llvm_library(&why);
+  ImageCompiler* llvm = nullptr;
+  const double opening = seconds([&] { llvm = llvm_library(&why); });
   if (llvm == nullptr) return std::fprintf(stderr, "no LLVM: %s\n", why.c_str()), 1;
   const std::array<int64_t, 3> sizes{1'000, 100'000, 10'000'000};
   std::printf(
       "| kernel | compiling: AsmJit | LLVM | code: AsmJit | LLVM | 10³: AsmJit | LLVM | gain | 10⁵: AsmJit | LLVM | gain | 10⁷: AsmJit | "
       "LLVM | gain |\n");
   std::printf("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-  for (const Case& c : cases()) {
+  const std::vector<Case> all = cases();
+  const Case* last = nullptr;
+  CodeImage last_image;
+  for (const Case& c : all) {
     if (c.name.find(wanted) == std::string::npos) continue;
     double by_asmjit = 0, by_llvm = 0;
     const auto asmjit = timed(by_asmjit, [&] { return asmjit_backend().compile(c.kernel, isa()); });
@@ -253,5 +279,7 @@ int main(int count, char** words) {
     }
     std::printf(" |\n");
     std::fflush(stdout);
+    last = &c, last_image = *image;
   }
+  if (last != nullptr) print_costs_of_disk(last->kernel, last_image, opening);
 }
