@@ -169,7 +169,8 @@ class ExecutableBuilder {
   void add_kernel(const eager::LoweredKernel& k, const std::vector<DraftedCluster::ScalarSlot>& slots, const std::string& what,
                   AddressOf&& address_of) {
     KernelStep s;
-    s.kernel = codegen::get(k.kernel);
+    s.kernel = codegen::get(k.kernel, what);
+    out_->codes_.emplace_back(out_->info_.steps.size(), s.kernel);  // the step is noted next
     s.extents = k.extents;
     s.strides = k.strides;
     s.clip_total = k.clip_total;

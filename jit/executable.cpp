@@ -207,6 +207,19 @@ std::string Executable::text(std::string_view what) const {
   return out;
 }
 
+std::vector<std::string> Executable::code() const {
+  std::vector<std::string> lines(info_.steps.size());
+  for (const auto& [step, kernel] : codes_) {
+    const std::string line = kernel->describe_code();
+    if (lines[step] != line) lines[step] += (lines[step].empty() ? "" : "; ") + line;
+  }
+  return lines;
+}
+
+void Executable::forsake() const {
+  for (const auto& [step, kernel] : codes_) codegen::cancel_compile(*kernel);
+}
+
 size_t Executable::bytes() const {
   return sizeof(*this) + steps_.size() * sizeof(Step) * 4 + graph_text_.size() + final_graph_text_.size();
 }

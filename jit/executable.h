@@ -63,6 +63,8 @@ class Executable final : public tracer::Program {
   std::string text(std::string_view what) const override;
   std::vector<double> times() const override;
   size_t bytes() const override;
+  std::vector<std::string> code() const override;
+  void forsake() const override;
 
  private:
   friend class ExecutableBuilder;
@@ -79,8 +81,9 @@ class Executable final : public tracer::Program {
   std::vector<std::string> kernel_notes_;  // by kernel step, in order
   std::vector<size_t> steps_told_;         // by line of info().steps: how many steps there are up to its end
   mutable std::once_flag profiled_;
-  mutable std::vector<std::atomic<int64_t>> shortest_;  // by step: nanoseconds
-  mutable std::atomic<bool> profiled_once_{false};      // a whole run was measured
+  mutable std::vector<std::atomic<int64_t>> shortest_;                              // by step: nanoseconds
+  mutable std::atomic<bool> profiled_once_{false};                                  // a whole run was measured
+  std::vector<std::pair<size_t, std::shared_ptr<codegen::CompiledKernel>>> codes_;  // with the number in info_.steps
 };
 
 // The whole pipeline: passes, fusion, memory plan, kernels. What tracer::install_compiler gets.

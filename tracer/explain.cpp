@@ -28,10 +28,12 @@ std::string lines_of(const TraceRecord& trace, size_t number) {
     lines += "\n    outside contractions: " + megabytes(p.moved_bytes) + " read and written; " + megabytes(p.least_bytes) +
              " if all between two contractions were one kernel";
   const std::vector<double> times = trace.program->times();
+  const std::vector<std::string> code = trace.program->code();
   for (size_t i = 0; i < p.steps.size(); ++i) {
     lines += "\n    " + p.steps[i];
     if (!times.empty()) lines += times[i] > 0 ? "; " + decimal(times[i] * 1e6) + " us" : "; with the line above";
     lines += "\n            " + p.reasons[i];
+    if (i < code.size() && !code[i].empty()) lines += "\n            " + code[i];
   }
   for (const Flush& f : trace.flushes)
     if (f.reason != eager::FlushReason::function_end) lines += line_of(f);

@@ -50,8 +50,12 @@ class Program {
   virtual std::string text(std::string_view what) const = 0;  // "graph", "kernels", "asm", "llvm"
   // The shortest time of each of info().steps, in seconds, over the runs while `profile` was set; none: there were none. A step that runs
   // with the one before it has 0.
-  virtual std::vector<double> times() const = 0;
+  virtual std::vector<double> times() const { return {}; }
   virtual size_t bytes() const = 0;  // what keeping it costs
+  // Whose code runs each of info().steps now, and why; empty for what is no kernel.
+  virtual std::vector<std::string> code() const { return {}; }
+  // Whoever ran it is gone: what waits to be compiled for it need not be. It may still be run.
+  virtual void forsake() const {}
 };
 
 using Compile = std::shared_ptr<const Program> (*)(Graph);

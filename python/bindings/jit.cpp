@@ -128,6 +128,7 @@ py::dict program_record(const tracer::Program& p) {
   d["times"] = p.times();
   d["steps"] = info.steps;
   d["reasons"] = info.reasons;
+  d["code"] = p.code();
   return d;
 }
 

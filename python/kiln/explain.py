@@ -22,6 +22,7 @@ class Trace:
     reasons: list[str]  # of each step: why it is one, and why what it reads is not computed in it
     costs: list[tuple[int, bool]]  # of each step: bytes read and written, and whether it is a contraction
     times: list[float]  # of each step: the shortest time in seconds while kn.config.profile was 1; empty if it never was
+    code: list[str]  # of each step: whose code runs it now, and why; empty for what is no kernel
     flushes: list[dict]
     text: object = field(repr=False)
 

@@ -226,7 +226,6 @@ TEST(AsmjitCode, StreamsAlignedAndUnalignedRows) {
   x64::streaming_threshold = 1;
   const auto code = asmjit_backend().compile(gelu(), isa());
   x64::streaming_threshold = before;
-  EXPECT_NE(code->listing(), "");
   alignas(64) float in[300], out[300], want[300];
   std::iota(std::begin(in), std::end(in), -150.f);
   const auto oracle = interpreter_backend().compile(gelu(), isa());
