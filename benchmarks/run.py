@@ -69,7 +69,7 @@ def spawn(case, world, options, caches):
         str(options.budget),
         case.name,
     ]
-    environment = dict(os.environ, TORCHINDUCTOR_CACHE_DIR=caches, PYTHONWARNINGS="ignore")
+    environment = dict(os.environ, TORCHINDUCTOR_CACHE_DIR=caches, KILN_CACHE_DIR=caches, PYTHONWARNINGS="ignore")
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}

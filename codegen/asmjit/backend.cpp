@@ -12,22 +12,6 @@ namespace kiln::codegen {
 namespace x64 {
 namespace {
 
-class MachineCode final : public Code {
- public:
-  MachineCode(const Kernel& kernel, Isa isa, CodeBlock block) : kernel_(kernel), isa_(isa), block_(block) {
-    function = reinterpret_cast<KernelFunction>(block.code);
-    backend = BackendKind::asmjit;
-    bytes = block.bytes;
-  }
-  ~MachineCode() override { release_code(block_); }
-  std::string listing() const override { return asmjit_backend().text(kernel_, isa_, "asm"); }
-
- private:
-  const Kernel kernel_;
-  const Isa isa_;
-  const CodeBlock block_;
-};
-
 // What a thread keeps between compilations, so that most of them allocate no memory.
 struct Workshop {
   Program program;
@@ -84,8 +68,7 @@ class AsmjitBackend final : public Backend {
   std::shared_ptr<Code> compile(const Kernel& kernel, Isa isa) override {
     Workshop& w = workshop();
     if (!assemble(kernel, isa, w, nullptr)) return nullptr;
-    const CodeBlock block = place_code(w.code);
-    return std::make_shared<MachineCode>(kernel, isa, block);
+    return std::make_shared<MachineCode>(BackendKind::asmjit, place_code(w.code));
   }
 
   std::string text(const Kernel& kernel, Isa isa, std::string_view what) override {

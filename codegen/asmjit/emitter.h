@@ -81,6 +81,7 @@ class Emitter {
   void tail_mask(const Instruction&, const Step&);
   void broadcast(const Instruction&, const Step&);
   void broadcast_if(const Instruction&, const Step&);
+  void mask_even_lanes();
   void gather(const Instruction&, const Step&);
   void lanes(const Instruction&, const Step&);
   void divide(const Step&);

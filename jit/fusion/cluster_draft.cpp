@@ -289,6 +289,23 @@ class Drafter final : public eager::AffineContext {
 
 }  // namespace
 
+std::vector<bool> stored_values(const Graph& g, const Partition& p) {
+  std::vector<bool> stored(g.values.size(), false);
+  for (NodeIndex i = 0; i < g.nodes.size(); ++i) {
+    const Node& n = g.nodes[i];
+    if (n.kind == NodeKind::view) continue;  // its readers count
+    for (size_t k = 0; k < n.operands.size(); ++k) {
+      const Operand& o = n.operands[k];
+      if (!o.is_value()) continue;
+      const ValueId base = base_of(g, o.id);
+      const bool overwritten = n.kind == NodeKind::update && k == 0;
+      if (overwritten || p.cluster_of[g.values[base].node] != p.cluster_of[i]) stored[base] = true;
+    }
+  }
+  for (const tracer::Result& r : g.results) stored[base_of(g, r.value)] = true;
+  return stored;
+}
+
 std::optional<DraftedCluster> draft(const Graph& g, const Cluster& c, const std::vector<bool>& stored) {
   return Drafter(g, c, stored).run();
 }

@@ -22,6 +22,10 @@ struct DraftedCluster {
 };
 inline constexpr int kPartials = -2;
 
+// Which values must be in memory: those read by another cluster, as what an update overwrites, or wanted at the end. Fusion lets a cluster
+// read its own values through a view only where it has them in registers.
+std::vector<bool> stored_values(const tracer::Graph&, const Partition&);
+
 // `stored[v]`: is value v wanted outside the cluster. nullopt: an access does not cross the reduced range evenly; run the nodes apart.
 std::optional<DraftedCluster> draft(const tracer::Graph&, const Cluster&, const std::vector<bool>& stored);
 

@@ -1,5 +1,6 @@
 // The AsmJit back end's own parts: what the fuzzer, which sees results alone, cannot tell apart.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "codegen/backend.h"
 #include "codegen/builder.h"
 #include "codegen/math.h"
+#include "tests/cpp/codegen/run_kernel.h"
 
 namespace kiln::codegen {
 namespace {
@@ -224,7 +226,6 @@ TEST(AsmjitCode, StreamsAlignedAndUnalignedRows) {
   x64::streaming_threshold = 1;
   const auto code = asmjit_backend().compile(gelu(), isa());
   x64::streaming_threshold = before;
-  EXPECT_NE(code->listing(), "");
   alignas(64) float in[300], out[300], want[300];
   std::iota(std::begin(in), std::end(in), -150.f);
   const auto oracle = interpreter_backend().compile(gelu(), isa());
@@ -239,6 +240,45 @@ TEST(AsmjitCode, StreamsAlignedAndUnalignedRows) {
     EXPECT_TRUE(std::equal(want, want + 280, out + shift));
     EXPECT_EQ(out[280 + shift], 7.f);
   }
+}
+
+// A page that may be touched, before one that may not.
+class Guarded {
+ public:
+  Guarded() : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+    void* const at = mmap(nullptr, 2 * page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT_NE(at, MAP_FAILED);
+    base_ = static_cast<char*>(at);
+    EXPECT_EQ(mprotect(base_ + page_, page_, PROT_NONE), 0);
+  }
+  ~Guarded() { munmap(base_, 2 * page_); }
+  Guarded(const Guarded&) = delete;
+  float* last(int64_t count) const { return reinterpret_cast<float*>(base_ + page_) - count; }
+
+ private:
+  size_t page_;
+  char* base_;
+};
+
+// The places between are neither written nor, behind the last one, read.
+TEST(AsmjitStrides, EveryOtherElementAndNoneBehindTheLast) {
+  Kernel k;
+  Builder b(k);
+  const uint32_t x = b.add_buffer({.dtype = DType::F32, .inner = Stride::any}),
+                 y = b.add_buffer({.dtype = DType::F32, .inner = Stride::any});
+  b.store(y, b.load(x) * 2.0);
+  const Guarded from, to;
+  for (int64_t stride : {2, 3, 1, -2})
+    for (int64_t n = 1; n <= 70; ++n) {
+      const int64_t step = std::abs(stride), reach = step * (n - 1) + 1;
+      float *const source = from.last(reach), *const target = to.last(reach);
+      for (int64_t i = 0; i < reach; ++i) source[i] = static_cast<float>(i + 1), target[i] = -1;
+      const int64_t first = stride < 0 ? reach - 1 : 0, bytes = stride * static_cast<int64_t>(sizeof(float));
+      ASSERT_TRUE(testing::run_kernel(asmjit_backend(), k, {{n}}, {{source + first, {bytes}}, {target + first, {bytes}}}));
+      for (int64_t i = 0; i < reach; ++i)
+        ASSERT_EQ(target[i], i % step == 0 ? 2 * static_cast<float>(i + 1) : -1)
+            << "element " << i << " of " << reach << ", stride " << stride;
+    }
 }
 
 }  // namespace
