@@ -5,11 +5,16 @@
 #include <functional>
 
 #include "codegen/error.h"
+#include "codegen/nan.h"
 
 namespace kiln::codegen::x64 {
 
 Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
-    : kernel_(kernel), vectors_(vectors), value_(kernel.nodes.size()), stamp_(kernel.nodes.size()) {
+    : kernel_(kernel),
+      vectors_(vectors),
+      never_nan_(never_nan(kernel)),
+      value_(kernel.nodes.size()),
+      stamp_(kernel.nodes.size()) {
   const int last = kernel.rank - 1;
   const int moving = kernel.reduction == Reduction::none ? last : kernel.reduced_dim();
   for (const Node& n : kernel.nodes) {
@@ -107,6 +112,7 @@ Lanes Nodes::lower(NodeId id) {
         const bool lesser = (condition.prim == Prim::lt) == (condition.operands[0] == n.operands[1]);
         return vectors_.pick(lesser, n.dtype, operand[1], operand[2]);
       }
+      if (n.prim == Prim::bitcast && never_nan_[n.operands[0]]) return operand[0];  // nothing to make canonical
       // The last operand's dtype stands for all: select's first is bool.
       const DType t = kernel_.nodes[n.operands[info(n.prim).operands - 1]].dtype;
       return vectors_.primitive(n.prim, n.dtype, t, operand[0], operand[1], operand[2]);
@@ -142,7 +148,7 @@ void Nodes::store(const Store& s) {
   const Buffer& b = kernel_.buffers[s.buffer];
   const bool single = kernel_.reduction != Reduction::none && kernel_.reduced_dim() == kernel_.rank - 1 && level_[s.value] != Level::step;
   if (single) vectors_.store_first(b.dtype, s.buffer, lanes);
-  else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes);
+  else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes, !never_nan_[s.value]);
 }
 
 }  // namespace kiln::codegen::x64

@@ -39,6 +39,7 @@ class Nodes {
   Vectors& vectors_;
   std::vector<Level> level_;
   std::vector<uint8_t> need_;  // registers that computing the node in a step takes, shared values aside (Sethi and Ullman 1970)
+  const std::vector<bool> never_nan_;
   std::vector<Lanes> value_;
   std::vector<uint32_t> stamp_;  // the scope in which value_ was computed
   uint32_t scope_[3] = {1, 2, 3};

@@ -36,7 +36,7 @@ class Vectors {
   // Memory. `offset` counts elements from the step's first. `mask` (a bool value or kNoReg) says which lanes' memory may be touched; the
   // others load as zeros.
   Lanes load(DType, Stride, uint32_t buffer, int offset, VReg mask);
-  void store(DType, Stride, uint32_t buffer, int offset, VReg mask, Lanes value);
+  void store(DType, Stride, uint32_t buffer, int offset, VReg mask, Lanes value, bool may_be_nan);
   void store_first(DType, uint32_t buffer, Lanes value);  // the first lane alone
   Lanes scalar(DType, uint32_t slot);
   Lanes index(Place, uint32_t dimension, int offset);  // i64
