@@ -33,8 +33,7 @@ class Analysis {
       case Prim::sub: return operand(0) && operand(1) && (finite(n.operands[0]) || finite(n.operands[1]));
       case Prim::mul:  // zero times infinity needs one that may be zero and one that may be infinite
         return (scales(n.operands[0]) && operand(1)) || (scales(n.operands[1]) && operand(0));
-      case Prim::fma:
-        return finite(n.operands[2]) && ((scales(n.operands[0]) && operand(1)) || (scales(n.operands[1]) && operand(0)));
+      case Prim::fma: return finite(n.operands[2]) && ((scales(n.operands[0]) && operand(1)) || (scales(n.operands[1]) && operand(0)));
       case Prim::select: return (operand(1) || is_unequal_to_nan(n)) && operand(2);
       case Prim::cast: return !is_floating(kernel_.nodes[n.operands[0]].dtype) || operand(0);
       default: return false;

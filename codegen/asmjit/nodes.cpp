@@ -10,11 +10,7 @@
 namespace kiln::codegen::x64 {
 
 Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
-    : kernel_(kernel),
-      vectors_(vectors),
-      never_nan_(never_nan(kernel)),
-      value_(kernel.nodes.size()),
-      stamp_(kernel.nodes.size()) {
+    : kernel_(kernel), vectors_(vectors), never_nan_(never_nan(kernel)), value_(kernel.nodes.size()), stamp_(kernel.nodes.size()) {
   const int last = kernel.rank - 1;
   const int moving = kernel.reduction == Reduction::none ? last : kernel.reduced_dim();
   for (const Node& n : kernel.nodes) {

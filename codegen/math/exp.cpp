@@ -63,7 +63,8 @@ Value exp_of_twice_plus_one(Builder& b, Value x) {
   const Value shifted = b.fma(x, 2 * kLog2E, magic);
   const Value k = shifted - magic;
   // f32: k is small, and so is the error of k ln 2.
-  const Value half = x.dtype() == DType::F32 ? b.fma(k, -(e.ln2_hi + e.ln2_lo) / 2, x) : b.fma(k, -e.ln2_lo / 2, b.fma(k, -e.ln2_hi / 2, x));
+  const Value half =
+      x.dtype() == DType::F32 ? b.fma(k, -(e.ln2_hi + e.ln2_lo) / 2, x) : b.fma(k, -e.ln2_lo / 2, b.fma(k, -e.ln2_hi / 2, x));
   return b.fma(exponential(b, half + half), power_of_two(b, b.bitcast(shifted, format_of(x).integer), x.dtype()), 1);
 }
 

@@ -21,7 +21,7 @@ using namespace math;
 Value tanh(Builder& b, Value x) {
   const bool f32 = x.dtype() == DType::F32;
   const Value magnitude = b.abs(x);
-  const double most = f32 ? 10 : 22;                                              // from there on the result rounds to 1
+  const double most = f32 ? 10 : 22;                                       // from there on the result rounds to 1
   const Value bounded = b.select(b.lt(magnitude, most), magnitude, most);  // no NaN: it takes the other way
   const Value large = 1 - 2 / exp_of_twice_plus_one(b, bounded);
   const Value square = x * x;

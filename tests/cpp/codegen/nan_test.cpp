@@ -67,7 +67,9 @@ TEST(NeverNan, HoldsOnRandomExpressions) {
     Builder& b = e.b;
     std::vector<Value> values{e.x, b.load(b.add_buffer({.dtype = DType::F32}))};
     const auto any = [&] { return values[rng() % values.size()]; };
-    const auto constant = [&] { return b.constant(DType::F32, std::array{0.0, -2.0, 0x1p100, std::numeric_limits<double>::infinity()}[rng() % 4]); };
+    const auto constant = [&] {
+      return b.constant(DType::F32, std::array{0.0, -2.0, 0x1p100, std::numeric_limits<double>::infinity()}[rng() % 4]);
+    };
     for (int i = 0; i < 20; ++i) {
       const Value v = any(), w = rng() % 2 ? any() : constant();
       switch (rng() % 9) {
