@@ -13,6 +13,22 @@ constexpr int kMostInstructions = 320;  // of all copies: encoding costs time, t
 // Constants and hoisted values keep a quarter of the registers.
 constexpr int room(Isa isa, int c) { return c == 0 ? vector_registers(isa) * 3 / 4 : kLastMask - kFirstMask + 1; }
 
+constexpr bool moves_with_steps(Place place) {
+  switch (place) {
+    case Place::element:
+    case Place::strided:
+    case Place::inner:
+    case Place::kept: return true;
+    case Place::none:
+    case Place::uniform:
+    case Place::scalar:
+    case Place::stride:
+    case Place::outer:
+    case Place::partial: return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 int copies_that_fit(const Program& program, int section) {
@@ -23,17 +39,26 @@ int copies_that_fit(const Program& program, int section) {
   return std::max(copies, 1);
 }
 
-void interleave(Section& section, int copies) {
-  const auto n = static_cast<size_t>(copies);
-  const size_t length = section.code.size() / n;
-  if (section.code.size() != length * n) return;
-  for (size_t i = length; i < section.code.size(); ++i)
-    if (section.code[i].op != section.code[i % length].op) return;
-  std::vector<Instruction> mixed;
-  mixed.reserve(section.code.size());
-  for (size_t i = 0; i < length; ++i)
-    for (size_t c = 0; c < n; ++c) mixed.push_back(section.code[c * length + i]);
-  section.code = std::move(mixed);
+void put_side_by_side(Program& program, int from, int to, int copies) {
+  const std::vector<Instruction> one = std::move(program.sections[static_cast<size_t>(from)].code);
+  std::vector<Instruction> many;
+  many.reserve(one.size() * static_cast<size_t>(copies));
+  const int lanes = program.lanes();
+  // By copy, what each register that the step defines is called there.
+  std::vector<std::vector<VReg>> names(static_cast<size_t>(copies), std::vector<VReg>(program.regs.size(), kNoReg));
+  for (const Instruction& i : one)
+    for (int c = 0; c < copies; ++c) {
+      std::vector<VReg>& name = names[static_cast<size_t>(c)];
+      const auto renamed = [&](VReg r) { return r == kNoReg || name[r] == kNoReg ? r : name[r]; };
+      Instruction& copy = many.emplace_back(i);
+      for (VReg& r : copy.src) r = renamed(r);
+      copy.mask = renamed(copy.mask);
+      if (moves_with_steps(i.memory.place)) copy.memory.offset += c * lanes;
+      if (i.dst == kNoReg) continue;
+      if (c > 0 || to != from) copy.dst = name[i.dst] = program.fresh(program.regs[i.dst]);
+    }
+  program.sections[static_cast<size_t>(to)].code = std::move(many);
+  if (to != from) program.sections[static_cast<size_t>(from)].code = one;
 }
 
 }  // namespace kiln::codegen::x64
