@@ -67,7 +67,8 @@ double best_of(int repetitions, F f) {
 }
 
 void heads(const char* first) {
-  std::printf("| %-32s | nodes | build | hash, verify | schedule | lower | allocate | encode | place | whole | Assembler alone | ratio |\n", first);
+  std::printf("| %-32s | nodes | build | hash, verify | schedule | lower | allocate | encode | place | whole | Assembler alone | ratio |\n",
+              first);
   std::printf("|%s|%s", "----------------------------------", "---|---|---|---|---|---|---|---|---|---|---|\n");
 }
 

@@ -8,7 +8,7 @@ namespace kiln::codegen::x64 {
 namespace {
 
 constexpr int kMostCopies = 4;          // more gain little
-constexpr int kMostInstructions = 320;  // of all copies: encoding costs time, too
+constexpr int kMostInstructions = 144;  // of all copies: encoding costs time, too
 
 // Constants and hoisted values keep a quarter of the registers.
 constexpr int room(Isa isa, int c) { return c == 0 ? vector_registers(isa) * 3 / 4 : kLastMask - kFirstMask + 1; }
@@ -40,15 +40,20 @@ int copies_that_fit(const Program& program, int section) {
 }
 
 void put_side_by_side(Program& program, int from, int to, int copies) {
-  const std::vector<Instruction> one = std::move(program.sections[static_cast<size_t>(from)].code);
   std::vector<Instruction> many;
+  if (!program.spare.empty()) {
+    many = std::move(program.spare.back());
+    program.spare.pop_back();
+  }
+  const std::vector<Instruction>& one = program.sections[static_cast<size_t>(from)].code;
   many.reserve(one.size() * static_cast<size_t>(copies));
   const int lanes = program.lanes();
-  // By copy, what each register that the step defines is called there.
-  std::vector<std::vector<VReg>> names(static_cast<size_t>(copies), std::vector<VReg>(program.regs.size(), kNoReg));
+  // What each register that the step defines is called in each copy.
+  const size_t known = program.regs.size();
+  std::vector<VReg> names(known * static_cast<size_t>(copies), kNoReg);
   for (const Instruction& i : one)
     for (int c = 0; c < copies; ++c) {
-      std::vector<VReg>& name = names[static_cast<size_t>(c)];
+      VReg* const name = &names[known * static_cast<size_t>(c)];
       const auto renamed = [&](VReg r) { return r == kNoReg || name[r] == kNoReg ? r : name[r]; };
       Instruction& copy = many.emplace_back(i);
       for (VReg& r : copy.src) r = renamed(r);
@@ -57,8 +62,9 @@ void put_side_by_side(Program& program, int from, int to, int copies) {
       if (i.dst == kNoReg) continue;
       if (c > 0 || to != from) copy.dst = name[i.dst] = program.fresh(program.regs[i.dst]);
     }
-  program.sections[static_cast<size_t>(to)].code = std::move(many);
-  if (to != from) program.sections[static_cast<size_t>(from)].code = one;
+  std::swap(program.sections[static_cast<size_t>(to)].code, many);
+  many.clear();
+  program.spare.push_back(std::move(many));
 }
 
 }  // namespace kiln::codegen::x64

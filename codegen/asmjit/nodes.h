@@ -46,7 +46,9 @@ class Nodes {
   uint32_t scopes_ = 3;
   int offset_ = 0;
   VReg tail_ = kNoReg;
-  std::vector<NodeId> pending_;
+  std::vector<NodeId> pending_, open_;  // stacks of value() and hoist()
+  std::vector<uint32_t> hoisted_;       // by node, the last hoist() that came by
+  uint32_t hoists_ = 0;
 };
 
 }  // namespace kiln::codegen::x64

@@ -127,9 +127,11 @@ TEST(AsmjitInterleave, WhatComesFromOutsideIsShared) {
   p.isa = Isa::avx2;
   const VReg scale = p.fresh(RegClass::vector), x = p.fresh(RegClass::vector), y = p.fresh(RegClass::vector);
   p.sections.push_back({"row", 1, {{.op = Op::load_broadcast_d, .dst = scale, .memory = {x64::Place::uniform, 4, 1, 0}}}});
-  p.sections.push_back({"steps", 2, {{.op = Op::load, .dst = x, .memory = {x64::Place::element, 4, 0, 0}},
-                                     {.op = Op::load_broadcast_d, .dst = y, .memory = {x64::Place::uniform, 4, 2, 0}},
-                                     {.op = Op::fma_ps, .dst = p.fresh(RegClass::vector), .src = {x, scale, y}}}});
+  p.sections.push_back({"steps",
+                        2,
+                        {{.op = Op::load, .dst = x, .memory = {x64::Place::element, 4, 0, 0}},
+                         {.op = Op::load_broadcast_d, .dst = y, .memory = {x64::Place::uniform, 4, 2, 0}},
+                         {.op = Op::fma_ps, .dst = p.fresh(RegClass::vector), .src = {x, scale, y}}}});
   x64::put_side_by_side(p, 1, 1, 2);
   const auto& code = p.sections[1].code;
   ASSERT_EQ(code.size(), 6u);
