@@ -1,60 +1,10 @@
 // The AsmJit back end: lower, allocate, emit, put the code where it can run.
-#include <asmjit/x86.h>
-
-#include <atomic>
-
+#include "codegen/asmjit/assemble.h"
 #include "codegen/asmjit/code_pool.h"
-#include "codegen/asmjit/shape.h"
-#include "codegen/backend.h"
-#include "codegen/error.h"
 
 namespace kiln::codegen {
 namespace x64 {
 namespace {
-
-// What a thread keeps between compilations, so that most of them allocate no memory.
-struct Workshop {
-  Program program;
-  Allocation allocation;
-  asmjit::CodeHolder code;
-  asmjit::x86::Assembler assembler;
-};
-
-std::unique_ptr<Shape> shape_of(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) {
-  switch (kernel.reduction) {
-    case Reduction::none: return pointwise(kernel, schedule, vectors);
-    case Reduction::lanes:
-    case Reduction::tree: return lanes(kernel, schedule, vectors);
-    case Reduction::rows: return rows(kernel, schedule, vectors);
-  }
-  return nullptr;
-}
-
-// Assembles into w.code. False where the kernel is not covered.
-bool assemble(const Kernel& kernel, Isa isa, Workshop& w, asmjit::Logger* logger) {
-  const Schedule schedule = codegen::schedule(kernel);
-  w.program.clear();
-  w.program.isa = isa;
-  Vectors vectors(w.program);
-  const std::unique_ptr<Shape> shape = shape_of(kernel, schedule, vectors);
-  if (!shape) return false;
-  shape->lower();
-  allocate(w.program, w.allocation);
-  if (check_allocations) {
-    const std::string wrong = check_allocation(w.program, w.allocation);
-    if (!wrong.empty()) fail(ErrorCode::internal, "register allocation: " + wrong + "\n" + print(kernel));
-  }
-  w.code.reset();
-  w.code.init(asmjit::Environment::host());
-  w.code.setLogger(logger);
-  w.code.attach(&w.assembler);
-  Frame frame;
-  Emitter emitter(w.assembler, kernel, w.program, w.allocation, frame);
-  Outer outer(kernel, frame, shape->chunked());
-  shape->reserve(frame);
-  outer.emit(emitter, *shape, frame);
-  return true;
-}
 
 Workshop& workshop() {
   static thread_local Workshop workshop;

@@ -44,9 +44,9 @@ class Frame {
 
 class Emitter {
  public:
-  Emitter(asmjit::x86::Assembler& a, const Kernel&, const Program&, const Allocation&, Frame&);
+  Emitter(asmjit::x86::Emitter& a, const Kernel&, const Program&, const Allocation&, Frame&);
 
-  asmjit::x86::Assembler& a;
+  asmjit::x86::Emitter& a;
 
   void section(int id);  // emits it here; a section may be emitted more than once
   void set_streaming(std::vector<bool> buffers) { streaming_ = std::move(buffers); }  // whose whole-register stores bypass the caches

@@ -239,7 +239,9 @@ class Locals {
       release_dead(i);
       if (i.dst != kNoReg) step.dst = destination(i.dst);
     }
-    steps_->push_back(step);
+    // Made where it stays: copying what was just written byte by byte stalls.
+    steps_->emplace_back(step.kind, step.form, step.folded, step.dst, std::array{step.src[0], step.src[1], step.src[2]}, step.mask,
+                         step.temporary, step.index, step.folded_reg);
     if (step.temporary != kNowhere) free_[0] |= bit(step.temporary);
     if (i.dst != kNoReg) defined(i.dst, step.dst, uses.dst);
   }

@@ -33,7 +33,7 @@ struct Step {
   Form form = Form::plain;
   bool folded = false;  // the last source is read from its home in memory
   uint8_t dst = kNowhere;
-  uint8_t src[3] = {kNowhere, kNowhere, kNowhere};  // for a fused multiply-add in the order in which they are encoded, after dst
+  std::array<uint8_t, 3> src{kNowhere, kNowhere, kNowhere};  // for a fused multiply-add in the order in which they are encoded, after dst
   uint8_t mask = kNowhere;
   uint8_t temporary = kNowhere;
   uint32_t index = 0;

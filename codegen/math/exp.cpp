@@ -73,9 +73,15 @@ Value exp_in_range(Builder& b, Value x) {
   return scaled(b, exponential(b, r), k);
 }
 
-Value exp_of_moderate_plus_one(Builder& b, Value x) {
-  const auto [k, r] = reduce_by_ln2(b, x, format_of(x).bias);
-  return b.fma(exponential(b, r), power_of_two(b, k, x.dtype()), 1);
+Value exp_of_twice_plus_one(Builder& b, Value x) {
+  const Exponential& e = constants(x);
+  const double magic = format_of(x).round_magic + format_of(x).bias;
+  const Value shifted = b.fma(x, 2 * kLog2E, magic);
+  const Value k = shifted - magic;
+  // f32: k is small, and so is the error of k ln 2.
+  const Value half =
+      x.dtype() == DType::F32 ? b.fma(k, -(e.ln2_hi + e.ln2_lo) / 2, x) : b.fma(k, -e.ln2_lo / 2, b.fma(k, -e.ln2_hi / 2, x));
+  return b.fma(exponential(b, half + half), power_of_two(b, b.bitcast(shifted, format_of(x).integer), x.dtype()), 1);
 }
 
 }  // namespace math

@@ -19,7 +19,7 @@ Value exponential_tail(Builder&, Value r);
 // e^x for x that neither overflows nor lies far below the smallest denormal: between the bounds that exp() clamps to.
 Value exp_in_range(Builder&, Value x);
 
-// e^x + 1 for x in [0, some 80].
-Value exp_of_moderate_plus_one(Builder&, Value x);
+// e^(2 x) + 1 for x in [0, some 30].
+Value exp_of_twice_plus_one(Builder&, Value x);
 
 }  // namespace kiln::codegen::math

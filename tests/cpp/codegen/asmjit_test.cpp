@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <numeric>
+#include <set>
 
 #include "codegen/asmjit/interleave.h"
 #include "codegen/asmjit/machine.h"
@@ -86,7 +87,7 @@ TEST(AsmjitRegisters, TheCheckerSeesEveryWrongRegister) {
   EXPECT_EQ(seen, wrong);
 }
 
-// n loads, each stored at once: two chains of n a step.
+// n loads, each stored at once.
 Program copier(Isa isa, int n) {
   Program p;
   p.isa = isa;
@@ -100,27 +101,49 @@ Program copier(Isa isa, int n) {
   return p;
 }
 
-TEST(AsmjitInterleave, CopiesGoSideBySideInTheirOwnOrder) {
-  Program p = copier(Isa::avx512, 3);
-  const std::vector<x64::Instruction> before = p.sections[0].code;
-  x64::interleave(p.sections[0], 3);
-  const auto& code = p.sections[0].code;
-  ASSERT_EQ(code.size(), before.size());
-  for (size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(code[i].op, Op::load);
-    EXPECT_EQ(code[i].dst, before[2 * i].dst);
-    EXPECT_EQ(code[3 + i].op, Op::store);
-    EXPECT_EQ(code[3 + i].src[0], before[2 * i].dst);
+TEST(AsmjitInterleave, StepsGoSideBySideEachOnItsOwnElements) {
+  for (const bool in_place : {false, true}) {
+    Program p = copier(Isa::avx512, 1);
+    p.sections.push_back({"steps", 2, {}});
+    const int to = in_place ? 0 : 1;
+    x64::put_side_by_side(p, 0, to, 3);
+    const auto& code = p.sections[static_cast<size_t>(to)].code;
+    ASSERT_EQ(code.size(), 6u);
+    std::set<VReg> values;
+    for (size_t c = 0; c < 3; ++c) {
+      EXPECT_EQ(code[c].op, Op::load);
+      EXPECT_EQ(code[c].memory.offset, static_cast<int>(16 * c));
+      EXPECT_EQ(code[3 + c].op, Op::store);
+      EXPECT_EQ(code[3 + c].src[0], code[c].dst);
+      EXPECT_EQ(code[3 + c].memory.offset, static_cast<int>(16 * c));
+      values.insert(code[c].dst);
+    }
+    EXPECT_EQ(values.size(), 3u);
+    EXPECT_EQ(p.sections[0].code.size(), in_place ? 6u : 2u);
+    if (!in_place) { EXPECT_FALSE(values.contains(p.sections[0].code[0].dst)) << "locals belong to one section"; }
   }
 }
 
-TEST(AsmjitInterleave, CodeThatIsNotMadeOfCopiesStays) {
-  Program p = copier(Isa::avx512, 2);
-  std::swap(p.sections[0].code[2], p.sections[0].code[3]);
-  const std::vector<x64::Instruction> before = p.sections[0].code;
-  x64::interleave(p.sections[0], 2);
-  x64::interleave(p.sections[0], 3);
-  for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(p.sections[0].code[i].dst, before[i].dst);
+TEST(AsmjitInterleave, WhatComesFromOutsideIsShared) {
+  Program p;
+  p.isa = Isa::avx2;
+  const VReg scale = p.fresh(RegClass::vector), x = p.fresh(RegClass::vector), y = p.fresh(RegClass::vector);
+  p.sections.push_back({"row", 1, {{.op = Op::load_broadcast_d, .dst = scale, .memory = {x64::Place::uniform, 4, 1, 0}}}});
+  p.sections.push_back({"steps",
+                        2,
+                        {{.op = Op::load, .dst = x, .memory = {x64::Place::element, 4, 0, 0}},
+                         {.op = Op::load_broadcast_d, .dst = y, .memory = {x64::Place::uniform, 4, 2, 0}},
+                         {.op = Op::fma_ps, .dst = p.fresh(RegClass::vector), .src = {x, scale, y}}}});
+  x64::put_side_by_side(p, 1, 1, 2);
+  const auto& code = p.sections[1].code;
+  ASSERT_EQ(code.size(), 6u);
+  EXPECT_EQ(code[1].memory.offset, 8);
+  EXPECT_EQ(code[3].memory.offset, 0) << "the same element for every step";
+  for (size_t c : {4u, 5u}) {
+    EXPECT_EQ(code[c].src[1], scale);
+    EXPECT_EQ(code[c].src[0], code[c - 4].dst);
+    EXPECT_EQ(code[c].src[2], code[c - 2].dst);
+  }
 }
 
 TEST(AsmjitInterleave, AsManyCopiesAsFitTheRegisters) {
