@@ -96,11 +96,11 @@ bool accepts_constant(Condition when, DType t, uint64_t c) {
 
 // What is looked up for every node that is made, worked out once.
 struct Index {
-  static constexpr uint32_t kConstant = 1u << 30, kSame = 1u << 31;
-  static_assert(kPrimCount <= 30);
+  static constexpr uint64_t kConstant = uint64_t{1} << 62, kSame = uint64_t{1} << 63;
+  static_assert(kPrimCount <= 62);
 
   std::array<uint8_t, kPrimCount + 1> first{};  // [primitive] its first rule
-  std::vector<uint32_t> needs;                  // [rule] what must be among the root's operands: primitives, a constant, one twice
+  std::vector<uint64_t> needs;                  // [rule] what must be among the root's operands: primitives, a constant, one twice
   std::array<uint64_t, kDTypeCount> literals[kLeafNames.size()]{};  // [leaf][dtype]
 
   Index() {
@@ -112,11 +112,12 @@ struct Index {
       for (const DTypeInfo& t : kDTypes) literals[static_cast<size_t>(leaf)][static_cast<size_t>(t.dtype)] = leaf_bits(leaf, t.dtype, {});
   }
 
-  static uint32_t needs_of(const Pattern& p) {
-    uint32_t needs = 0, seen = 0;
+  static uint64_t needs_of(const Pattern& p) {
+    uint64_t needs = 0;
+    uint32_t seen = 0;
     for (int i = 0; i < info(p.root().prim).operands; ++i) {
       const Term& t = p.terms[p.root().operands[static_cast<size_t>(i)]];
-      if (!t.is_leaf) needs |= 1u << static_cast<unsigned>(t.prim);
+      if (!t.is_leaf) needs |= uint64_t{1} << static_cast<unsigned>(t.prim);
       else if (static_cast<int>(t.leaf) >= kVariables) needs |= kConstant;
       else if ((seen >> static_cast<unsigned>(t.leaf) & 1) != 0) needs |= kSame;
       else seen |= 1u << static_cast<unsigned>(t.leaf);
@@ -124,11 +125,11 @@ struct Index {
     return needs;
   }
 
-  static uint32_t found_in(const Builder& b, const Node& node) {
-    uint32_t found = 0;
+  static uint64_t found_in(const Builder& b, const Node& node) {
+    uint64_t found = 0;
     for (int i = 0; i < info(node.prim).operands; ++i) {
       const Node& operand = b.node(node.operands[i]);
-      if (operand.kind == NodeKind::primitive) found |= 1u << static_cast<unsigned>(operand.prim);
+      if (operand.kind == NodeKind::primitive) found |= uint64_t{1} << static_cast<unsigned>(operand.prim);
       if (operand.kind == NodeKind::constant) found |= kConstant;
       if (i > 0 && node.operands[i] == node.operands[i - 1]) found |= kSame;
     }
@@ -233,7 +234,7 @@ std::optional<Value> simplify(Builder& builder, const Node& node) {
   if (!simplification.load(std::memory_order_relaxed)) return std::nullopt;
   const Index& index = rules_index();
   const auto p = static_cast<size_t>(node.prim);
-  const uint32_t found = Index::found_in(builder, node);
+  const uint64_t found = Index::found_in(builder, node);
   for (size_t r = index.first[p]; r < index.first[p + 1]; ++r) {
     if ((index.needs[r] & ~found) != 0) continue;
     Matcher matcher(builder, simplification_rules()[r]);
