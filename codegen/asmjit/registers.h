@@ -22,7 +22,7 @@ inline constexpr uint8_t kNowhere = 0xff;
 struct Step {
   enum class Kind : uint8_t {
     run,    // instruction `index` of the section, on these registers
-    move,   // register `src[0]` to `dst`, both of the class of virtual register `index`
+    move,   // vector register `src[0]`, which holds virtual register `index`, to `dst`
     load,   // virtual register `index` from its home to `dst`
     store,  // virtual register `index` from `src[0]` to its home
   };

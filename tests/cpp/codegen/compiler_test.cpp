@@ -51,6 +51,33 @@ TEST_F(Compiler, OneInstanceForEqualKernels) {
   EXPECT_EQ(first->hash, hash(affine(2)));
 }
 
+// A softmax keeps its row's exponentials between its passes: of a row longer than any memory it asks for that, and touches nothing.
+TEST_F(Compiler, AKernelThatRunsOutOfMemorySaysSo) {
+  force_backend(BackendKind::asmjit);
+  Kernel k;
+  k.reduction = Reduction::lanes;
+  Builder b(k);
+  const Value x = b.load(b.add_buffer({.dtype = DType::F32, .reduced = Stride::contiguous}));
+  const Value e = exp(b, x - b.reduce(Prim::max, x));
+  b.store(b.add_buffer({.dtype = DType::F32, .reduced = Stride::contiguous}), e / b.reduce(Prim::add, e));
+  const auto kernel = get(k);
+  float in[] = {1, 1, 1, 1}, out[4] = {};
+  void* pointers[] = {in, out};
+  const int64_t strides[] = {4, 4};
+  for (const int64_t extent : {int64_t{1} << 59, int64_t{4}}) {
+    const Args args{.pointers = pointers, .strides = strides, .extents = &extent};
+    try {
+      launch(*kernel, args);
+      EXPECT_EQ(extent, 4);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::memory);
+      EXPECT_NE(extent, 4);
+      EXPECT_EQ(out[0], 0);
+    }
+  }
+  EXPECT_EQ(out[3], 0.25f);
+}
+
 TEST_F(Compiler, LaunchesTogetherMayBeEmpty) {
   for (const BackendKind kind : {BackendKind::interpreter, BackendKind::asmjit}) {
     force_backend(kind);
