@@ -4,6 +4,7 @@
 // constant; z^2 in two parts, for exp is steep. gelu is x / 2 times erfc(-x / sqrt 2). Coefficients of erfc: fit.py.
 // Special values as in C99 Annex F.9.5.1.
 #include <array>
+#include <limits>
 
 #include "codegen/math/doubles.h"
 #include "codegen/math/exponential.h"
@@ -12,6 +13,8 @@ namespace kiln::codegen {
 namespace {
 
 using math::Double2, math::polynomial;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct Coefficients {
   double beyond;  // from here on the result rounds to 1
@@ -102,8 +105,10 @@ Value gelu(Builder& b, Value x) {
   const Value wide = b.cast(x, DType::F64), bounded = math::at_most(b, b.abs(wide), (single ? kMost32 : kMost64) / kSqrtHalf);
   const Value z = bounded * kSqrtHalf, z_lo = b.fma(bounded, kSqrtHalf, -z) + bounded * kSqrtHalfLo;
   const Value tail = scaled_erfc(b, {z, z_lo}, minus_square(b, bounded, 2), bounded * 0.5, single);  // |x| / 2 erfc(|x| / sqrt 2)
-  const Value scaled_x = wide * kSqrtHalf, half = wide * 0.5;
-  const Value bent = b.fma(half, b.fma(scaled_x, near_zero(b, scaled_x, single), scaled_x), half);
+  // x / 2 (1 + s + s P) with s = x / sqrt 2, and what s and 1 + s lack.
+  const Value s = wide * kSqrtHalf, s_lo = b.fma(wide, kSqrtHalf, -s), half = wide * 0.5;
+  const Double2 sum = math::fast_two_sum(b.constant(DType::F64, 1), s);
+  const Value bent = half * (sum.hi + b.fma(s, near_zero(b, s, single), s_lo + sum.lo));
   const Value near = b.select(b.lt(b.abs(wide), 0x1p-60), half, bent);  // keeps -0
   return b.cast(b.select(b.lt(b.abs(wide), 0.75), near, b.select(b.lt(wide, 0), -tail, wide - tail)), x.dtype());
 }
@@ -130,9 +135,18 @@ Value gelu_tanh(Builder& b, Value x) {
   auto [k, r] = reduce_by_ln2(b, -v, 2 * kF64.bias);
   if (!single) r = r - v_lo;
   const Value p = b.fma(r * r, exponential_tail(b, r, single), r);
-  const Value t = scaled(b, p + 1, k);
-  const Value bounded = at_least(b, wide, single ? -12 : -24), share = bounded / (t + 1);
-  return b.cast(b.select(b.lt(wide, -0x1p-60), scaled(b, b.fma(share, p, share), k), share), x.dtype());  // keeps -0
+  const Double2 power = fast_two_sum(b.constant(DType::F64, 1), p);
+  const Value t = scaled(b, power.hi, k), bounded = at_least(b, wide, single ? -12 : -24);
+  const Double2 divisor = fast_two_sum(b.constant(DType::F64, 1), t);
+  const Value share = bounded / divisor.hi;
+  Value above = share, bend = b.fma(share, p, share);
+  if (!single) {
+    const Value divisor_lo = divisor.lo + scaled(b, power.lo, k);
+    const Value missing = b.fma(-share, divisor_lo, b.fma(-share, divisor.hi, bounded)) / divisor.hi;  // of the quotient
+    above = b.select(b.bit_and(b.gt(wide, 0x1p-60), b.lt(wide, kInf)), share + missing, share);
+    bend = share + b.fma(share, p, b.fma(missing, p, missing));
+  }
+  return b.cast(b.select(b.lt(wide, -0x1p-60), scaled(b, bend, k), above), x.dtype());  // keeps -0
 }
 
 }  // namespace kiln::codegen

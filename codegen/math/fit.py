@@ -73,12 +73,16 @@ FITS = {
     "Sine": Fit(
         of_root(lambda f: (mp.sin(mp.pi * f) / f - mp.pi) / f**2), 0, 0.25, 4, 9, of_root(lambda f: f**3 / mp.sin(mp.pi * f)), wide=True
     ),
-    "Tangent": Fit(of_root(lambda r: (mp.tan(r) / r - 1) / r**2), 0, (mp.pi / 4) ** 2, 7, 14, of_root(lambda r: r**3 / mp.tan(r)), wide=True),
+    "Tangent": Fit(
+        of_root(lambda r: (mp.tan(r) / r - 1) / r**2), 0, (mp.pi / 4) ** 2, 7, 14, of_root(lambda r: r**3 / mp.tan(r)), wide=True
+    ),
     "Arcsine": Fit(of_root(lambda s: (mp.asin(s) / s - 1) / s**2), 0, 0.25, 5, 13, of_root(lambda s: s**3 / mp.asin(s))),
     "Arctangent": Fit(of_root(lambda s: (mp.atan(s) / s - 1) / s**2), 0, 1, 9, 20, of_root(lambda s: s**3 / mp.atan(s))),
     "HyperbolicCosine": Fit(of_root(lambda r: (mp.cosh(r) - 1) / r**2), 0, LN2_HALF_SQUARED, 3, 6, lambda z: z),
     "HyperbolicSine": Fit(of_root(lambda r: (mp.sinh(r) / r - 1) / r**2), 0, LN2_HALF_SQUARED, 2, 5, lambda z: z),
-    "ErfcTail32": Fit(lambda t: scaled_erfc(t, 2.25, 0), *between(0.5, 10.5, 2.25), 11, 0, lambda t: 1 / scaled_erfc(t, 2.25, 0), wide=True),
+    "ErfcTail32": Fit(
+        lambda t: scaled_erfc(t, 2.25, 0), *between(0.5, 10.5, 2.25), 11, 0, lambda t: 1 / scaled_erfc(t, 2.25, 0), wide=True
+    ),
     "ErfcTail64": Fit(lambda t: scaled_erfc(t, 3, FLAT), *between(0.5, 27.7, 3), 0, 22, lambda t: 1 / scaled_erfc(t, 3, FLAT)),
     "LogGamma": Fit(lambda u: (mp.loggamma(2 + u) - SLOPE * u) / u**2, mpf(-2) / 3, 0.5, 0, 22, lambda u: u),
     "Stirling": Fit(stirling, mpf(10) ** -20, 1 / mpf(8.5) ** 2, 0, 6, mp.sqrt),

@@ -74,7 +74,9 @@ def atan2(c: Call) -> Value:
     high, wide = c.g.node("Abs", y), c.g.node("Abs", x)
     one = c.g.constant(1, x.dtype)
     ratio = c.g.where(c.g.node("Equal", high, wide, dtype="bool"), one, c.g.node("Div", high, wide))
-    ratio = c.g.where(c.g.node("Equal", high, zero, dtype="bool"), c.g.where(c.g.node("Equal", wide, zero, dtype="bool"), zero, ratio), ratio)
+    ratio = c.g.where(
+        c.g.node("Equal", high, zero, dtype="bool"), c.g.where(c.g.node("Equal", wide, zero, dtype="bool"), zero, ratio), ratio
+    )
     angle = c.g.node("Atan", ratio)
     angle = c.g.where(below_zero(x), c.g.node("Sub", pi, angle), angle)
     return c.g.where(below_zero(y), c.g.node("Neg", angle), angle)
