@@ -15,17 +15,17 @@ namespace kiln::eager::ops {
 // Handles resolve at first use, so definitions may refer to each other in any order.
 namespace op {
 inline const Op abs{"abs"}, add{"add"}, avg_pool2d{"avg_pool2d"}, avg_pool2d_backward{"avg_pool2d_backward"}, astype{"astype"},
-    broadcast_to{"broadcast_to"}, conv2d{"conv2d"}, conv2d_data{"conv2d_data"}, conv2d_weights{"conv2d_weights"}, copy{"copy"},
-    divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"}, flip{"flip"}, float_power{"float_power"},
-    floor_divide{"floor_divide"}, full{"full"}, greater{"greater"}, greater_equal{"greater_equal"}, integer_power{"integer_power"},
-    isfinite{"isfinite"}, isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, log{"log"}, log_softmax{"log_softmax"},
-    logical_and{"logical_and"}, logical_or{"logical_or"}, matmul_batched{"matmul_batched"}, matmul{"matmul"},
+    broadcast_to{"broadcast_to"}, conv2d{"conv2d"}, conv2d_data{"conv2d_data"}, conv2d_weights{"conv2d_weights"}, copy{"copy"}, cos{"cos"},
+    cosh{"cosh"}, digamma{"digamma"}, divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"}, flip{"flip"},
+    float_power{"float_power"}, floor_divide{"floor_divide"}, full{"full"}, greater{"greater"}, greater_equal{"greater_equal"},
+    integer_power{"integer_power"}, isfinite{"isfinite"}, isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, log{"log"},
+    log_softmax{"log_softmax"}, logical_and{"logical_and"}, logical_or{"logical_or"}, matmul_batched{"matmul_batched"}, matmul{"matmul"},
     matrix_transpose{"matrix_transpose"}, max{"max"}, max_pool2d_backward{"max_pool2d_backward"}, max_pool2d_tiles{"max_pool2d_tiles"},
     maximum{"maximum"}, mean{"mean"}, min{"min"}, multiply{"multiply"}, negative{"negative"}, nll_loss{"nll_loss"}, pad{"pad"},
     permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, random_bits{"random_bits"}, random_uniform{"random_uniform"},
-    remainder{"remainder"}, reshape{"reshape"}, sequence{"sequence"}, sigmoid{"sigmoid"}, sign{"sign"}, slice{"slice"}, softmax{"softmax"},
-    sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"}, tanh{"tanh"},
-    unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
+    remainder{"remainder"}, reshape{"reshape"}, rsqrt{"rsqrt"}, sequence{"sequence"}, sigmoid{"sigmoid"}, sign{"sign"}, sin{"sin"},
+    sinh{"sinh"}, slice{"slice"}, softmax{"softmax"}, sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, subtract{"subtract"}, sum{"sum"},
+    swapaxes{"swapaxes"}, tanh{"tanh"}, unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
 }  // namespace op
 
 // ---- dtypes and operands --------------------------------------------------------------------------------------------
