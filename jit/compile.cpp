@@ -282,7 +282,7 @@ class ExecutableBuilder {
       s.outputs.push_back(address(n.first_output + k));
       s.types.push_back({g_.type(n.first_output + k).dtype, constant_shape(g_.type(n.first_output + k))});
     }
-    note("eager   " + std::string(n.op->name), why);
+    note((n.op->routine ? "routine " : "eager   ") + std::string(n.op->name), why);
     out_->steps_.emplace_back(std::move(s));
   }
 
