@@ -290,7 +290,7 @@ class ExecutableBuilder {
       s.types.push_back({g_.type(n.first_output + k).dtype, constant_shape(g_.type(n.first_output + k))});
     }
     out_->steps_.emplace_back(std::move(s));
-    note("eager   " + std::string(n.op->name), why, {bytes_of_node(n), false});
+    note((n.op->routine ? "routine " : "eager   ") + std::string(n.op->name), why, {bytes_of_node(n), false});
   }
 
   // The dtype to move elements as: a kernel's store of a float would make its NaN the canonical one, and moving changes nothing.

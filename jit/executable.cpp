@@ -102,11 +102,10 @@ void run_step(const OpaqueStep& s, const Run& run) {
       case tracer::Operand::Kind::value: operands.emplace_back(borrowed(run.at(in.address), in.type, in.strides)); break;
     }
   }
-  std::vector<Tensor> outputs(s.types.size());
+  std::vector<Tensor> outputs;
+  for (size_t i = 0; i < s.types.size(); ++i)
+    outputs.push_back(borrowed(run.at(s.outputs[i]), s.types[i], eager::contiguous_strides(s.types[i].shape)));
   eager::compute(*s.op, {operands, s.attrs}, s.types, outputs.data());
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (const auto n = static_cast<size_t>(outputs[i].numel() * size_of(outputs[i].dtype())))
-      std::memcpy(run.at(s.outputs[i]), outputs[i].data(), n);
 }
 
 // Memory for one run, given back at its end.

@@ -39,7 +39,7 @@ struct ReorderStep {
   codegen::Layout from, to;
   std::array<int64_t, 4> nchw;
 };
-// An operator run as eager mode runs it, for what has no kernel of its own (empty reductions and the like).
+// An operator run as eager mode runs it, for what has no kernel of its own (library routines, empty reductions and the like).
 struct OpaqueStep {
   const eager::Operator* op;
   eager::Attrs attrs;

@@ -66,7 +66,9 @@ std::string reason(const Graph& g, const Partition& p, const std::vector<bool>& 
     case StepKind::contraction: return "a contraction: runs by its plan, as in eager mode";
     case StepKind::reorder: return "a library call wants this layout";
     case StepKind::update: return "a write in place";
-    case StepKind::opaque: return "no kernel can be drawn over it: runs as in eager mode";
+    case StepKind::opaque:
+      if (const tracer::Node& n = g.nodes[p.clusters[cluster].nodes[0]]; n.op->routine) return "a library routine: runs as in eager mode";
+      return "no kernel can be drawn over it: runs as in eager mode";
     case StepKind::kernel: s = together(g, p.clusters[cluster], stored);
   }
   std::vector<ValueId> told;

@@ -53,6 +53,12 @@ def test_what_keeps_values_apart(case):
     assert any(reason.endswith(f" from memory: {why}") or f" from memory: {why};" in reason for reason in reasons(f, kn.ones(shape)))
 
 
+def test_a_routine_is_a_step_between_kernels():
+    before, routine, after = reasons(lambda x: kn.sqrt(kn.cumulative_sum(x * 2 + 1, axis=1) + 1), kn.ones((4, 8)))
+    assert routine == "a library routine: runs as in eager mode"
+    assert "2 operators in one kernel" in before and "2 operators in one kernel" in after
+
+
 def test_the_text_has_the_reasons(capsys):
     reasons(softmax, kn.ones((4, 8)))
     assert "5 operators in one kernel over (4, 8)" in capsys.readouterr().out
