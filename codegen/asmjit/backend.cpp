@@ -7,6 +7,7 @@
 #include "codegen/asmjit/shape.h"
 #include "codegen/backend.h"
 #include "codegen/error.h"
+#include "codegen/legalise.h"
 
 namespace kiln::codegen {
 namespace x64 {
@@ -47,7 +48,9 @@ std::unique_ptr<Shape> shape_of(const Kernel& kernel, const Schedule& schedule, 
 }
 
 // Assembles into w.code. False where the kernel is not covered.
-bool assemble(const Kernel& kernel, Isa isa, Workshop& w, asmjit::Logger* logger) {
+bool assemble(const Kernel& given, Isa isa, Workshop& w, asmjit::Logger* logger) {
+  const Kernel rewritten = is_legal(given) ? Kernel() : legalise(given);
+  const Kernel& kernel = rewritten.nodes.empty() ? given : rewritten;
   const Schedule schedule = codegen::schedule(kernel);
   w.program.clear();
   w.program.isa = isa;
