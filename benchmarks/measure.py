@@ -1,5 +1,6 @@
 """Timing: many samples, each long enough for the clock; the best, the median and their spread."""
 
+import math
 import statistics
 import time
 
@@ -24,9 +25,20 @@ def repeat(call, budget, least=5):
     return samples
 
 
+def each_once(calls, budget):
+    """Seconds of one call of each, as far as the budget of seconds goes, but of two at least."""
+    samples, end = [], time.perf_counter() + budget
+    for call in calls:
+        if len(samples) >= 2 and time.perf_counter() > end:
+            break
+        samples.append(timed(call))
+    return samples
+
+
 def summary(samples):
-    """Best, median and spread: the distance between the quartiles, over the median."""
+    """Best, median, 99th percentile (nearest rank) and spread: the distance between the quartiles, over the median."""
     if len(samples) < 2:
-        return {"best": samples[0], "median": samples[0], "spread": 0.0, "samples": len(samples)}
+        return {"best": samples[0], "median": samples[0], "p99": samples[0], "spread": 0.0, "samples": len(samples)}
     low, middle, high = statistics.quantiles(samples, n=4)
-    return {"best": min(samples), "median": middle, "spread": (high - low) / middle, "samples": len(samples)}
+    p99 = sorted(samples)[math.ceil(0.99 * len(samples)) - 1]
+    return {"best": min(samples), "median": middle, "p99": p99, "spread": (high - low) / middle, "samples": len(samples)}

@@ -3,6 +3,7 @@
     python benchmarks/run.py                          every case, Kiln alone
     python benchmarks/run.py gelu_1e7 --peers torch   one case, PyTorch beside it
     python benchmarks/run.py --peers torch --json results.json --threads 2
+    python benchmarks/run.py gelu --peers torch,tensorflow --peer-python torch=A/bin/python --peer-python tensorflow=B/bin/python
 
 Every (case, library, mode) runs in a process of its own, in rounds, so that a noisy minute hits all of them alike.
 `ratio` is Kiln's best time over the peer's in the same mode; `of limit` is the machine's limit (bytes or multiply-adds
@@ -30,13 +31,18 @@ import measure  # noqa: E402
 from cases import CASES  # noqa: E402
 from worlds import PEERS, WORLDS, peak_memory  # noqa: E402
 
+MANY_FIRSTS = 10  # budgets that calling many functions for the first time may take: some peers need seconds for each
+
 
 def work(case, world_name, threads, budget):
     """One process: makes the case in one world and measures it. Returns a JSON-able record."""
     world = WORLDS[world_name](threads)
     job = case.make(world)
     result = {"version": world.version(), "bytes": job.bytes, "flops": job.flops}
-    result["first"] = measure.timed(job.call)
+    if "firsts" in case.metrics:
+        result["firsts"] = measure.each_once(job.firsts, MANY_FIRSTS * budget)
+    else:
+        result["first"] = measure.timed(job.call)
     if "call" in case.metrics:
         for _ in range(3):
             job.call()
@@ -44,12 +50,14 @@ def work(case, world_name, threads, budget):
         for _ in range(3):
             job.call()
         result["call"] = measure.repeat(job.call, budget)
+    job.check()
     result["memory"] = peak_memory()
     return result
 
 
 def spawn(case, world, options, caches):
-    python = sys.executable if world.startswith("kiln") else options.peer_python
+    peer = next((peer for peer, names in PEERS.items() if world in names), None)
+    python = options.python_of.get(peer, options.python_of[None]) if peer else sys.executable
     command = [
         python,
         str(HERE / "run.py"),
@@ -73,6 +81,7 @@ def measure_case(case, options):
     modes = {"eager": 0, "compiled": 1}
     worlds = [("kiln", "kiln.jit")[modes[mode]] for mode in case.worlds]
     worlds += [PEERS[peer][modes[mode]] for peer in options.peers for mode in case.worlds]
+    worlds = [world for world in worlds if WORLDS[world].trains or not case.trains]
     rounds = []
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as caches:
@@ -85,7 +94,10 @@ def measure_case(case, options):
             print(f"{case.name}, {world}: {failed[0]}", file=sys.stderr)
             continue
         record = {key: results[0][key] for key in ("version", "bytes", "flops")}
-        record["first"] = measure.summary([r["first"] for r in results])
+        if "firsts" in case.metrics:
+            record["firsts"] = measure.summary([sample for r in results for sample in r["firsts"]])
+        else:
+            record["first"] = measure.summary([r["first"] for r in results])
         if "call" in case.metrics:
             record["call"] = measure.summary([sample for r in results for sample in r["call"]])
         record["memory"] = max(r["memory"] or 0 for r in results) or None
@@ -130,13 +142,12 @@ def show_time(seconds):
 
 def rows(case, records, limits, peers):
     """The table's rows of a case, one a metric: label, then a cell a world, ratios and the limit."""
-    for metric in case.metrics:
-        values = {
-            world: record[metric] if metric == "memory" else record[metric]["best"]
-            for world, record in records.items()
-            if record.get(metric)
-        }
-        label = {"call": case.title, "first": f"{case.title}: first", "memory": f"{case.title}: peak memory"}[metric]
+    metrics = [part for metric in case.metrics for part in (("median", "p99") if metric == "firsts" else (metric,))]
+    for metric in metrics:
+        key, figure = ("firsts", metric) if metric in ("median", "p99") else (metric, "best")
+        values = {world: record[key] if key == "memory" else record[key][figure] for world, record in records.items() if record.get(key)}
+        suffix = {"call": "", "first": ": first", "memory": ": peak memory", "median": ": median", "p99": ": 99th percentile"}[metric]
+        label = case.title + suffix
         if case.metrics == ("first",):
             label = case.title
 
@@ -175,7 +186,13 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of: {', '.join(CASES)} (a prefix will do; default: all)")
     parser.add_argument("--peers", default="", help=f"comma-separated, of: {', '.join(PEERS)}")
-    parser.add_argument("--peer-python", default=sys.executable, help="the interpreter that has the peers")
+    parser.add_argument(
+        "--peer-python",
+        action="append",
+        default=[],
+        metavar="[PEER=]PATH",
+        help="the interpreter that has the peers, or one of them (may be given several times)",
+    )
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--rounds", type=int, default=2, help="processes for each measurement (default: 2)")
     parser.add_argument("--budget", type=float, default=2.0, help="seconds of samples in each of them (default: 2)")
@@ -185,6 +202,12 @@ def parse(arguments):
     options.peers = [peer for peer in options.peers.split(",") if peer]
     if unknown := [peer for peer in options.peers if peer not in PEERS]:
         parser.error(f"no such peer: {', '.join(unknown)}; there is {', '.join(PEERS)}")
+    options.python_of = {None: sys.executable}
+    for entry in options.peer_python:
+        peer, _, path = entry.rpartition("=")
+        if peer and peer not in PEERS:
+            parser.error(f"--peer-python: no such peer: {peer}; there is {', '.join(PEERS)}")
+        options.python_of[peer or None] = path
     for name in options.cases:
         if not any(known.startswith(name) for known in CASES):
             parser.error(f"no such case: {name}; there is {', '.join(CASES)}")

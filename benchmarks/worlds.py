@@ -4,6 +4,7 @@ A world is a library in one mode, eager or compiled. Cases use `xp` (array API n
 """
 
 import importlib
+import os
 from contextlib import suppress
 
 
@@ -11,6 +12,7 @@ class World:
     """Kiln, eager."""
 
     name, package, compiled = "kiln", "kiln", False
+    trains = True  # has nn and optim as the cases use them
 
     def __init__(self, threads):
         self.xp = importlib.import_module(self.package)
@@ -21,7 +23,8 @@ class World:
         self.xp.manual_seed(0)
 
     def array(self, numpy_array):
-        return self.xp.asarray(numpy_array)
+        """In memory of the library's own, as its operators' results are; NumPy's begins 16 bytes after a cache line does."""
+        return self.xp.asarray(numpy_array, copy=True)
 
     def compile(self, function):
         """The function as this world runs it, for code without gradients."""
@@ -45,6 +48,10 @@ class World:
     def settle(self):
         """Waits until compiling in the background is over."""
 
+    def kernels(self):
+        """Native kernels compiled, launches of those, launches of interpreted ones so far; None where the library does not tell."""
+        return None
+
     def version(self):
         return getattr(self.xp, "__version__", "?")
 
@@ -58,12 +65,16 @@ class KilnCompiled(World):
     def settle(self):
         self.xp.wait_for_compiles()
 
+    def kernels(self):
+        counters = self.xp.kernel_counters()
+        return [counters["compiles"]["asmjit"], counters["launches"]["asmjit"], counters["launches"]["interpreter"]]
+
 
 class Torch(World):
     name, package = "torch", "torch"
 
     def array(self, numpy_array):
-        return self.xp.from_numpy(numpy_array)
+        return self.xp.from_numpy(numpy_array).clone()
 
     def row_maximum(self, x):
         return self.xp.amax(x, axis=-1, keepdims=True)
@@ -90,8 +101,99 @@ class TorchCompiled(Torch):
         return step
 
 
-WORLDS = {world.name: world for world in (World, KilnCompiled, Torch, TorchCompiled)}
-PEERS = {"torch": ("torch", "torch.compile")}
+def use_cpus(count):
+    """For libraries that start a thread for each CPU they see."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+class Jax(World):
+    """Calls return before the work is done, so each is waited for."""
+
+    name, package, trains = "jax", "jax.numpy", False
+
+    def __init__(self, threads):
+        use_cpus(threads)
+        self.jax = importlib.import_module("jax")
+        self.xp = importlib.import_module(self.package)
+
+    def compile(self, function):
+        return lambda *arguments: self.jax.block_until_ready(function(*arguments))
+
+    def version(self):
+        return self.jax.__version__
+
+
+class JaxCompiled(Jax):
+    name, compiled = "jax.jit", True
+
+    def compile(self, function):
+        return super().compile(self.jax.jit(function))
+
+
+class TensorFlow(World):
+    name, package, trains = "tensorflow", "tensorflow", False
+
+    def __init__(self, threads):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        use_cpus(threads)
+        self.xp = importlib.import_module(self.package)
+        self.xp.config.threading.set_intra_op_parallelism_threads(threads)
+
+    def array(self, numpy_array):
+        return self.xp.constant(numpy_array)
+
+    def row_maximum(self, x):
+        return self.xp.reduce_max(x, axis=-1, keepdims=True)
+
+
+class TensorFlowCompiled(TensorFlow):
+    """tf.function through XLA."""
+
+    name, compiled = "tf.function XLA", True
+
+    def compile(self, function):
+        return self.xp.function(function, jit_compile=True)
+
+
+class DrJit(World):
+    """Traces each call and keeps the kernels it has compiled; dr.freeze keeps the whole call. Needs LLVM's shared library."""
+
+    name, package, trains = "drjit", "drjit", False
+
+    def __init__(self, threads):
+        use_cpus(threads)
+        self.xp = importlib.import_module(self.package)
+        self.xp.set_thread_count(threads)
+        self.float = importlib.import_module("drjit.llvm").Float
+
+    def array(self, numpy_array):
+        return self.float(numpy_array)
+
+    def compile(self, function):
+        def call(*arguments):
+            result = function(*arguments)
+            self.xp.eval(result)
+            self.xp.sync_thread()
+            return result
+
+        return call
+
+
+class DrJitCompiled(DrJit):
+    name, compiled = "drjit.freeze", True
+
+    def compile(self, function):
+        return super().compile(self.xp.freeze(function))
+
+
+KINDS = (World, KilnCompiled, Torch, TorchCompiled, Jax, JaxCompiled, TensorFlow, TensorFlowCompiled, DrJit, DrJitCompiled)
+WORLDS = {world.name: world for world in KINDS}
+PEERS = {
+    "torch": ("torch", "torch.compile"),
+    "jax": ("jax", "jax.jit"),
+    "tensorflow": ("tensorflow", "tf.function XLA"),
+    "drjit": ("drjit", "drjit.freeze"),
+}
 
 
 def peak_memory():

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CASES = {}
 
@@ -12,9 +12,11 @@ CASES = {}
 class Work:
     """What is timed, and what of the machine it needs at least."""
 
-    call: Callable[[], object]
+    call: Callable[[], object] = None
     bytes: int = 0  # that must be read and written
     flops: int = 0
+    firsts: list[Callable[[], object]] = field(default_factory=list)  # each is called once
+    check: Callable[[], None] = lambda: None  # after all calls: did they do what the title says
 
 
 @dataclass
@@ -22,8 +24,9 @@ class Case:
     name: str
     title: str
     make: Callable[[object], Work]  # from a world
-    metrics: tuple[str, ...] = ("call",)  # of: first, call, memory
+    metrics: tuple[str, ...] = ("call",)  # of: first, firsts, call, memory
     worlds: tuple[str, ...] = ("eager", "compiled")
+    trains: bool = False  # needs a world that has networks and optimisers
 
 
 def case(name, title, **options):

@@ -48,9 +48,6 @@ def register(size, label):
         function, x = world.compile(gelu(world.xp)), uniform(world, size)
         return Work(lambda: function(x), bytes=2 * F32 * size)
 
-    if size == 100_000:
-        return
-
     @case(f"chain_{label}", f"relu(a*b+c)-d, {size:,} f32")
     def chain_of_size(world):
         function, xs = world.compile(chain(world.xp)), [uniform(world, size, seed=i) for i in range(4)]
@@ -59,14 +56,3 @@ def register(size, label):
 
 for size, label in ((1_000, "1e3"), (100_000, "1e5"), (10_000_000, "1e7")):
     register(size, label)
-
-
-@case("first_call", "first call of GELU, warm process", metrics=("first",), worlds=("compiled",))
-def first_call(world):
-    """The process has compiled something before, and GELU runs for the first time."""
-    warm, x = world.compile(lambda x: world.xp.exp(x) - 1.0), uniform(world, 1_000)
-    warm(x)
-    warm(x)
-    world.settle()
-    function = world.compile(gelu(world.xp))
-    return Work(lambda: function(x))

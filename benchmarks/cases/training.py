@@ -62,11 +62,11 @@ def step(world, network, flops):
     return Work(lambda: train(images, labels).item(), flops=flops)
 
 
-@case("mnist_cnn_step", f"MNIST CNN, batch {BATCH}, training step", metrics=("call", "first", "memory"))
+@case("mnist_cnn_step", f"MNIST CNN, batch {BATCH}, training step", metrics=("call", "first", "memory"), trains=True)
 def mnist_cnn_step(world):
     return step(world, mnist_cnn, MNIST_CNN_FLOPS)
 
 
-@case("lenet_step", f"LeNet-5, batch {BATCH}, training step", metrics=("call", "first", "memory"))
+@case("lenet_step", f"LeNet-5, batch {BATCH}, training step", metrics=("call", "first", "memory"), trains=True)
 def lenet_step(world):
     return step(world, lenet, LENET_FLOPS)

@@ -1,6 +1,8 @@
 #include "codegen/asmjit/nodes.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 
 #include "codegen/error.h"
 
@@ -20,7 +22,20 @@ Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
     for (NodeId operand : n.operands)
       if (operand != kNoNode) level = std::max(level, level_[operand]);
     level_.push_back(n.kind == NodeKind::reduce ? Level::row : level);
+    measure(n);
   }
+}
+
+// Operands that need more registers come first; each that is ready holds one while the next is computed.
+void Nodes::measure(const Node& n) {
+  std::array<int, 3> operands{};
+  for (size_t k = 0; k < 3; ++k)
+    if (n.operands[k] != kNoNode) operands[k] = need_[n.operands[k]];
+  std::ranges::sort(operands, std::greater());
+  int need = level_.back() == Level::step ? 1 : 0;
+  for (int k = 0; k < 3; ++k)
+    if (operands[static_cast<size_t>(k)] > 0) need = std::max(need, operands[static_cast<size_t>(k)] + k);
+  need_.push_back(static_cast<uint8_t>(std::min(need, 255)));
 }
 
 void Nodes::forget(Level from) {
@@ -41,7 +56,11 @@ const Lanes& Nodes::value(NodeId id) {
     check(n.kind != NodeKind::reduce, "a reduction is read before its loop");
     for (size_t k = 3; k-- > (picks_lesser_or_greater(n) ? 1u : 0u);)
       if (n.operands[k] != kNoNode && !known(n.operands[k])) pending_.push_back(n.operands[k]);
-    if (pending_.size() > before) continue;
+    if (pending_.size() > before) {  // the last is computed first
+      std::ranges::stable_sort(pending_.begin() + static_cast<std::ptrdiff_t>(before), pending_.end(), {},
+                               [&](NodeId o) { return need_[o]; });
+      continue;
+    }
     pending_.pop_back();
     vectors_.at_node(next);
     define(next, lower(next));

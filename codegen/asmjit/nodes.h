@@ -31,12 +31,14 @@ class Nodes {
  private:
   Lanes lower(NodeId);
   Lanes load(const Node&);
+  void measure(const Node&);
   bool picks_lesser_or_greater(const Node&) const;
   bool known(NodeId id) const { return stamp_[id] == scope_[static_cast<size_t>(level_[id])]; }
 
   const Kernel& kernel_;
   Vectors& vectors_;
   std::vector<Level> level_;
+  std::vector<uint8_t> need_;  // registers that computing the node in a step takes, shared values aside (Sethi and Ullman 1970)
   std::vector<Lanes> value_;
   std::vector<uint32_t> stamp_;  // the scope in which value_ was computed
   uint32_t scope_[3] = {1, 2, 3};

@@ -1,10 +1,11 @@
-// Kernels without a reduction: rows of elements, in steps of one or several registers, the rest under a mask. Outputs that the last-level
+// Kernels without a reduction: rows of elements, in steps of one or several registers side by side, the rest under a mask. Outputs that the last-level
 // cache cannot hold are stored past it (non-temporally), which saves reading their lines first: the loop is emitted a second time for that.
 #include "codegen/asmjit/pointwise.h"
 
 #include <algorithm>
 #include <numeric>
 
+#include "codegen/asmjit/interleave.h"
 #include "codegen/asmjit/shape.h"
 #include "codegen/cpu_cache.h"
 
@@ -27,18 +28,18 @@ class Pointwise final : public Shape {
   void lower() override {
     all_.resize(kernel_.stores.size());
     std::iota(all_.begin(), all_.end(), 0u);
-    unroll_ = choose_unroll();
     lower_entry();
     row_ = vectors_.open("row", 1);
     for (const Store& s : kernel_.stores) nodes_.hoist(s.value, Level::row);
-    steps_ = body("steps", 3, unroll_);
-    one_step_ = unroll_ > 1 ? body("one step", 2, 1) : steps_;
+    one_step_ = body("one step", 2, 1);
+    copies_ = copies_that_fit(program(), one_step_);
+    steps_ = copies_ > 1 ? body("steps", 3, copies_) : one_step_;
     tail_ = vectors_.open("tail", 1);
     const VReg mask = vectors_.tail_mask(0, vectors_.lanes());
     nodes_.forget(Level::step);
     nodes_.at(0, mask);
     values_then_stores(all_);
-    program().loops = {{row_, tail_}, {steps_, steps_}, {one_step_, one_step_}};
+    program().loops = {{row_, tail_}, {one_step_, one_step_}, {steps_, steps_}};
   }
 
   void reserve(Frame& frame) override { streams_ = frame.word(); }
@@ -72,14 +73,14 @@ class Pointwise final : public Shape {
     if (streamed_bytes_ > 0) {
       skip_unless_streaming(e, ordinary);
       e.set_streaming(streamed_);
-      loop(e, steps_, unroll_);
+      loop(e, steps_, copies_);
       e.set_streaming({});
       e.a.jmp(rest);
       e.a.bind(ordinary);
     }
-    loop(e, steps_, unroll_);
+    loop(e, steps_, copies_);
     e.a.bind(rest);
-    if (unroll_ > 1) loop(e, one_step_, 1);
+    if (copies_ > 1) loop(e, one_step_, 1);
     e.a.cmp(kInner, kEnd);
     e.a.jge(done);
     e.section(tail_);
@@ -87,12 +88,6 @@ class Pointwise final : public Shape {
   }
 
  private:
-  // Steps are independent, so that out-of-order execution overlaps them: unrolling only saves loop overhead, which counts in short bodies.
-  int choose_unroll() const {
-    const int n = operations();
-    return n <= 4 ? 4 : n <= 12 ? 2 : 1;
-  }
-
   int operations() const {  // registers' worth, in a step
     int n = 0;
     for (NodeId id = 0; id < kernel_.nodes.size(); ++id) n += nodes_.level(id) == Level::step ? registers_of(kernel_.nodes[id].dtype) : 0;
@@ -106,6 +101,7 @@ class Pointwise final : public Shape {
       nodes_.at(c * vectors_.lanes(), kNoReg);
       values_then_stores(all_);
     }
+    interleave(program().sections[static_cast<size_t>(id)], copies);
     return id;
   }
 
@@ -158,7 +154,7 @@ class Pointwise final : public Shape {
   std::vector<bool> streamed_;  // [buffer]
   int streamed_bytes_ = 0;      // of one element of each
   int streams_ = 0;             // stack word
-  int unroll_ = 1;
+  int copies_ = 1;              // steps side by side
   int row_ = 0, steps_ = 0, one_step_ = 0, tail_ = 0;
 };
 

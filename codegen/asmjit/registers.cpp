@@ -28,6 +28,30 @@ void for_each_use(const Instruction& i, F f) {
   if (i.mask != kNoReg) f(i.mask);
 }
 
+// The most registers of each class that a section's values hold at once, of those for which is_local holds.
+template <class F>
+std::array<int, 2> most_alive(const Program& program, const Section& section, std::vector<bool>& alive, F is_local) {
+  const auto cls = [&](VReg r) { return static_cast<size_t>(program.regs[r]); };
+  std::array<int, 2> now{}, most{};
+  const auto note = [&](const Instruction& i) {
+    most[0] = std::max(most[0], now[0] + info(i.op).temporaries);
+    most[1] = std::max(most[1], now[1]);
+  };
+  for (size_t k = section.code.size(); k-- > 0;) {
+    const Instruction& i = section.code[k];
+    if (i.dst != kNoReg && is_local(i.dst)) {
+      if (!alive[i.dst]) alive[i.dst] = true, ++now[cls(i.dst)];  // nobody reads it
+      if (!info(i.op).early) note(i), alive[i.dst] = false, --now[cls(i.dst)];
+    }
+    for_each_use(i, [&](VReg r) {
+      if (is_local(r) && !alive[r]) alive[r] = true, ++now[cls(r)];
+    });
+    note(i);
+    if (i.dst != kNoReg && info(i.op).early && is_local(i.dst)) alive[i.dst] = false, --now[cls(i.dst)];
+  }
+  return most;
+}
+
 // -- Globals ----------------------------------------------------------------------------------------------------------------------------
 
 class Globals {
@@ -88,23 +112,11 @@ class Globals {
     }
   }
 
-  // How many locals are alive at once, by section and class.
   void measure_pressure() {
-    pressure_.assign(program_.sections.size(), {});
+    pressure_.clear();
     std::vector<bool> alive(program_.regs.size());
-    for (size_t s = 0; s < program_.sections.size(); ++s) {
-      int now[2] = {}, most[2] = {};
-      const auto& code = program_.sections[s].code;
-      for (size_t k = code.size(); k-- > 0;) {
-        const Instruction& i = code[k];
-        if (i.dst != kNoReg && !live_[i.dst].global && alive[i.dst]) alive[i.dst] = false, --now[cls(i.dst)];
-        for_each_use(i, [&](VReg r) {
-          if (!live_[r].global && !alive[r]) alive[r] = true, ++now[cls(r)];
-        });
-        for (int c = 0; c < 2; ++c) most[c] = std::max(most[c], now[c] + (c == 0 ? 1 + info(i.op).temporaries : 1));
-      }
-      for (int c = 0; c < 2; ++c) pressure_[s][static_cast<size_t>(c)] = most[c];
-    }
+    for (const Section& section : program_.sections)
+      pressure_.push_back(most_alive(program_, section, alive, [&](VReg r) { return !live_[r].global; }));
   }
 
   void pin() {
@@ -146,7 +158,7 @@ class Globals {
   const Program& program_;
   Allocation& out_;
   std::vector<Life> live_;
-  std::vector<std::array<int, 2>> pressure_;
+  std::vector<std::array<int, 2>> pressure_;  // of locals, by section
 };
 
 // -- One section ------------------------------------------------------------------------------------------------------------------------
@@ -380,7 +392,8 @@ class Locals {
     lock(r);
   }
 
-  // A register for a new value: free, or taken from the value that is needed last. It is marked as used by defined() or bring().
+  // A register for a new value: free, or taken from the value that is needed last, preferably one that has a home: it costs no store, and
+  // an instruction may read it from there. It is marked as used by defined() or bring().
   uint8_t take(int c) {
     if (const Registers free = free_[c] & ~locked_[c]) {
       const auto reg = static_cast<uint8_t>(std::countr_zero(free));
@@ -392,7 +405,7 @@ class Locals {
     for (uint8_t reg = 0; reg < 32; ++reg) {
       const VReg r = owner_[c][reg];
       if (r == kNoReg || (locked_[c] & bit(reg)) != 0) continue;
-      const uint64_t distance = uint64_t{next_[r]} * 2 + (out_.has_home(r) ? 1 : 0);
+      const uint64_t distance = uint64_t{next_[r]} + (out_.has_home(r) ? uint64_t{1} << 32 : 0);
       if (victim == kNowhere || distance > farthest) victim = reg, farthest = distance;
     }
     check(victim != kNowhere, "an operation needs more registers than there are");
@@ -420,6 +433,14 @@ class Locals {
 };
 
 }  // namespace
+
+std::array<int, 2> pressure(const Program& program, int section) {
+  const Section& code = program.sections[static_cast<size_t>(section)];
+  std::vector<bool> alive(program.regs.size()), defined(program.regs.size());
+  for (const Instruction& i : code.code)
+    if (i.dst != kNoReg) defined[i.dst] = true;
+  return most_alive(program, code, alive, [&](VReg r) { return defined[r]; });
+}
 
 void allocate(const Program& program, Allocation& out) {
   Globals globals(program, out);

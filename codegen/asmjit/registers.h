@@ -57,6 +57,9 @@ inline constexpr int kFirstMask = 2, kLastMask = 7;
 
 void allocate(const Program&, Allocation&);
 
+// The most registers of each class that values which a section defines hold at once, temporaries included.
+std::array<int, 2> pressure(const Program&, int section);
+
 // Whether the back end checks every allocation it makes: in debug builds, and where a test asks for it.
 extern std::atomic<bool> check_allocations;
 

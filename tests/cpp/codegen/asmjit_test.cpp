@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "codegen/asmjit/interleave.h"
 #include "codegen/asmjit/machine.h"
 #include "codegen/asmjit/pointwise.h"
 #include "codegen/asmjit/registers.h"
@@ -81,6 +82,65 @@ TEST(AsmjitRegisters, TheCheckerSeesEveryWrongRegister) {
     }
   EXPECT_GE(wrong, 100);
   EXPECT_EQ(seen, wrong);
+}
+
+// n loads, each stored at once: two chains of n a step.
+Program copier(Isa isa, int n) {
+  Program p;
+  p.isa = isa;
+  p.sections.push_back({"copier", 1, {}});
+  auto& code = p.sections[0].code;
+  for (int i = 0; i < n; ++i) {
+    const VReg v = p.fresh(RegClass::vector);
+    code.push_back({.op = Op::load, .dst = v, .memory = {x64::Place::element, 4, 0, i}});
+    code.push_back({.op = Op::store, .src = {v, x64::kNoReg, x64::kNoReg}, .memory = {x64::Place::element, 4, 1, i}});
+  }
+  return p;
+}
+
+TEST(AsmjitInterleave, CopiesGoSideBySideInTheirOwnOrder) {
+  Program p = copier(Isa::avx512, 3);
+  const std::vector<x64::Instruction> before = p.sections[0].code;
+  x64::interleave(p.sections[0], 3);
+  const auto& code = p.sections[0].code;
+  ASSERT_EQ(code.size(), before.size());
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(code[i].op, Op::load);
+    EXPECT_EQ(code[i].dst, before[2 * i].dst);
+    EXPECT_EQ(code[3 + i].op, Op::store);
+    EXPECT_EQ(code[3 + i].src[0], before[2 * i].dst);
+  }
+}
+
+TEST(AsmjitInterleave, CodeThatIsNotMadeOfCopiesStays) {
+  Program p = copier(Isa::avx512, 2);
+  std::swap(p.sections[0].code[2], p.sections[0].code[3]);
+  const std::vector<x64::Instruction> before = p.sections[0].code;
+  x64::interleave(p.sections[0], 2);
+  x64::interleave(p.sections[0], 3);
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(p.sections[0].code[i].dst, before[i].dst);
+}
+
+TEST(AsmjitInterleave, AsManyCopiesAsFitTheRegisters) {
+  EXPECT_EQ(x64::copies_that_fit(copier(Isa::avx512, 1), 0), 4);
+  for (Isa isa : {Isa::avx2, Isa::avx512})
+    for (int n = 1; n < 40; ++n) {
+      const int copies = x64::copies_that_fit(crowded(isa, n), 0);
+      EXPECT_GE(copies, 1);
+      if (copies > 1) { EXPECT_LE(copies * n, x64::vector_registers(isa)); }
+    }
+  EXPECT_EQ(x64::copies_that_fit(copier(Isa::avx512, 200), 0), 1) << "long code is not made longer";
+}
+
+// A GELU's registers: two steps and more go side by side in either instruction set.
+TEST(AsmjitInterleave, AGeluRunsSeveralSteps) {
+  for (Isa isa : {Isa::avx2, Isa::avx512}) {
+    const std::string text = asmjit_backend().text(gelu(), isa, "asm");
+    const std::string steps = text.substr(text.find("; steps"), text.find("; tail") - text.find("; steps"));
+    size_t divisions = 0;
+    for (size_t at = 0; (at = steps.find("vdivps", at)) != std::string::npos; ++at) ++divisions;
+    EXPECT_GE(divisions, 2u);
+  }
 }
 
 TEST(AsmjitListing, NamesNodesAndSections) {
