@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "codegen/backend.h"
 #include "codegen/builder.h"
@@ -153,7 +154,8 @@ std::vector<uint64_t> words() {
   for (int bit = 24; bit < 64; ++bit)  // half way between neighbours of f32 and f64, and just off it
     for (uint64_t half : {(uint64_t{3} << bit >> 25) | uint64_t{1} << bit, (uint64_t{1} << bit) | (uint64_t{1} << bit >> 24)})
       for (int low : {-1, 0, 1}) all.push_back(half + static_cast<uint64_t>(low));
-  for (uint64_t i = 1, x = 88172645463325252; i < 500; ++i) all.push_back(x ^= x << 13, x ^= x >> 7, x ^= x << 17);
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 500; ++i) all.push_back(random());
   return all;
 }
 
