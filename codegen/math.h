@@ -1,5 +1,6 @@
 // Math functions, each written once over primitives, so that every back end computes the same bits. No host libm.
-// x is f32 or f64; the result has its dtype. Accuracy in f32: at most 2 ulp over all inputs (exp, log, tanh are tested so).
+// x is f32 or f64; the result has its dtype. At most 2 ulp off, 3 for two arguments: in f32 over all
+// inputs, in f64 over samples (docs/math.md).
 // Special values as in C99 Annex F.
 #pragma once
 
@@ -8,13 +9,19 @@
 namespace kiln::codegen {
 
 Value exp(Builder&, Value x);
+Value exp2(Builder&, Value x);
 Value expm1(Builder&, Value x);
 Value log(Builder&, Value x);
+Value log2(Builder&, Value x);
+Value log10(Builder&, Value x);
 Value log1p(Builder&, Value x);
+Value pow(Builder&, Value x, Value y);
+Value rsqrt(Builder&, Value x);  // 1 / sqrt(x); of -0 it is -inf (IEEE 754-2019, 9.2.1)
+Value cbrt(Builder&, Value x);
 Value tanh(Builder&, Value x);
 Value erf(Builder&, Value x);
-Value pow(Builder&, Value x, Value y);
-Value sigmoid(Builder&, Value x);  // 1 / (1 + exp(-x))
+Value sigmoid(Builder&, Value x);   // 1 / (1 + exp(-x))
+Value softplus(Builder&, Value x);  // log(1 + exp(x))
 
 // Philox4x32-10 (Salmon et al., SC'11; Random123): the `lane`-th (0..3) 32-bit word, as i64 in [0, 2^32), of the block with counter
 // (counter as i64 low/high words, call as i64 low/high words) under the 64-bit key. All operands i64.

@@ -1,4 +1,5 @@
-// exp, expm1 and sigmoid. Coefficients: least squares at Chebyshev nodes, rounded one by one from the lowest, the others fitted anew.
+// exp, exp2, expm1, sigmoid and softplus. Coefficients: least squares at Chebyshev nodes, rounded one by one from the lowest, the others fitted
+// anew (fit.py).
 #include <array>
 
 #include "codegen/math/exponential.h"
@@ -10,18 +11,25 @@ namespace {
 constexpr double kLog2E = 0x1.71547652b82fep+0;
 
 struct Exponential {
-  double ln2_hi, ln2_lo;    // hi has so few bits that x - k hi is exact
-  double lowest, highest;   // exp: zero below, infinite above
-  double lowest_minus_one;  // expm1: -1 below
-  double small;             // |x| below: expm1(x) rounds to x
+  double ln2_hi, ln2_lo;                 // hi has so few bits that x - k hi is exact
+  double lowest, highest;                // exp: zero below, infinite above
+  double lowest_minus_one;               // expm1: -1 below
+  double small;                          // |x| below: expm1(x) rounds to x
+  double lowest_of_two, highest_of_two;  // exp2: zero below, infinite above
 };
-constexpr Exponential kExponential32{0x1.62e4p-1, 0x1.7f7d1cp-20, -104, 89, -18, 0x1p-30};
-constexpr Exponential kExponential64{0x1.62e42feep-1, 0x1.a39ef35793c76p-33, -746, 710, -38, 0x1p-60};
+constexpr Exponential kExponential32{0x1.62e4p-1, 0x1.7f7d1cp-20, -104, 89, -18, 0x1p-30, -151, 129};
+constexpr Exponential kExponential64{0x1.62e42feep-1, 0x1.a39ef35793c76p-33, -746, 710, -38, 0x1p-60, -1076, 1025};
 
 constexpr std::array kTail32{0x1.fffff8p-2, 0x1.55548ep-3, 0x1.555b96p-5, 0x1.123bdp-7, 0x1.685352p-10};
 constexpr std::array kTail64{0x1.000000000000bp-1,  0x1.555555555550fp-3,  0x1.55555555502ap-5,   0x1.1111111122b4ap-7,
                              0x1.6c16c1852c01cp-10, 0x1.a01a014498ae6p-13, 0x1.a01997c656a0fp-16, 0x1.71deec62e8918p-19,
                              0x1.28af42a60c9fap-22, 0x1.add773f1864b3p-26};
+
+// (2^r - 1) / r for |r| <= 1/2, with an error below 2^-28 (f32) or 2^-59 (f64) of 2^r.
+constexpr std::array kPowerOfTwo32{0x1.62e43p-1, 0x1.ebfbep-3, 0x1.c6af72p-5, 0x1.3b2a48p-7, 0x1.5f0dccp-10, 0x1.4424bp-13};
+constexpr std::array kPowerOfTwo64{0x1.62e42fefa39efp-1,  0x1.ebfbdff82c58fp-3,  0x1.c6b08d704a183p-5,  0x1.3b2ab6fba4d8p-7,
+                                   0x1.5d87fe7888b62p-10, 0x1.430912f8a93b7p-13, 0x1.ffcbfcdbb0815p-17, 0x1.62c021635f524p-20,
+                                   0x1.b524224fbe196p-24, 0x1.e4d2017c60869p-28, 0x1.eafe8868eac99p-32, 0x1.c0e2e02dac2bfp-36};
 
 const Exponential& constants(Value x) { return x.dtype() == DType::F32 ? kExponential32 : kExponential64; }
 
@@ -29,6 +37,16 @@ const Exponential& constants(Value x) { return x.dtype() == DType::F32 ? kExpone
 Value power_of_two(Builder& b, Value biased, DType t) {
   const Format& format = t == DType::F32 ? kF32 : kF64;
   return b.bitcast(b.shl(biased, format.mantissa), t);
+}
+
+}  // namespace
+
+namespace {
+
+// e 2^k, given k + 2 bias in the low bits, as two products by normal numbers, so that denormal results round once.
+Value scaled(Builder& b, Value e, Value k) {
+  const Value half = b.shr(k, 1);
+  return e * power_of_two(b, half, e.dtype()) * power_of_two(b, k - half, e.dtype());
 }
 
 }  // namespace
@@ -51,10 +69,8 @@ Value exponential(Builder& b, Value r) { return b.fma(b.fma(exponential_tail(b, 
 }  // namespace
 
 Value exp_in_range(Builder& b, Value x) {
-  // 2^k as a product of two normal numbers, so that denormal results round once. Twice the bias: half of it is each factor's.
   const auto [k, r] = reduce_by_ln2(b, x, 2 * format_of(x).bias);
-  const Value half = b.shr(k, 1);
-  return exponential(b, r) * power_of_two(b, half, x.dtype()) * power_of_two(b, k - half, x.dtype());
+  return scaled(b, exponential(b, r), k);
 }
 
 Value exp_of_moderate_plus_one(Builder& b, Value x) {
@@ -69,6 +85,16 @@ using namespace math;
 Value exp(Builder& b, Value x) {
   const Exponential& e = constants(x);
   return exp_in_range(b, at_most(b, at_least(b, x, e.lowest), e.highest));
+}
+
+Value exp2(Builder& b, Value x) {
+  const Exponential& e = constants(x);
+  const Format& format = format_of(x);
+  const Value bounded = at_most(b, at_least(b, x, e.lowest_of_two), e.highest_of_two);
+  const double magic = format.round_magic + 2 * format.bias;
+  const Value shifted = bounded + magic, r = bounded - (shifted - magic);
+  const Value slope = x.dtype() == DType::F32 ? polynomial(b, r, kPowerOfTwo32) : polynomial(b, r, kPowerOfTwo64);
+  return scaled(b, b.fma(slope, r, 1), b.bitcast(shifted, format.integer));
 }
 
 Value expm1(Builder& b, Value x) {
@@ -86,5 +112,7 @@ Value sigmoid(Builder& b, Value x) {
   const Value whole = b.select(b.lt(x, 0), t, 1);
   return b.fma(-whole, t / (1 + t), whole);
 }
+
+Value softplus(Builder& b, Value x) { return at_least(b, x, 0) + log1p(b, exp_in_range(b, at_least(b, -b.abs(x), constants(x).lowest))); }
 
 }  // namespace kiln::codegen

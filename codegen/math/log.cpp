@@ -1,4 +1,4 @@
-// log and log1p: x = 2^k (1 + f) with |f| <= 1/3, then log x = k ln 2 + log(1 + f). Coefficients as in exp.cpp.
+// log, log2, log10 and log1p: x = 2^k (1 + f) with |f| <= 1/3, then log x = k ln 2 + log(1 + f). Coefficients as in exp.cpp.
 #include <array>
 #include <cmath>
 #include <limits>
@@ -40,11 +40,37 @@ Value exponent(Builder& b, Value x) {
   return b.shr(bits - b.bitcast(b.constant(x.dtype(), logarithm(x).two_thirds), format_of(x).integer), format_of(x).mantissa);
 }
 
+struct Parts {
+  Value k, f;
+};
+
+// x positive and finite.
+Parts parts_of(Builder& b, Value x) {
+  const int rescale = logarithm(x).rescale;
+  const Format& format = format_of(x);
+  const Value denormal = b.lt(x, format.smallest_normal);
+  const Value normal = b.select(denormal, x * std::ldexp(1, rescale), x);
+  const Value k = exponent(b, normal);
+  const Value f = b.bitcast(b.bitcast(normal, format.integer) - b.shl(k, format.mantissa), x.dtype()) - 1;
+  const Value shift = b.select(denormal, b.constant(x.dtype(), -rescale), 0);
+  return {b.cast(k, x.dtype()) + shift, f};
+}
+
+// (log(1 + f) - f) / f^2
+Value tail(Builder& b, Value f) { return f.dtype() == DType::F32 ? polynomial(b, f, kTail32) : polynomial(b, f, kTail64); }
+
 Value log_of_parts(Builder& b, Value k, Value f) {
   const Logarithm& l = logarithm(f);
-  const Value tail = f.dtype() == DType::F32 ? polynomial(b, f, kTail32) : polynomial(b, f, kTail64);
-  return b.fma(k, l.ln2_hi, b.fma(k, l.ln2_lo, b.fma(f * f, tail, f)));
+  return b.fma(k, l.ln2_hi, b.fma(k, l.ln2_lo, b.fma(f * f, tail(b, f), f)));
 }
+
+// To another base than e: 1 / ln(base) and ln(2) / ln(base), each as a sum of two numbers of the format.
+struct Base {
+  double scale_hi, scale_lo, two_hi, two_lo;
+};
+constexpr Base kTwo32{0x1.715476p+0, 0x1.4ae0cp-26, 1, 0}, kTwo64{0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56, 1, 0};
+constexpr Base kTen32{0x1.bcb7b2p-2, -0x1.5b235ep-27, 0x1.344136p-2, -0x1.ec10cp-27};
+constexpr Base kTen64{0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57, 0x1.34413509f79ffp-2, -0x1.9dc1da994fd21p-59};
 
 // The result for x > pole; at the pole it is -inf, below (and for NaN) NaN.
 Value with_specials(Builder& b, Value x, double pole, Value result) {
@@ -55,15 +81,22 @@ Value with_specials(Builder& b, Value x, double pole, Value result) {
 }  // namespace
 
 Value log(Builder& b, Value x) {
-  const int rescale = logarithm(x).rescale;
-  const Format& format = format_of(x);
-  const Value denormal = b.lt(x, format.smallest_normal);
-  const Value normal = b.select(denormal, x * std::ldexp(1, rescale), x);
-  const Value k = exponent(b, normal);
-  const Value f = b.bitcast(b.bitcast(normal, format.integer) - b.shl(k, format.mantissa), x.dtype()) - 1;
-  const Value shift = b.select(denormal, b.constant(x.dtype(), -rescale), 0);
-  return with_specials(b, x, 0, log_of_parts(b, b.cast(k, x.dtype()) + shift, f));
+  const auto [k, f] = parts_of(b, x);
+  return with_specials(b, x, 0, log_of_parts(b, k, f));
 }
+
+namespace {
+
+Value log_to_base(Builder& b, Value x, const Base& base) {
+  const auto [k, f] = parts_of(b, x);
+  const Value fraction = b.fma(f, base.scale_hi, b.fma(f, base.scale_lo, f * f * tail(b, f) * base.scale_hi));
+  return with_specials(b, x, 0, b.fma(k, base.two_hi, b.fma(k, base.two_lo, fraction)));
+}
+
+}  // namespace
+
+Value log2(Builder& b, Value x) { return log_to_base(b, x, x.dtype() == DType::F32 ? kTwo32 : kTwo64); }
+Value log10(Builder& b, Value x) { return log_to_base(b, x, x.dtype() == DType::F32 ? kTen32 : kTen64); }
 
 Value log1p(Builder& b, Value x) {
   const int rescale = logarithm(x).rescale;

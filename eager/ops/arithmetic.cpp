@@ -147,9 +147,9 @@ const Operator& sqrt = define({
 
 const Operator& rsqrt = define({
     .name = "rsqrt",
-    .doc = "1 / sqrt(x), rounded twice. Integers give floats.",
+    .doc = "1 / sqrt(x), within 2 ulp. Integers give floats.",
     .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return 1.0 / b.sqrt(x); },
+    .body = [](Builder& b, Value x) { return codegen::rsqrt(b, x); },
     .gradient =
         [](GradContext& c) {
           const Tensor& y = c.output();
@@ -159,6 +159,19 @@ const Operator& rsqrt = define({
     .method = true,
     .samples = {specials(), tensors_of({{.shape = {3, 37}, .low = 0.1, .high = 9}}), shapes({{0, 4}})},
     .reference = "1 / numpy.sqrt(x)",
+});
+
+const Operator& cbrt = define({
+    .name = "cbrt",
+    .doc = "The cube root, within 2 ulp, negative of negative x. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::cbrt(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::divide(c.grad(), op::multiply(op::square(c.output()), 3))}; },
+    .saves = {.outputs = 0b1},
+    .method = true,
+    .samples = {specials(), tensors_of({{.shape = {3, 37}, .low = -9, .high = -0.1}}),
+                tensors_of({{.shape = {3, 37}, .low = 0.1, .high = 9}}), shapes({{0, 4}})},
+    .reference = "numpy.cbrt(x)",
 });
 
 const Operator& reciprocal = define({

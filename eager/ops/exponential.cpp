@@ -3,6 +3,7 @@
 
 namespace kiln::eager::ops {
 namespace {
+constexpr double kLn2 = 0.69314718055994530942, kLn10 = 2.30258509299404568402;
 Sample positive() { return tensors_of({{.shape = {3, 37}, .low = 0.05, .high = 9}}); }
 }  // namespace
 
@@ -19,9 +20,21 @@ const Operator& exp = define({
     .onnx = "Exp",
 });
 
+const Operator& exp2 = define({
+    .name = "exp2",
+    .doc = "2 to the power x, elementwise, within 2 ulp. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::exp2(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::multiply(c.output(), kLn2))}; },
+    .saves = {.outputs = 0b1},
+    .method = true,
+    .samples = unary_samples(),
+    .reference = "numpy.exp2(x)",
+});
+
 const Operator& expm1 = define({
     .name = "expm1",
-    .doc = "exp(x) - 1, accurate near zero. Integers give floats.",
+    .doc = "exp(x) - 1, within 2 ulp, near zero too. Integers give floats.",
     .parameters = {floating("x")},
     .body = [](Builder& b, Value x) { return codegen::expm1(b, x); },
     .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::add(c.output(), 1))}; },
@@ -44,9 +57,33 @@ const Operator& log = define({
     .onnx = "Log",
 });
 
+const Operator& log2 = define({
+    .name = "log2",
+    .doc = "The logarithm to base 2, within 2 ulp: -inf at zero, NaN below. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::log2(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::divide(c.grad(), op::multiply(c.input(0), kLn2))}; },
+    .saves = {.inputs = 0b1},
+    .method = true,
+    .samples = {specials(), positive(), shapes({{0, 4}})},
+    .reference = "numpy.log2(x)",
+});
+
+const Operator& log10 = define({
+    .name = "log10",
+    .doc = "The logarithm to base 10, within 2 ulp: -inf at zero, NaN below. Integers give floats.",
+    .parameters = {floating("x")},
+    .body = [](Builder& b, Value x) { return codegen::log10(b, x); },
+    .gradient = [](GradContext& c) { return Tensors{op::divide(c.grad(), op::multiply(c.input(0), kLn10))}; },
+    .saves = {.inputs = 0b1},
+    .method = true,
+    .samples = {specials(), positive(), shapes({{0, 4}})},
+    .reference = "numpy.log10(x)",
+});
+
 const Operator& log1p = define({
     .name = "log1p",
-    .doc = "log(1 + x), accurate near zero. Integers give floats.",
+    .doc = "log(1 + x), within 2 ulp, near zero too. Integers give floats.",
     .parameters = {floating("x")},
     .body = [](Builder& b, Value x) { return codegen::log1p(b, x); },
     .gradient = [](GradContext& c) { return Tensors{op::divide(c.grad(), op::add(c.input(0), 1))}; },
