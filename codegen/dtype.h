@@ -7,9 +7,9 @@
 
 namespace kiln {
 
-enum class DType : uint8_t { Bool, U8, I32, I64, F32, F64 };
+enum class DType : uint8_t { Bool, U8, U16, U32, U64, I8, I16, I32, I64, F32, F64 };
 
-inline constexpr int kDTypeCount = 6;
+inline constexpr int kDTypeCount = 11;
 
 enum class DTypeKind : uint8_t { boolean, unsigned_integer, signed_integer, floating };
 
@@ -24,6 +24,11 @@ struct DTypeInfo {
 inline constexpr std::array<DTypeInfo, kDTypeCount> kDTypes{{
     {DType::Bool, "bool", "bool", DTypeKind::boolean, 1},
     {DType::U8, "uint8", "u8", DTypeKind::unsigned_integer, 1},
+    {DType::U16, "uint16", "u16", DTypeKind::unsigned_integer, 2},
+    {DType::U32, "uint32", "u32", DTypeKind::unsigned_integer, 4},
+    {DType::U64, "uint64", "u64", DTypeKind::unsigned_integer, 8},
+    {DType::I8, "int8", "i8", DTypeKind::signed_integer, 1},
+    {DType::I16, "int16", "i16", DTypeKind::signed_integer, 2},
     {DType::I32, "int32", "i32", DTypeKind::signed_integer, 4},
     {DType::I64, "int64", "i64", DTypeKind::signed_integer, 8},
     {DType::F32, "float32", "f32", DTypeKind::floating, 4},
@@ -36,6 +41,14 @@ constexpr std::string_view name_of(DType t) { return info(t).name; }
 constexpr bool is_floating(DType t) { return info(t).kind == DTypeKind::floating; }
 constexpr bool is_integer(DType t) { return info(t).kind == DTypeKind::signed_integer || info(t).kind == DTypeKind::unsigned_integer; }
 constexpr bool is_signed(DType t) { return is_floating(t) || info(t).kind == DTypeKind::signed_integer; }
+constexpr bool is_unsigned(DType t) { return info(t).kind == DTypeKind::unsigned_integer; }
+
+// The integer of so many bytes (1, 2, 4, 8), with or without sign.
+constexpr DType integer_of(int bytes, bool with_sign) {
+  for (const DTypeInfo& t : kDTypes)
+    if (t.bytes == bytes && t.kind == (with_sign ? DTypeKind::signed_integer : DTypeKind::unsigned_integer)) return t.dtype;
+  return DType::Bool;
+}
 
 static_assert(
     [] {

@@ -13,11 +13,13 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 
 #include "codegen/error.h"
 #include "codegen/kernel.h"
+#include "codegen/scalar_types.h"
 
 namespace kiln::codegen {
 namespace {
@@ -40,15 +42,11 @@ std::string hexadecimal(uint64_t value, int digits) {
 }
 
 std::string readable(DType type, uint64_t bits) {
-  switch (type) {
-    case DType::Bool: return bits ? "true" : "false";
-    case DType::U8: return shortest(bits);
-    case DType::I32: return shortest(static_cast<int32_t>(bits));
-    case DType::I64: return shortest(static_cast<int64_t>(bits));
-    case DType::F32: return shortest(std::bit_cast<float>(static_cast<uint32_t>(bits)));
-    case DType::F64: return shortest(std::bit_cast<double>(bits));
-  }
-  return {};
+  return with_type(type, [bits]<class T>(T value) -> std::string {
+    std::memcpy(&value, &bits, sizeof value);
+    if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
+    else return shortest(value);
+  });
 }
 
 std::string print_node(const Node& node) {
@@ -231,14 +229,14 @@ class Parser {
       at_ = static_cast<size_t>(end - text_.data());
       return;
     }
-    switch (n.dtype) {
-      case DType::Bool: n.bits = choice("true or false", std::array<std::string_view, 2>{"false", "true"}); break;
-      case DType::U8: n.bits = number<uint8_t>(); break;
-      case DType::I32: n.bits = static_cast<uint32_t>(number<int32_t>()); break;
-      case DType::I64: n.bits = static_cast<uint64_t>(number<int64_t>()); break;
-      case DType::F32: n.bits = std::bit_cast<uint32_t>(number<float>()); break;
-      case DType::F64: n.bits = std::bit_cast<uint64_t>(number<double>()); break;
+    if (n.dtype == DType::Bool) {
+      n.bits = choice("true or false", std::array<std::string_view, 2>{"false", "true"});
+      return;
     }
+    with_type(n.dtype, [&]<class T>(T value) {
+      if constexpr (!std::is_same_v<T, bool>) value = number<T>();
+      std::memcpy(&n.bits, &value, sizeof value);
+    });
   }
 
   void store() {

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "codegen/error.h"
+#include "codegen/scalar_types.h"
 
 namespace kiln::codegen {
 namespace {
@@ -29,21 +30,15 @@ uint64_t identity(Prim p) {
   }
   if constexpr (sizeof(T) == 8) return std::bit_cast<uint64_t>(value);
   else if constexpr (sizeof(T) == 4) return std::bit_cast<uint32_t>(value);
+  else if constexpr (sizeof(T) == 2) return std::bit_cast<uint16_t>(value);
   else return std::bit_cast<uint8_t>(value);
 }
 
 }  // namespace
 
 uint64_t identity_bits(Prim p, DType t) {
-  switch (t) {
-    case DType::Bool: return p == Prim::min || p == Prim::bit_and || p == Prim::mul;
-    case DType::U8: return identity<uint8_t>(p);
-    case DType::I32: return identity<int32_t>(p);
-    case DType::I64: return identity<int64_t>(p);
-    case DType::F32: return identity<float>(p);
-    case DType::F64: return identity<double>(p);
-  }
-  return 0;
+  if (t == DType::Bool) return p == Prim::min || p == Prim::bit_and || p == Prim::mul;
+  return with_type(t, [p](auto of) { return identity<decltype(of)>(p); });
 }
 
 }  // namespace kiln::codegen

@@ -6,11 +6,11 @@
 //   - Integers wrap (two's complement). div truncates toward zero; x/0 = 0; INT_MIN/-1 = INT_MIN. abs(INT_MIN) = INT_MIN.
 //   - min, max on floats are IEEE 754-2019 minimum and maximum: NaN if either is NaN, and -0 < +0.
 //   - Shift counts are read as unsigned: shl and shr_logical by >= width give 0, shr by >= width gives the sign
-//     (on u8 shr is logical).
+//     (on unsigned dtypes shr is logical).
 //   - round rounds half to even. Comparisons with NaN are false, ne is true. neg and abs touch the sign bit only.
 //   - cast float -> int truncates toward zero and saturates, NaN gives 0; to bool is x != 0 (NaN gives true); bool -> number is 0 or 1;
-//     int -> narrower int keeps the low bits; int -> float and f64 -> f32 round to nearest even.
-//   - bitcast f32 <-> i32 and f64 <-> i64; from a float, NaN first becomes the canonical NaN.
+//     int -> int keeps the low bits (a wider one sign-extends what is signed); int -> float and f64 -> f32 round to nearest even.
+//   - bitcast between a float and an integer of its size (f32 <-> i32, u32; f64 <-> i64, u64); from a float, NaN first becomes the canonical NaN.
 //   - A NaN's sign and payload are not visible inside a kernel. A store of a float writes any NaN as the canonical
 //     quiet NaN (0x7fc00000, 0x7ff8000000000000).
 #pragma once

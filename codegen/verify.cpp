@@ -105,7 +105,7 @@ class Verifier {
     if (n.prim == Prim::cast) return require(first != n.dtype, "node", id, "casts a value to the dtype it has");
     if (n.prim == Prim::bitcast) {
       const bool fits = size_of(first) == size_of(n.dtype) && size_of(first) >= 4 && is_floating(first) != is_floating(n.dtype);
-      return require(fits, "node", id, "bitcasts between dtypes other than f32 and i32, or f64 and i64");
+      return require(fits, "node", id, "bitcasts between dtypes that are no float and integer of one size");
     }
     const bool selects = n.prim == Prim::select;
     if (selects) require(first == DType::Bool, "node", id, "has a condition that is not bool");

@@ -1,7 +1,9 @@
 // Tensors as text: nested brackets, each number as short as it can be while reading it gives the same bits; the middle of long axes left out.
 #include <charconv>
+#include <cstring>
 #include <ostream>
 
+#include "codegen/scalar_types.h"
 #include "cpp/handle.h"
 
 namespace kiln {
@@ -13,26 +15,17 @@ namespace {
 constexpr int64_t kWhole = 1000;  // elements of a tensor that is shown whole
 constexpr int64_t kEdge = 3;      // else as many at either end of an axis
 
-template <class T>
-std::string shortest(const std::byte* p) {
-  T value;
-  std::memcpy(&value, p, sizeof value);
-  char text[32];
-  std::string s(text, std::to_chars(text, text + sizeof text, value).ptr);
-  if (std::is_floating_point_v<T> && s.find_first_not_of("-0123456789") == std::string::npos) s += '.';
-  return s;
-}
-
 std::string element(const std::byte* p, DType dtype) {
-  switch (dtype) {
-    case DType::Bool: return *p == std::byte() ? "false" : "true";
-    case DType::U8: return shortest<uint8_t>(p);
-    case DType::I32: return shortest<int32_t>(p);
-    case DType::I64: return shortest<int64_t>(p);
-    case DType::F32: return shortest<float>(p);
-    case DType::F64: break;
-  }
-  return shortest<double>(p);
+  return with_type(dtype, [p]<class T>(T value) -> std::string {
+    std::memcpy(&value, p, sizeof value);
+    if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
+    else {
+      char text[32];
+      std::string s(text, std::to_chars(text, text + sizeof text, value).ptr);
+      if (std::is_floating_point_v<T> && s.find_first_not_of("-0123456789") == std::string::npos) s += '.';
+      return s;
+    }
+  });
 }
 
 void append(std::string& text, const eager::Tensor& t, const std::byte* p, int axis, bool shorten) {

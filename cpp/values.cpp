@@ -1,6 +1,7 @@
 // item, to_vector, data: where a tensor's elements become C++'s.
 #include <cstring>
 
+#include "codegen/scalar_types.h"
 #include "cpp/handle.h"
 #include "eager/tape.h"
 #include "tracer/front_end.h"
@@ -42,15 +43,7 @@ T loaded(const std::byte* p) {
 }
 
 Number number_at(const std::byte* p, DType dtype) {
-  switch (dtype) {
-    case DType::Bool: return loaded<uint8_t>(p) != 0;
-    case DType::U8: return loaded<uint8_t>(p);
-    case DType::I32: return loaded<int32_t>(p);
-    case DType::I64: return loaded<int64_t>(p);
-    case DType::F32: return loaded<float>(p);
-    case DType::F64: break;
-  }
-  return loaded<double>(p);
+  return with_type(dtype, [p]<class T>(T) -> Number { return loaded<T>(p); });
 }
 
 // Elements in row-major order, whatever their strides. Moves `to` behind what it wrote.

@@ -184,7 +184,8 @@ bool same_layout(const Tensor& a, const Tensor& b) { return a.shape() == b.shape
 // The key of a flat call and its first tensor; 0 where the call is not one.
 uint64_t flat_key(const Operator& op, std::span<const Operand> operands, const Tensor** first) {
   if (operands.size() > kFlatOperands) return 0;
-  uint64_t key = (op.id + 1) << 16 | uint64_t{codegen::backend_setting()} << 1 | (default_dtype() == DType::F64);
+  static_assert(kDTypeCount <= 16);
+  uint64_t key = (uint64_t{op.id} + 1) << 20 | uint64_t{codegen::backend_setting()} << 4 | static_cast<uint64_t>(default_dtype());
   const Tensor* like = nullptr;
   for (const Operand& o : operands) {
     uint64_t code = 0;
@@ -195,7 +196,7 @@ uint64_t flat_key(const Operator& op, std::span<const Operand> operands, const T
     } else if (o.present) {
       code = 1 + static_cast<uint64_t>(o.scalar.kind);
     }
-    key = key << 4 | code;
+    key = key << 5 | code;
   }
   *first = like;
   return like ? key << 3 | operands.size() : 0;

@@ -44,7 +44,7 @@ DType result_dtype(const Operator& op, const Attrs& attrs, DType common) {
     case ResultType::boolean: return DType::Bool;
     case ResultType::accumulated:
       if (const auto dtype = dtype_attribute(op, attrs)) return *dtype;
-      return is_floating(common) ? common : DType::I64;
+      return is_floating(common) ? common : is_unsigned(common) ? DType::U64 : DType::I64;
     case ResultType::given: break;
   }
   fail(ErrorCode::internal, std::string(op.name) + ": its result type needs a rule");

@@ -187,7 +187,7 @@ void set_default_dtype(DType);  // f32 at first; throws Error{type} unless float
 enum class ResultType : uint8_t {
   promoted,     // the operands' common dtype
   boolean,      // comparisons
-  accumulated,  // sums: bool, u8, i32 -> i64; else as the operand (or the dtype attribute where there is one)
+  accumulated,  // sums: bool and signed integers -> i64, unsigned -> u64, floats as the operand (or the dtype attribute where there is one)
   given,        // the operator's `type` rule says
 };
 using TypeRule = std::function<std::vector<TensorType>(const Arguments&)>;

@@ -27,7 +27,28 @@ void set_default_dtype(DType dtype) {
 
 DTypeKind kind_of(DType dtype) { return info(dtype).kind; }
 
-DType promote(DType a, DType b) { return std::max(a, b); }  // DType is listed in the order of promotion
+std::optional<DType> common_dtype(DType a, DType b) {
+  if (a == b || b == DType::Bool) return a;
+  if (a == DType::Bool) return b;
+  if (is_floating(a) != is_floating(b)) return is_floating(a) ? a : b;
+  if (is_floating(a) || is_signed(a) == is_signed(b)) return size_of(a) > size_of(b) ? a : b;
+  const DType with = is_signed(a) ? a : b, without = is_signed(a) ? b : a;
+  if (size_of(with) > size_of(without)) return with;
+  if (size_of(without) == 8) return std::nullopt;  // no integer holds both
+  return integer_of(2 * size_of(without), true);
+}
+
+std::string no_common_dtype(DType a, DType b) {
+  const DType with = is_signed(a) ? a : b;
+  return std::string(name_of(a)) + " and " + std::string(name_of(b)) +
+         " have no common dtype, as no integer holds the values of both: convert one of them, for example with astype(" +
+         std::string(name_of(with)) + ") or astype(float64)";
+}
+
+DType promote(DType a, DType b) {
+  if (const auto common = common_dtype(a, b)) return *common;
+  fail(ErrorCode::type, no_common_dtype(a, b));
+}
 
 DType dtype_of_number(DTypeKind kind) {
   switch (kind) {
@@ -103,8 +124,12 @@ DType promote_operands(const Operator& op, std::span<const OperandType> operands
     const OperandType& o = operands[i];
     if (p == nullptr || !p->promotes || o.kind == Kind::absent) continue;
     common_set = static_cast<DTypeSet>(common_set & p->accepts);
-    if (o.kind == Kind::tensor) tensors = tensors ? promote(*tensors, o.type.dtype) : o.type.dtype;
-    else numbers = numbers ? std::max(*numbers, o.scalar_kind) : o.scalar_kind;
+    if (o.kind == Kind::tensor) {
+      const auto both = common_dtype(tensors.value_or(o.type.dtype), o.type.dtype);
+      if (!both) fail(ErrorCode::type, std::string(op.name) + ": " + no_common_dtype(*tensors, o.type.dtype));
+      tensors = both;
+    }
+    if (o.kind == Kind::scalar) numbers = numbers ? std::max(*numbers, o.scalar_kind) : o.scalar_kind;
   }
   DType common = DType::F32;
   if (tensors) common = numbers ? promote(*tensors, *numbers) : *tensors;

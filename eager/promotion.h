@@ -1,12 +1,15 @@
 // Which dtype operands meet in: the array API standard (2024.12) for tensors. What it leaves open is decided so: an integer or bool tensor
 // beside a floating one takes the floating one's dtype (a count never widens f32 to f64), bool gives way to any number.
-// Python numbers are weak: they raise a tensor to their kind, never to a width.
+// Python numbers are weak: they raise a tensor to their kind, never to a width. uint64 beside a signed
+// integer has no common dtype (NumPy's float64 would lose bits of both).
 #pragma once
 
 #include "eager/operator.h"
 
 namespace kiln::eager {
 
+// The common dtype of tensors; nullopt of uint64 and a signed integer. promote() throws Error{type} then.
+std::optional<DType> common_dtype(DType, DType);
 DType promote(DType tensor, DTypeKind number);
 DType dtype_of_number(DTypeKind);  // a Python number's own: bool, i64, default_dtype()
 DTypeKind kind_of(DType);

@@ -294,7 +294,7 @@ class ExecutableBuilder {
   }
 
   // The dtype to move elements as: a kernel's store of a float would make its NaN the canonical one, and moving changes nothing.
-  static DType bits_of(DType t) { return t == DType::F32 ? DType::I32 : t == DType::F64 ? DType::I64 : t; }
+  static DType bits_of(DType t) { return is_floating(t) ? integer_of(size_of(t), true) : t; }
 
   // A whole value into row-major memory.
   void copy(ValueId source, Address to) {

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "codegen/error.h"
+#include "codegen/legalise.h"
 
 namespace kiln::codegen::x64 {
 namespace {
@@ -43,7 +44,9 @@ void encode(const Kernel& kernel, Shape& shape, const Workshop& w, asmjit::x86::
   outer.emit(emitter, shape, frame);
 }
 
-bool assemble(const Kernel& kernel, Isa isa, Workshop& w, asmjit::Logger* logger) {
+bool assemble(const Kernel& given, Isa isa, Workshop& w, asmjit::Logger* logger) {
+  const Kernel rewritten = is_legal(given) ? Kernel() : legalise(given);
+  const Kernel& kernel = rewritten.nodes.empty() ? given : rewritten;
   const Schedule schedule = codegen::schedule(kernel);
   const std::unique_ptr<Shape> shape = lower(kernel, schedule, isa, w);
   if (!shape) return false;

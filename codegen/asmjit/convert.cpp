@@ -41,9 +41,9 @@ Lanes Vectors::cast(DType to, DType from, const Lanes& a) {
     if (from == DType::I64) return i64_to_float(to == DType::F64, a);
     return to == DType::F64 ? widen(Op::d_to_pd, a.r[0]) : Lanes{emit(Op::d_to_ps, a.r[0]), kNoReg};
   }
-  if (to == DType::I64) return widen(from == DType::U8 ? Op::zext_d_q : Op::sext_d_q, a.r[0]);
+  if (to == DType::I64) return widen(from == DType::I32 ? Op::sext_d_q : Op::zext_d_q, a.r[0]);
   const VReg low = from == DType::I64 ? narrow(a) : a.r[0];
-  return {to == DType::U8 ? emit(Op::and_bits, low, literal(4, 0xff)) : low, kNoReg};
+  return {to == DType::I32 ? low : emit(Op::and_bits, low, literal(4, to == DType::U8 ? 0xff : 0xffff)), kNoReg};
 }
 
 Lanes Vectors::cast_to_bool(DType from, const Lanes& a) { return compare(Prim::ne, from, a, constant(from, 0)); }

@@ -1,5 +1,7 @@
 #include "codegen/asmjit/emitter.h"
 
+#include <bit>
+
 #include "codegen/asmjit/encodings.h"
 #include "codegen/error.h"
 
@@ -69,7 +71,7 @@ Reg Emitter::reg(VReg r, uint8_t at, int shrink) const {
 Mem Emitter::address(const Memory& m) {
   switch (m.place) {
     case Place::element: {
-      const uint32_t shift = m.scale == 8 ? 3 : m.scale == 4 ? 2 : 0;
+      const uint32_t shift = static_cast<uint32_t>(std::countr_zero(m.scale));
       return ptr(pointer(m.index), kInner, shift, m.offset * m.scale);
     }
     case Place::uniform: return ptr(pointer(m.index));
@@ -178,7 +180,8 @@ void Emitter::run(const Instruction& i, const Step& s) {
     case Op::fma_pd: return fused(i, s);
     case Op::tail_mask: return tail_mask(i, s);
     case Op::broadcast_general:
-    case Op::broadcast_byte: return broadcast(i, s);
+    case Op::broadcast_byte:
+    case Op::broadcast_word: return broadcast(i, s);
     case Op::broadcast_if: return broadcast_if(i, s);
     case Op::gather_d:
     case Op::gather_q: return gather(i, s);
@@ -256,6 +259,11 @@ void Emitter::memory(const Instruction& i, const Step& s) {
       under(true);
       a.vpmovzxbd(vec(s.dst), at);
       return;
+    case Op::load_w: a.vpmovzxwd(vec(s.dst), at); return;
+    case Op::load_w_masked:
+      under(true);
+      a.vpmovzxwd(vec(s.dst), at);
+      return;
     case Op::load_bits_b: a.vmovups(vec(s.dst, 4), at); return;
     case Op::load_bits_b_masked:
       under(true);
@@ -286,8 +294,17 @@ void Emitter::memory(const Instruction& i, const Step& s) {
       under(false);
       a.vmovdqu8(at, xmm(s.src[0]));
       return;
+    case Op::store_w:
+      if (masks()) a.vmovups(at, vec(s.src[0], 2));
+      else a.vmovups(at, xmm(s.src[0]));
+      return;
+    case Op::store_w_masked:
+      under(false);
+      a.vmovdqu16(at, vec(s.src[0], 2));
+      return;
     case Op::store_one:
       if (i.imm == 1) a.vpextrb(at, xmm(s.src[0]), 0);
+      else if (i.imm == 2) a.vpextrw(at, xmm(s.src[0]), 0);
       else if (i.imm == 4) a.vmovss(at, xmm(s.src[0]));
       else a.vmovsd(at, xmm(s.src[0]));
       return;

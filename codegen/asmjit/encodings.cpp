@@ -78,6 +78,7 @@ constexpr Encoding kEncodings[] = {
     {Op::sext_d_q, Inst::kIdVpmovsxdq, Inst::kIdVpmovsxdq},
     {Op::narrow_q_d, kNo, Inst::kIdVpmovqd},
     {Op::narrow_d_b, kNo, Inst::kIdVpmovdb},
+    {Op::narrow_d_w, kNo, Inst::kIdVpmovdw},
     {Op::high_half, Inst::kIdVextractf128, Inst::kIdVextractf64x4, 1},
     {Op::join_halves, Inst::kIdVinsertf128, Inst::kIdVinsertf64x4, 1},
     {Op::swap_128, Inst::kIdVperm2f128, Inst::kIdVshuff64x2, kOwn},

@@ -6,6 +6,19 @@
 
 namespace kiln::codegen::x64 {
 
+namespace {
+
+Op broadcast_of(int bytes) {
+  switch (bytes) {
+    case 8: return Op::load_broadcast_q;
+    case 4: return Op::load_broadcast_d;
+    case 2: return Op::broadcast_word;
+    default: return Op::broadcast_byte;
+  }
+}
+
+}  // namespace
+
 Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg mask) {
   const int bytes = size_of(t);
   const auto at = [&](int half) {
@@ -20,10 +33,10 @@ Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
   if (stride == Stride::zero) {
     VReg all;
     if (mask != kNoReg) all = emit_load(Op::broadcast_if, at(0), v, mask, kNoReg, bytes);
-    else all = emit_load(bytes == 8 ? Op::load_broadcast_q : bytes == 4 ? Op::load_broadcast_d : Op::broadcast_byte, at(0), v);
-    return bytes == 8 ? Lanes{all, all} : bytes == 4 ? Lanes{all} : from_bytes(all);
+    else all = emit_load(broadcast_of(bytes), at(0), v);
+    return bytes == 8 ? Lanes{all, all} : from_bytes(all);
   }
-  if (stride == Stride::any && bytes == 1) return from_bytes(emit_load(Op::lanes_load, at(0), v, mask, kNoReg, bytes));
+  if (stride == Stride::any && bytes < 4) return from_bytes(emit_load(Op::lanes_load, at(0), v, mask, kNoReg, bytes));
   if (stride == Stride::any) {
     const VReg offsets = lane_offsets(buffer);
     VReg half[2];
@@ -34,6 +47,10 @@ Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
       half[k] = emit_load(bytes == 8 ? Op::gather_q : Op::gather_d, at(k), v, m, offsets);
     }
     return bytes == 8 ? Lanes{half[0], half[1]} : Lanes{emit(Op::join_halves, half[0], half[1])};
+  }
+  if (bytes == 2) {
+    if (mask == kNoReg) return {emit_load(Op::load_w, at(0), v)};
+    return {masks() ? emit_load(Op::load_w_masked, at(0), v, mask) : emit_load(Op::lanes_load, at(0), v, mask, kNoReg, bytes)};
   }
   if (bytes == 1) {
     if (mask == kNoReg) {
@@ -75,20 +92,21 @@ void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
   }
   if (t == DType::Bool) value = cast_bool(DType::I32, value);
 
-  if (stride != Stride::contiguous || (bytes == 1 && mask != kNoReg && !masks())) {
+  if (stride != Stride::contiguous || (bytes < 4 && mask != kNoReg && !masks())) {
     for (int k = 0; k < registers_of(t); ++k)
       emit_store(Op::lanes_store, at(k), value.r[k], mask == kNoReg || bytes != 8 ? mask : half_mask(mask, k), bytes);
     return;
   }
-  if (bytes == 1) {
+  if (bytes < 4) {
     VReg raw;
     if (masks()) {
-      raw = emit(Op::narrow_d_b, value.r[0]);
-    } else {
-      const VReg words = emit(Op::pack_d_w, value.r[0], emit(Op::high_half, value.r[0]));
-      raw = emit(Op::pack_w_b, words, words);
+      raw = emit(bytes == 1 ? Op::narrow_d_b : Op::narrow_d_w, value.r[0]);
+    } else {  // packing saturates, which changes no value that is in range
+      raw = emit(Op::pack_d_w, value.r[0], emit(Op::high_half, value.r[0]));
+      if (bytes == 1) raw = emit(Op::pack_w_b, raw, raw);
     }
-    emit_store(mask == kNoReg ? Op::store_b : Op::store_b_masked, at(0), raw, mask);
+    if (bytes == 1) emit_store(mask == kNoReg ? Op::store_b : Op::store_b_masked, at(0), raw, mask);
+    else emit_store(mask == kNoReg ? Op::store_w : Op::store_w_masked, at(0), raw, mask);
     return;
   }
   for (int k = 0; k < registers_of(t); ++k) {
@@ -111,9 +129,8 @@ Lanes Vectors::scalar(DType t, uint32_t slot) {
     const VReg all = emit_load(Op::load_broadcast_q, at, RegClass::vector);
     return {all, all};
   }
-  if (size_of(t) == 4) return {emit_load(Op::load_broadcast_d, at, RegClass::vector)};
-  const VReg byte = emit_load(Op::broadcast_byte, at, RegClass::vector);
-  return t == DType::Bool ? compare(Prim::ne, DType::U8, {byte}, constant(DType::U8, 0)) : Lanes{byte};
+  const VReg all = emit_load(broadcast_of(size_of(t)), at, RegClass::vector);
+  return t == DType::Bool ? compare(Prim::ne, DType::U8, {all}, constant(DType::U8, 0)) : Lanes{all};
 }
 
 Lanes Vectors::index(Place place, uint32_t dimension, int offset) {

@@ -2,7 +2,7 @@
 // know of each. How an operation is encoded is the emitter's business alone.
 //
 // A vector register holds Isa's full width: 16 (AVX-512) or 8 (AVX2) lanes of 32 bits, or half as many of 64. Suffixes: d q are 32- and
-// 64-bit integers, ps pd floats, b bytes.
+// 64-bit integers, ps pd floats, b and w bytes and 16-bit words.
 #pragma once
 
 #include <array>
@@ -91,6 +91,7 @@ enum class Op : uint8_t {
   sext_d_q,
   narrow_q_d,
   narrow_d_b,
+  narrow_d_w,
   // Permutations.
   high_half,
   join_halves,
@@ -119,6 +120,8 @@ enum class Op : uint8_t {
   load_q_masked,
   load_b,
   load_b_masked,
+  load_w,
+  load_w_masked,
   load_bits_b,
   load_bits_b_masked,
   load_broadcast_d,
@@ -129,12 +132,15 @@ enum class Op : uint8_t {
   store_q_masked,
   store_b,
   store_b_masked,
+  store_w,
+  store_w_masked,
   store_one,
   store_mask,
   // Short sequences of instructions.
   tail_mask,          // a mask of the lanes that exist, counted from element `memory.offset` of the step
   broadcast_general,  // a general register or an 8-byte slot in every 64-bit lane
   broadcast_byte,     // a byte of memory in every 32-bit lane
+  broadcast_word,     // 16 bits likewise
   broadcast_if,       // the element in every lane if the mask has any lane, else zeros; touches no memory then. imm: bytes
   gather_d,
   gather_q,     // half a register / a register of elements at run-time stride; sources: byte offsets; mask optional
@@ -232,6 +238,7 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::sext_d_q, .name = "sext_d_q", .last_shrink = 2},
     OpInfo{.op = Op::narrow_q_d, .name = "narrow_q_d", .dst_shrink = 2},
     OpInfo{.op = Op::narrow_d_b, .name = "narrow_d_b", .dst_shrink = 4},
+    OpInfo{.op = Op::narrow_d_w, .name = "narrow_d_w", .dst_shrink = 2},
     OpInfo{.op = Op::high_half, .name = "high_half", .dst_shrink = 2},
     OpInfo{.op = Op::join_halves, .name = "join_halves", .last_shrink = 2},
     OpInfo{.op = Op::swap_128, .name = "swap_128"},
@@ -257,6 +264,8 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::load_q_masked, .name = "load_q_masked"},
     OpInfo{.op = Op::load_b, .name = "load_b"},
     OpInfo{.op = Op::load_b_masked, .name = "load_b_masked"},
+    OpInfo{.op = Op::load_w, .name = "load_w"},
+    OpInfo{.op = Op::load_w_masked, .name = "load_w_masked"},
     OpInfo{.op = Op::load_bits_b, .name = "load_bits_b", .dst_shrink = 4},
     OpInfo{.op = Op::load_bits_b_masked, .name = "load_bits_b_masked", .dst_shrink = 4},
     OpInfo{.op = Op::load_broadcast_d, .name = "load_broadcast_d"},
@@ -267,11 +276,14 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::store_q_masked, .name = "store_q_masked"},
     OpInfo{.op = Op::store_b, .name = "store_b", .last_shrink = 4},
     OpInfo{.op = Op::store_b_masked, .name = "store_b_masked", .last_shrink = 4},
+    OpInfo{.op = Op::store_w, .name = "store_w", .last_shrink = 2},
+    OpInfo{.op = Op::store_w_masked, .name = "store_w_masked", .last_shrink = 2},
     OpInfo{.op = Op::store_one, .name = "store_one", .last_shrink = 16},
     OpInfo{.op = Op::store_mask, .name = "store_mask"},
     OpInfo{.op = Op::tail_mask, .name = "tail_mask"},
     OpInfo{.op = Op::broadcast_general, .name = "broadcast_general"},
     OpInfo{.op = Op::broadcast_byte, .name = "broadcast_byte"},
+    OpInfo{.op = Op::broadcast_word, .name = "broadcast_word"},
     OpInfo{.op = Op::broadcast_if, .name = "broadcast_if", .early = true},
     OpInfo{.op = Op::gather_d, .name = "gather_d", .dst_shrink = 2, .early = true, .temporaries = 1},
     OpInfo{.op = Op::gather_q, .name = "gather_q", .early = true, .temporaries = 1},

@@ -31,9 +31,9 @@ void Emitter::tail_mask(const Instruction& i, const Step& s) {
 }
 
 void Emitter::broadcast(const Instruction& i, const Step& s) {
-  if (i.op == Op::broadcast_byte) {
+  if (i.op == Op::broadcast_byte || i.op == Op::broadcast_word) {
     Mem at = address(i.memory);
-    at.setSize(1);
+    at.setSize(i.op == Op::broadcast_byte ? 1 : 2);
     a.movzx(eax, at);
     if (masks()) return void(a.vpbroadcastd(vec(s.dst), eax));
     a.vmovd(xmm(s.dst), eax);
@@ -59,8 +59,8 @@ void Emitter::broadcast_if(const Instruction& i, const Step& s) {
   else a.vptest(vec(s.mask), vec(s.mask));
   a.jz(none);
   Instruction load = i;
-  load.op = i.imm == 8 ? Op::load_broadcast_q : i.imm == 4 ? Op::load_broadcast_d : Op::broadcast_byte;
-  if (i.imm == 1) broadcast(load, s);
+  load.op = i.imm == 8 ? Op::load_broadcast_q : i.imm == 4 ? Op::load_broadcast_d : i.imm == 2 ? Op::broadcast_word : Op::broadcast_byte;
+  if (i.imm < 4) broadcast(load, s);
   else memory(load, s);
   a.bind(none);
 }
@@ -158,6 +158,7 @@ void Emitter::lanes(const Instruction& i, const Step& s) {
   a.jz(skip);
   if (loads) {
     if (bytes == 1) a.movzx(edi, byte_ptr(rax));
+    else if (bytes == 2) a.movzx(edi, word_ptr(rax));
     else if (bytes == 4) a.mov(edi, dword_ptr(rax));
     else a.mov(rdi, qword_ptr(rax));
     if (bytes == 8) a.mov(qword_ptr(rsi), rdi);
@@ -166,6 +167,7 @@ void Emitter::lanes(const Instruction& i, const Step& s) {
     if (bytes == 8) a.mov(rdi, qword_ptr(rsi));
     else a.mov(edi, dword_ptr(rsi));
     if (bytes == 1) a.mov(byte_ptr(rax), dil);
+    else if (bytes == 2) a.mov(word_ptr(rax), di);
     else if (bytes == 4) a.mov(dword_ptr(rax), edi);
     else a.mov(qword_ptr(rax), rdi);
   }

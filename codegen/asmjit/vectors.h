@@ -1,6 +1,7 @@
 // Primitives over lanes: each turned into a few machine operations, with the bits that primitive.h asks for.
 //
-// A value is one step's elements (Program::lanes() of them). u8 is held in 32-bit lanes, zero-extended. bool is a mask register under
+// A value is one step's elements (Program::lanes() of them). u8 and u16 are held in 32-bit lanes, zero-extended; u16 is
+// loaded, stored and converted to and from i32, no more (kernels have been through codegen/legalise.h). bool is a mask register under
 // AVX-512, and 32-bit lanes of 0 or -1 under AVX2. 8-byte dtypes take two registers: the lower half of the elements, then the upper.
 #pragma once
 

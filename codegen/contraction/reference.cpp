@@ -163,6 +163,11 @@ void run(const ContractionKey& key, std::span<const void* const> inputs, std::sp
 void reference_contraction(const ContractionKey& key, std::span<const void* const> inputs, std::span<void* const> outputs) {
   switch (key.dtype) {
     case DType::U8: return run<uint8_t>(key, inputs, outputs);
+    case DType::U16: return run<uint16_t>(key, inputs, outputs);
+    case DType::U32: return run<uint32_t>(key, inputs, outputs);
+    case DType::U64: return run<uint64_t>(key, inputs, outputs);
+    case DType::I8: return run<int8_t>(key, inputs, outputs);
+    case DType::I16: return run<int16_t>(key, inputs, outputs);
     case DType::I32: return run<int32_t>(key, inputs, outputs);
     case DType::I64: return run<int64_t>(key, inputs, outputs);
     case DType::F32: return run<float>(key, inputs, outputs);

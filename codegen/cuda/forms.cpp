@@ -15,16 +15,23 @@ namespace {
 
 struct Type {
   DType dtype;
-  std::string_view name, twin;  // its unsigned integer of the same width
-  std::string_view limits;      // what saturate() takes: the first float above its values, its largest and its smallest value
+  std::string_view name;
+  std::string_view bits;    // the unsigned integer of the same width
+  std::string_view word;    // and the one that integers are computed in, so that they wrap: no narrower than C++ promotes to
+  std::string_view limits;  // what saturate() takes: the first float above its values, its largest and its smallest value
 };
 constexpr std::array<Type, kDTypeCount> kTypes{{
-    {DType::Bool, "bool", "u8", ""},
-    {DType::U8, "u8", "u8", "256, 255, 0"},
-    {DType::I32, "i32", "u32", "2147483648u, 2147483647, -2147483647 - 1"},
-    {DType::I64, "i64", "u64", "9223372036854775808ull, 9223372036854775807ll, -9223372036854775807ll - 1"},
-    {DType::F32, "f32", "u32", ""},
-    {DType::F64, "f64", "u64", ""},
+    {DType::Bool, "bool", "u8", "u32", ""},
+    {DType::U8, "u8", "u8", "u32", "256, 255, 0"},
+    {DType::U16, "u16", "u16", "u32", "65536, 65535, 0"},
+    {DType::U32, "u32", "u32", "u32", "4294967296ull, 4294967295u, 0"},
+    {DType::U64, "u64", "u64", "u64", "18446744073709551616.0, 18446744073709551615ull, 0"},
+    {DType::I8, "i8", "u8", "u32", "128, 127, -128"},
+    {DType::I16, "i16", "u16", "u32", "32768, 32767, -32768"},
+    {DType::I32, "i32", "u32", "u32", "2147483648u, 2147483647, -2147483647 - 1"},
+    {DType::I64, "i64", "u64", "u64", "9223372036854775808ull, 9223372036854775807ll, -9223372036854775807ll - 1"},
+    {DType::F32, "f32", "u32", "u32", ""},
+    {DType::F64, "f64", "u64", "u64", ""},
 }};
 const Type& type(DType t) { return kTypes[static_cast<size_t>(t)]; }
 
@@ -37,32 +44,25 @@ std::string_view cast_form(DType result, DType operand) {
 }
 
 std::string_view bitcast_form(DType result) {
-  switch (result) {
-    case DType::I32: return "__float_as_int(canonical_f32($0))";
-    case DType::I64: return "__double_as_longlong(canonical_f64($0))";
-    case DType::F32: return "__int_as_float($0)";
-    case DType::F64: return "__longlong_as_double($0)";
-    case DType::Bool:
-    case DType::U8: break;
-  }
-  fail(ErrorCode::internal, "a bitcast to a dtype that has none");
+  if (is_floating(result)) return result == DType::F32 ? "__int_as_float((i32)$0)" : "__longlong_as_double((i64)$0)";
+  return size_of(result) == 4 ? "($T)__float_as_int(canonical_f32($0))" : "($T)__double_as_longlong(canonical_f64($0))";
 }
 
 }  // namespace
 
 // Arithmetic on floats is spelled as intrinsics that round to nearest and are never contracted, so that no compiler option matters.
 std::string_view form_of(Prim p, DType result, DType operand) {
-  const bool floating = is_floating(operand), boolean = operand == DType::Bool, narrow = operand == DType::U8;
+  const bool floating = is_floating(operand), boolean = operand == DType::Bool, without_sign = is_unsigned(operand);
   switch (p) {
     case Prim::add: return floating ? "__$dadd_rn($0, $1)" : "($T)(($U)$0 + ($U)$1)";
     case Prim::sub: return floating ? "__$dsub_rn($0, $1)" : "($T)(($U)$0 - ($U)$1)";
     case Prim::mul: return floating ? "__$dmul_rn($0, $1)" : "($T)(($U)$0 * ($U)$1)";
-    case Prim::div: return floating ? "__$ddiv_rn($0, $1)" : narrow ? "$1 == 0 ? (u8)0 : (u8)($0 / $1)" : "divide<$T, $U>($0, $1)";
+    case Prim::div: return floating ? "__$ddiv_rn($0, $1)" : without_sign ? "$1 == 0 ? ($T)0 : ($T)($0 / $1)" : "divide<$T, $U>($0, $1)";
     case Prim::min: return floating ? "minimum_$T($0, $1)" : "$0 < $1 ? $0 : $1";
     case Prim::max: return floating ? "maximum_$T($0, $1)" : "$0 < $1 ? $1 : $0";
     case Prim::fma: return "__fma$s_rn($0, $1, $2)";
     case Prim::neg: return floating ? "-$0" : "($T)(($U)0 - ($U)$0)";
-    case Prim::abs: return floating ? "fabs$s($0)" : narrow ? "$0" : "$0 < 0 ? ($T)(($U)0 - ($U)$0) : $0";
+    case Prim::abs: return floating ? "fabs$s($0)" : without_sign ? "$0" : "$0 < 0 ? ($T)(($U)0 - ($U)$0) : $0";
     case Prim::sqrt: return "__$dsqrt_rn($0)";
     case Prim::floor: return "floor$s($0)";
     case Prim::ceil: return "ceil$s($0)";
@@ -74,9 +74,9 @@ std::string_view form_of(Prim p, DType result, DType operand) {
     case Prim::bit_not: return boolean ? "!$0" : "($T)~$0";
     case Prim::shl: return "($U)$1 >= $W ? ($T)0 : ($T)(($U)$0 << ($U)$1)";
     case Prim::shr:
-      if (narrow) return form_of(Prim::shr_logical, result, operand);
+      if (without_sign) return form_of(Prim::shr_logical, result, operand);
       return "($T)($0 >> (($U)$1 >= $W ? $W - 1 : (int)$1))";
-    case Prim::shr_logical: return "($U)$1 >= $W ? ($T)0 : ($T)(($U)$0 >> ($U)$1)";
+    case Prim::shr_logical: return "($U)$1 >= $W ? ($T)0 : ($T)(($B)$0 >> ($U)$1)";
     case Prim::eq: return "$0 == $1";
     case Prim::ne: return "$0 != $1";
     case Prim::lt: return "$0 < $1";
@@ -104,7 +104,8 @@ std::string filled(std::string_view form, DType result, DType operand, std::stri
       case '2': out += c; break;
       case 'T': out += type(result).name; break;
       case 'A': out += type(operand).name; break;
-      case 'U': out += type(operand).twin; break;
+      case 'U': out += type(operand).word; break;
+      case 'B': out += type(operand).bits; break;
       case 'L': out += type(result).limits; break;
       case 'W': out += std::to_string(8 * size_of(operand)); break;
       case 'd': out += single ? 'f' : 'd'; break;
@@ -141,25 +142,19 @@ std::string float_constant(std::string_view from_bits, uint64_t bits, T value) {
 std::string constant(DType t, uint64_t bits) {
   switch (t) {
     case DType::Bool: return bits != 0 ? "true" : "false";
-    case DType::U8: return "(u8)" + std::to_string(bits);
-    case DType::I32: return "(i32)" + hexadecimal(bits, 8) + "u";
-    case DType::I64: return "(i64)" + hexadecimal(bits, 16) + "ull";
     case DType::F32: return float_constant("__int_as_float", bits, std::bit_cast<float>(static_cast<uint32_t>(bits)));
     case DType::F64: return float_constant("__longlong_as_double", bits, std::bit_cast<double>(bits));
+    default: return filled("($T)$0", t, t, hexadecimal(bits, 2 * size_of(t)) + (size_of(t) == 8 ? "ull" : "u"));
   }
-  fail(ErrorCode::internal, "unknown dtype");
 }
 
 std::string from_word(DType t, std::string_view word) {
   switch (t) {
     case DType::Bool: return filled("($0 & 255) != 0", t, t, word);
-    case DType::U8:
-    case DType::I32:
-    case DType::I64: return filled("($T)$0", t, t, word);
     case DType::F32: return filled("__int_as_float((i32)$0)", t, t, word);
     case DType::F64: return filled("__longlong_as_double((i64)$0)", t, t, word);
+    default: return filled("($T)$0", t, t, word);
   }
-  fail(ErrorCode::internal, "unknown dtype");
 }
 
 std::string canonical(DType t, std::string_view value) { return filled(is_floating(t) ? "canonical_$T($0)" : "$0", t, t, value); }
@@ -170,6 +165,9 @@ namespace {
 
 constexpr std::string_view kTypedefs =
     "typedef unsigned char u8;\n"
+    "typedef unsigned short u16;\n"
+    "typedef signed char i8;\n"
+    "typedef short i16;\n"
     "typedef int i32;\n"
     "typedef unsigned u32;\n"
     "typedef long long i64;\n"

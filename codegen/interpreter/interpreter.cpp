@@ -39,6 +39,7 @@ void copy_strided(std::byte* to, int64_t to_stride, const std::byte* from, int64
 }
 void copy_elements(int size, std::byte* to, int64_t to_stride, const std::byte* from, int64_t from_stride, int64_t n) {
   if (size == 1) copy_strided<1>(to, to_stride, from, from_stride, n);
+  else if (size == 2) copy_strided<2>(to, to_stride, from, from_stride, n);
   else if (size == 4) copy_strided<4>(to, to_stride, from, from_stride, n);
   else copy_strided<8>(to, to_stride, from, from_stride, n);
 }

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "codegen/error.h"
+#include "codegen/scalar_types.h"
 
 namespace kiln::codegen::interpreter {
 namespace {
@@ -20,28 +21,31 @@ constexpr bool kInt = !kFloat<T> && !kBool<T>;
 
 template <class T>
 using Unsigned = std::make_unsigned_t<T>;
+// What integers are computed in: unsigned, so that they wrap, and no narrower than int, to which C++ would promote them.
+template <class T>
+using Word = std::conditional_t<(sizeof(T) < sizeof(unsigned)), unsigned, Unsigned<T>>;
 template <class T>
 constexpr int kWidth = 8 * sizeof(T);
 
 template <class T>
 constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();  // positive, no payload: the canonical one
 
-// -- One function a primitive. Integers go through their unsigned twins, so that they wrap. ---------------------------------------------
+// -- One function a primitive.  ---------------------------------------------
 
 template <class T>
 T add(T a, T b) {
   if constexpr (kFloat<T>) return a + b;
-  else return static_cast<T>(static_cast<Unsigned<T>>(a) + static_cast<Unsigned<T>>(b));
+  else return static_cast<T>(static_cast<Word<T>>(a) + static_cast<Word<T>>(b));
 }
 template <class T>
 T sub(T a, T b) {
   if constexpr (kFloat<T>) return a - b;
-  else return static_cast<T>(static_cast<Unsigned<T>>(a) - static_cast<Unsigned<T>>(b));
+  else return static_cast<T>(static_cast<Word<T>>(a) - static_cast<Word<T>>(b));
 }
 template <class T>
 T mul(T a, T b) {
   if constexpr (kFloat<T>) return a * b;
-  else return static_cast<T>(static_cast<Unsigned<T>>(a) * static_cast<Unsigned<T>>(b));
+  else return static_cast<T>(static_cast<Word<T>>(a) * static_cast<Word<T>>(b));
 }
 template <class T>
 T neg(T a) {
@@ -122,7 +126,7 @@ T bit_not(T a) {
 template <class T>
 T shl(T a, T count) {
   const auto n = static_cast<Unsigned<T>>(count);
-  return n >= kWidth<T> ? T{0} : static_cast<T>(static_cast<Unsigned<T>>(a) << n);
+  return n >= kWidth<T> ? T{0} : static_cast<T>(static_cast<Word<T>>(a) << n);
 }
 template <class T>
 T shr_logical(T a, T count) {
@@ -208,20 +212,6 @@ template <class T>
 void ternary_select(void* out, const void* condition, const void* then, const void* otherwise, int64_t n) {
   for (int64_t i = 0; i < n; ++i)
     static_cast<T*>(out)[i] = (static_cast<const bool*>(condition)[i] ? static_cast<const T*>(then) : static_cast<const T*>(otherwise))[i];
-}
-
-// Calls f with a value of the dtype's C type.
-template <class F>
-auto with_type(DType t, F f) {
-  switch (t) {
-    case DType::Bool: return f(bool{});
-    case DType::U8: return f(uint8_t{});
-    case DType::I32: return f(int32_t{});
-    case DType::I64: return f(int64_t{});
-    case DType::F32: return f(float{});
-    case DType::F64: return f(double{});
-  }
-  fail(ErrorCode::internal, "unknown dtype");
 }
 
 // clang-format off: a table

@@ -28,15 +28,9 @@ int width_of(const Value* v) {
 }
 
 Type* register_type(IRBuilderBase& b, DType t, int width) {
-  switch (t) {
-    case DType::Bool: return widen(b.getInt1Ty(), width);
-    case DType::U8: return widen(b.getInt8Ty(), width);
-    case DType::I32: return widen(b.getInt32Ty(), width);
-    case DType::I64: return widen(b.getInt64Ty(), width);
-    case DType::F32: return widen(b.getFloatTy(), width);
-    case DType::F64: return widen(b.getDoubleTy(), width);
-  }
-  llvm_unreachable("a closed enum");
+  if (t == DType::Bool) return widen(b.getInt1Ty(), width);
+  if (is_integer(t)) return widen(b.getIntNTy(static_cast<unsigned>(8 * size_of(t))), width);
+  return widen(t == DType::F32 ? b.getFloatTy() : b.getDoubleTy(), width);
 }
 
 Value* integer(Value* like, uint64_t bits) { return llvm::ConstantInt::get(like->getType(), bits); }
@@ -46,26 +40,27 @@ Value* is_nan(IRBuilderBase& b, Value* x) { return b.CreateFCmpUNO(x, x); }
 Value* canonical_nan(IRBuilderBase& b, Value* x) { return b.CreateSelect(is_nan(b, x), llvm::ConstantFP::getQNaN(x->getType()), x); }
 
 // Truncates, x/0 = 0 and INT_MIN/-1 = INT_MIN. Divided as floats wherever those are exact, since there is no vector integer division:
-// with |x| < 2^31 a quotient in f64 is off by less than 2^-22/|y|, and misses no integer by less than 1/|y|. The same holds of u8 in f32.
+// with |x| < 2^32 a quotient in f64 is off by less than 2^-21/|y|, and misses no integer by less than 1/|y|. The same holds of 8 and 16
+// bits in f32.
 Value* divide(IRBuilderBase& b, DType t, Value* x, Value* y) {
+  const bool with_sign = is_signed(t);
   Value* by_zero = b.CreateICmpEQ(y, integer(y, 0));
   Value* guarded = by_zero;
-  if (is_signed(t)) {
+  if (with_sign) {
     Value* lowest = integer(x, uint64_t{1} << (8 * size_of(t) - 1));
     Value* wraps = b.CreateAnd(b.CreateICmpEQ(x, lowest), b.CreateICmpEQ(y, llvm::Constant::getAllOnesValue(y->getType())));
     guarded = b.CreateOr(guarded, wraps);
   }
   y = b.CreateSelect(guarded, integer(y, 1), y);
   Value* quotient;
-  if (t == DType::I64) {
-    quotient = b.CreateSDiv(x, y);
-  } else if (t == DType::I32) {
-    Type* f64 = register_type(b, DType::F64, width_of(x));
-    quotient = b.CreateFPToSI(b.CreateFDiv(b.CreateSIToFP(x, f64), b.CreateSIToFP(y, f64)), x->getType());
+  if (size_of(t) == 8) {
+    quotient = with_sign ? b.CreateSDiv(x, y) : b.CreateUDiv(x, y);
   } else {
-    Type* f32 = register_type(b, DType::F32, width_of(x));
-    Type* i32 = register_type(b, DType::I32, width_of(x));
-    quotient = b.CreateFPToSI(b.CreateFDiv(b.CreateUIToFP(x, f32), b.CreateUIToFP(y, f32)), i32);
+    Type* type = register_type(b, size_of(t) == 4 ? DType::F64 : DType::F32, width_of(x));
+    const auto real = [&](Value* v) { return with_sign ? b.CreateSIToFP(v, type) : b.CreateUIToFP(v, type); };
+    Value* exact = b.CreateFDiv(real(x), real(y));
+    Type* word = register_type(b, DType::I32, width_of(x));
+    quotient = t == DType::U32 ? b.CreateFPToUI(exact, word) : b.CreateFPToSI(exact, word);
     quotient = b.CreateTrunc(quotient, x->getType());
   }
   return b.CreateSelect(by_zero, integer(x, 0), quotient);
@@ -85,9 +80,10 @@ Value* saturate(IRBuilderBase& b, Value* x, DType to) {
   const double high = std::ldexp(1.0, is_signed(to) ? bits - 1 : bits);
   const double low = is_signed(to) ? -high : 0.0;
   Type* result = register_type(b, to, width_of(x));
-  Value* value =
-      to == DType::U8 ? b.CreateTrunc(b.CreateFPToSI(x, register_type(b, DType::I32, width_of(x))), result) : b.CreateFPToSI(x, result);
-  const uint64_t greatest = is_signed(to) ? (uint64_t{1} << (bits - 1)) - 1 : 255;
+  Value* value = nullptr;
+  if (bits < 32) value = b.CreateTrunc(b.CreateFPToSI(x, register_type(b, DType::I32, width_of(x))), result);
+  else value = is_signed(to) ? b.CreateFPToSI(x, result) : b.CreateFPToUI(x, result);
+  const uint64_t greatest = ~uint64_t{0} >> (64 - bits + (is_signed(to) ? 1 : 0));
   value = b.CreateSelect(is_nan(b, x), integer(value, 0), value);
   value = b.CreateSelect(b.CreateFCmpOLT(x, real(x, low)), integer(value, is_signed(to) ? greatest + 1 : 0), value);
   return b.CreateSelect(b.CreateFCmpOGE(x, real(x, high)), integer(value, greatest), value);

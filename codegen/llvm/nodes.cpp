@@ -64,7 +64,7 @@ void Emitter::choose_strips() {
     if (!reduces_last() || schedule_.varying[s.value]) count_access(kernel_.buffers[s.buffer]);
   const int register_bytes = target_.isa == Isa::avx512 ? 64 : 32;
   int usual = 8;
-  for (int size : {4, 1})
+  for (int size : {4, 2, 1})
     if (count_by_size[size] > count_by_size[usual]) usual = size;
   width_ = std::min(register_bytes / usual, 2 * register_bytes / widest);
   copies_ = operations <= 4 ? 4 : operations <= kLightBody ? 2 : 1;

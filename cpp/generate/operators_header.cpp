@@ -3,7 +3,7 @@
 //
 //   kiln_operators_header FILE
 #include <algorithm>
-#include <array>
+#include <cctype>
 #include <charconv>
 #include <fstream>
 #include <iostream>
@@ -63,7 +63,9 @@ std::string literal(const Parameter& p) {
       return s.find_first_of(".einf") == std::string::npos ? s + ".0" : s;
     }
     std::string operator()(DType v) const {
-      return std::string("DType::").append(std::array{"Bool", "U8", "I32", "I64", "F32", "F64"}[static_cast<int>(v)]);
+      std::string name(info(v).short_name);  // the enumerators are these, in capitals
+      name[0] = static_cast<char>(std::toupper(name[0]));
+      return "DType::" + name;
     }
     std::string operator()(const eager::Dims& v) const {
       std::string s = "{";

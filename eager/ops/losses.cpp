@@ -1,6 +1,7 @@
 // Losses: how far predictions are from their targets, as a mean, a sum, or one number per example.
 #include <limits>
 
+#include "codegen/scalar_types.h"
 #include "eager/ops/ops.h"
 
 namespace kiln::eager::ops {
@@ -40,18 +41,13 @@ void check_classes(const Arguments& a) {
   const int64_t classes = x[class_axis(x)];
   materialise(given, FlushReason::data_check);
   const Tensor target = given.is_contiguous() ? given : op::copy(given);
-  const std::byte* data = target.data();
-  const auto scan = [&]<class T>(const T* values) {
+  if (!is_integer(target.dtype())) fail(ErrorCode::type, "targets are integers, not " + std::string(name_of(target.dtype())));
+  with_type(target.dtype(), [&]<class T>(T) {
+    const auto* values = reinterpret_cast<const T*>(target.data());
     for (int64_t i = 0; i < target.numel(); ++i)
       if (const auto value = static_cast<int64_t>(values[i]); value < 0 || value >= classes)
         fail(ErrorCode::index, "target " + std::to_string(value) + " is out of range for " + std::to_string(classes) + " classes");
-  };
-  switch (target.dtype()) {
-    case DType::U8: return scan(reinterpret_cast<const uint8_t*>(data));
-    case DType::I32: return scan(reinterpret_cast<const int32_t*>(data));
-    case DType::I64: return scan(reinterpret_cast<const int64_t*>(data));
-    default: fail(ErrorCode::type, "targets are integers, not " + std::string(name_of(target.dtype())));
-  }
+  });
 }
 
 // Which element of each example's predictions is its target's: compared, not gathered, so that it fuses with what is done to it. Targets were

@@ -1,6 +1,7 @@
 #include "eager/ops/ops.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace kiln::eager::ops {
 
@@ -140,11 +141,10 @@ namespace {
 Dims row(const std::vector<double>& v) { return {static_cast<int64_t>(v.size())}; }
 Dims column(const std::vector<double>& v) { return {static_cast<int64_t>(v.size()), 1}; }
 std::vector<double> extremes(DType t) {
-  switch (t) {
-    case DType::I32: return {-2147483648.0, -2147483647.0, -7, -1, 0, 1, 3, 31, 32, 2147483647.0};
-    case DType::I64: return {-9223372036854775808.0, -7, -1, 0, 1, 3, 63, 64, 9223372036854774784.0};
-    default: return {0, 1, 7, 8, 127, 128, 255};
-  }
+  const double width = 8 * size_of(t), most = std::ldexp(1.0, static_cast<int>(width) - (kiln::is_signed(t) ? 1 : 0));
+  const double below = size_of(t) == 8 ? std::nextafter(most, 0) : most - 1;  // doubles hold no more
+  if (kiln::is_signed(t)) return {-most, size_of(t) == 8 ? -most : 1 - most, -7, -1, 0, 1, 3, width - 1, width, below};
+  return {0, 1, width - 1, width, std::floor(below / 2), most / 2, below};
 }
 }  // namespace
 

@@ -1,4 +1,7 @@
 // Powers. `pow` chooses at the call: squares and integer exponents are products, floats go through exp and log in extra precision.
+#include <algorithm>
+
+#include "codegen/scalar_types.h"
 #include "eager/ops/ops.h"
 
 namespace kiln::eager::ops {
@@ -28,12 +31,10 @@ void check_exponents(const Arguments& a) {
   if (!kiln::is_signed(exponent.tensor.dtype())) return;
   materialise(exponent.tensor, FlushReason::data_check);
   const Tensor y = exponent.tensor.is_contiguous() ? exponent.tensor : op::copy(exponent.tensor);
-  const std::byte* data = y.data();
-  for (int64_t i = 0; i < y.numel(); ++i) {
-    const bool negative =
-        y.dtype() == DType::I32 ? reinterpret_cast<const int32_t*>(data)[i] < 0 : reinterpret_cast<const int64_t*>(data)[i] < 0;
-    if (negative) negative_exponent();
-  }
+  with_type(y.dtype(), [&]<class T>(T) {
+    const auto* values = reinterpret_cast<const T*>(y.data());
+    if (std::any_of(values, values + y.numel(), [](T value) { return value < T{0}; })) negative_exponent();
+  });
 }
 
 // A number at full precision, not at the default dtype's.

@@ -82,8 +82,8 @@ double degrees_of_freedom(const Tensor& x, const Attr& axis, const Attr& correct
 const Operator& sum = define({
     .name = "sum",
     .doc =
-        "The sum over axis (an int, a tuple, or None for all), in a fixed order that depends on the shape alone. Bools and integers up to "
-        "32 bits sum in int64; dtype converts first.",
+        "The sum over axis (an int, a tuple, or None for all), in a fixed order that depends on the shape alone. Bools and signed integers "
+        "sum in int64, unsigned ones in uint64; dtype converts first.",
     .parameters = {any("x"), axes(), flag("keepdims", false), dtype_or_none()},
     .reduction = Prim::add,
     .result = ResultType::accumulated,
@@ -101,9 +101,9 @@ const Operator& sum = define({
 
 const Operator& prod = define({
     .name = "prod",
-    .doc =
-        "The product over axis (an int, a tuple, or None for all), in a fixed order. Bools and integers up to 32 bits multiply in int64; "
-        "dtype converts first.",
+    .doc = "The product over axis (an int, a tuple, or None for all), in a fixed order. Bools and signed integers multiply in int64, "
+           "unsigned ones "
+           "in uint64; dtype converts first.",
     .parameters = {any("x"), axes(), flag("keepdims", false), dtype_or_none()},
     .reduction = Prim::mul,
     .result = ResultType::accumulated,

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "codegen/scalar_types.h"
 #include "python/bindings/numpy_interop.h"
 #include "python/bindings/tensor_type.h"
 
@@ -31,19 +32,13 @@ void begin_export(eager::Storage& s) {
 namespace {
 
 PyObject* element(const std::byte* p, DType dtype) {
-  const auto as = [p]<class T>(T value) {
+  return with_type(dtype, [p]<class T>(T value) -> PyObject* {
     std::memcpy(&value, p, sizeof value);
-    return value;
-  };
-  switch (dtype) {
-    case DType::Bool: return PyBool_FromLong(as(uint8_t()));
-    case DType::U8: return PyLong_FromLong(as(uint8_t()));
-    case DType::I32: return PyLong_FromLong(as(int32_t()));
-    case DType::I64: return PyLong_FromLongLong(as(int64_t()));
-    case DType::F32: return PyFloat_FromDouble(as(float()));
-    case DType::F64: return PyFloat_FromDouble(as(double()));
-  }
-  return nullptr;
+    if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(value);
+    else if constexpr (std::is_floating_point_v<T>) return PyFloat_FromDouble(value);
+    else if constexpr (std::is_signed_v<T>) return PyLong_FromLongLong(value);
+    else return PyLong_FromUnsignedLongLong(value);
+  });
 }
 
 PyObject* only_element(PyObject* self, FlushReason reason, const char* what) {
@@ -126,6 +121,11 @@ const char* format(DType t) {  // of the struct module
   switch (t) {
     case DType::Bool: return "?";
     case DType::U8: return "B";
+    case DType::U16: return "H";
+    case DType::U32: return "I";
+    case DType::U64: return "L";
+    case DType::I8: return "b";
+    case DType::I16: return "h";
     case DType::I32: return "i";
     case DType::I64: return "l";
     case DType::F32: return "f";

@@ -19,6 +19,8 @@ from kiln._core import (
     float32,
     float64,
     from_dlpack,
+    int8,
+    int16,
     int32,
     int64,
     is_grad_enabled,
@@ -32,13 +34,16 @@ from kiln._core import (
     set_default_dtype,
     set_num_threads,
     uint8,
+    uint16,
+    uint32,
+    uint64,
     wait_for_compiles,
 )
 from kiln._core import bool as bool
 from kiln._core import (
     dtype as dtype,
 )
-from kiln._dtypes import finfo, iinfo
+from kiln._dtypes import can_cast, finfo, iinfo, isdtype, result_type
 from kiln._grad import enable_grad, grad, no_grad, value_and_grad
 from kiln._operators import *  # noqa: F403  every operator, by all its names
 from kiln._several import broadcast_arrays, broadcast_shapes, meshgrid, nonzero, unravel_index, unstack

@@ -1,4 +1,4 @@
-"""kiln.finfo and kiln.iinfo: the limits of dtypes, as NumPy tells them."""
+"""What the array API standard (2024.12) asks of dtypes: their limits, kinds and promotion."""
 
 import numpy as np
 
@@ -31,3 +31,53 @@ class iinfo:
         self.max = int(limits.max)
         self.min = int(limits.min)
         self.dtype = getattr(_core, str(limits.dtype))
+
+
+_KINDS = {
+    "bool": "b",
+    "signed integer": "i",
+    "unsigned integer": "u",
+    "integral": "iu",
+    "real floating": "f",
+    "complex floating": "c",
+    "numeric": "iufc",
+}
+
+
+def _dtype_of(x) -> _core.dtype:
+    found = getattr(_core, _numpy_dtype(x).name) if not isinstance(x, _core.dtype) else x
+    return found.dtype if isinstance(found, _core.Tensor) else found
+
+
+def isdtype(dtype, kind) -> bool:
+    """Whether a dtype is of a kind: "bool", "signed integer", "unsigned integer", "integral", "real floating", "complex floating",
+    "numeric", a dtype, or any of a tuple of them."""
+    if isinstance(kind, tuple):
+        return any(isdtype(dtype, each) for each in kind)
+    if isinstance(kind, str) and kind in _KINDS:
+        return _dtype_of(dtype).kind in _KINDS[kind]
+    if isinstance(kind, str):
+        raise ValueError(f"isdtype: no kind is called '{kind}'; there is {', '.join(_KINDS)}")
+    return _dtype_of(dtype) is _dtype_of(kind)
+
+
+def result_type(*arrays_and_dtypes) -> _core.dtype:
+    """The dtype that these tensors and dtypes have in common. Python numbers are weak: they decide the kind, never the width."""
+    if not arrays_and_dtypes:
+        raise ValueError("result_type: at least one tensor, dtype or number")
+    numbers = [x for x in arrays_and_dtypes if isinstance(x, (bool, int, float))]
+    common = None
+    for x in [_dtype_of(x) for x in arrays_and_dtypes if not isinstance(x, (bool, int, float))] + numbers:
+        common = x if common is None else _core.operators["add"].operand_dtypes([common, x])[0]
+    if not isinstance(common, _core.dtype):
+        common = _core.operators["add"].operand_dtypes([common, common])[0]
+    return common
+
+
+def can_cast(from_, to) -> bool:
+    """Whether promotion ever turns one dtype into the other."""
+    given, wanted = _dtype_of(from_), _dtype_of(to)
+    try:
+        return result_type(given, wanted) is wanted
+    except TypeError:
+        return False

@@ -12,6 +12,7 @@ from kiln import _core
 
 OPERATORS = {op.__name__: op for op in _core.operators.values()}
 DTYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
+FURTHER_DTYPES = ("int8", "int16", "uint16", "uint32", "uint64")  # computed by the same code: tested in fewer places
 OPERAND_KINDS = ("tensor", "optional_tensor", "tensors")
 
 
@@ -55,7 +56,7 @@ def _fill(record: dict, dtype: str, random: np.random.Generator) -> np.ndarray:
             return np.asarray(values).astype(dtype)
     limits = np.iinfo(dtype)
     values = np.nan_to_num(np.floor(values), nan=0.0)  # random integers are in [low, high)
-    clipped = np.clip(values, limits.min, float(limits.max) if dtype != "int64" else 9.2e18)
+    clipped = np.clip(values, limits.min, float(limits.max) if limits.bits < 64 else np.nextafter(float(limits.max), 0))
     return clipped.astype(dtype)
 
 

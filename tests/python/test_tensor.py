@@ -91,7 +91,7 @@ def test_many_tensors_leave_no_memory_behind():
 
 
 @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint64", "int8", "int32", "int64", "float32", "float64"])
 def test_copies(clone, dtype):
     x = kn.asarray(np.arange(6).reshape(2, 3).astype(dtype))[:, ::-1]
     y = clone(x)

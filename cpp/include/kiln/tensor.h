@@ -26,15 +26,13 @@ class TensorImpl;
 
 // Each of Kiln's dtypes as a type of C++'s.
 template <class T>
-concept Element = std::same_as<T, bool> || std::same_as<T, uint8_t> || std::same_as<T, float> || std::same_as<T, double> ||
-                  (std::signed_integral<T> && (sizeof(T) == 4 || sizeof(T) == 8) && !std::same_as<T, wchar_t>);
+concept Element = detail::Arithmetic<T>;
 template <Element T>
 constexpr DType dtype_of() {
   if constexpr (std::same_as<T, bool>) return DType::Bool;
-  else if constexpr (std::same_as<T, uint8_t>) return DType::U8;
   else if constexpr (std::same_as<T, float>) return DType::F32;
   else if constexpr (std::same_as<T, double>) return DType::F64;
-  else return sizeof(T) == 4 ? DType::I32 : DType::I64;
+  else return integer_of(sizeof(T), std::signed_integral<T>);
 }
 
 // start:stop:step of Python; an end left out reaches to the very end.

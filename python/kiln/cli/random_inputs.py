@@ -10,7 +10,8 @@ import numpy as np
 import kiln
 from kiln.cli import UsageError
 
-DTYPES = {"float32": np.float32, "float64": np.float64, "int32": np.int32, "int64": np.int64, "uint8": np.uint8, "bool": np.bool_}
+_FIRST = ("float32", "float64", "int32", "int64", "uint8", "bool")  # then the rest
+DTYPES = {name: np.dtype(name) for name in (*_FIRST, "int8", "int16", "uint16", "uint32", "uint64")}
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

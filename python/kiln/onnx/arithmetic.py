@@ -96,14 +96,14 @@ def _float_quotient(c: Call, x: Value, y: Value) -> Value:
 
 
 def _shift(c: Call, direction: str, x: Value, count: Value, within: Value) -> Value:
-    unsigned = {"uint8": "uint8", "int32": "uint32", "int64": "uint64"}[x.dtype]
+    unsigned = "uint" + x.dtype.removeprefix("u").removeprefix("int")
     held = c.g.where(within, count, c.g.constant(0, count.dtype))
     bits = c.g.node("BitShift", c.g.cast(x, unsigned), c.g.cast(held, unsigned), direction=direction)
     return c.g.cast(bits, x.dtype)
 
 
 def _within(c: Call, count: Value) -> Value:
-    width = 8 if count.dtype == "uint8" else int(count.dtype[3:])
+    width = int(count.dtype.removeprefix("u").removeprefix("int"))
     beyond = c.g.node("Less", c.g.constant(width - 1, "int64"), c.g.cast(count, "int64"), dtype="bool")
     return c.g.node("Not", c.g.node("Or", beyond, compare(c, "Less", c.g.cast(count, "int64"), 0)))
 
@@ -121,7 +121,7 @@ def right_shift(c: Call) -> Value:
     x, count = c.promoted()
     within = _within(c, count)
     zero = c.g.constant(0, x.dtype)
-    if x.dtype == "uint8":
+    if x.dtype.startswith("u"):
         return c.g.where(within, _shift(c, "RIGHT", x, count, within), zero)
     minus, negative = c.g.constant(-1, x.dtype), compare(c, "Less", x, 0)
     shifted = _shift(c, "RIGHT", c.g.where(negative, c.g.node("Sub", minus, x), x), count, within)

@@ -100,12 +100,25 @@ class Graph:
         """x in another dtype, by Kiln's rule: floats to integers truncate and saturate and NaN is 0, which ONNX leaves open."""
         if x.dtype == dtype:
             return x
-        if x.dtype.startswith("float") and dtype in ("uint8", "int32", "int64"):
+        if x.dtype.startswith("float") and np.dtype(dtype).kind in "iu":
             return self._saturated(x, dtype)
         return self.node("Cast", x, dtype=dtype, shape=x.shape, to=dtype)
 
     def _saturated(self, x: Value, dtype: str) -> Value:
+        """Of int32, int64 and uint8, which onnxruntime selects among; the others through a wider one of these."""
         limits = np.iinfo(dtype)
+        if dtype in ("int8", "int16", "uint16", "uint32"):
+            wide = "int64" if dtype == "uint32" else "int32"
+            held = self.node(
+                "Min", self.node("Max", self._saturated(x, wide), self.constant(limits.min, wide)), self.constant(limits.max, wide)
+            )
+            return self.node("Cast", held, dtype=dtype, shape=x.shape, to=dtype)
+        if dtype == "uint64":  # the upper half by way of the lower one, whose bits it has but for the first
+            zero, half = self.constant(0, x.dtype), self.constant(2.0**63, x.dtype)
+            lower = self._saturated(self.where(self.node("Greater", x, zero, dtype="bool"), x, zero), "int64")
+            upper = self.node("Add", self._saturated(self.node("Sub", x, half), "int64"), self.constant(-(2**63), "int64"))
+            bits = self.where(self.node("GreaterOrEqual", x, half, dtype="bool"), upper, lower)
+            return self.node("Cast", bits, dtype=dtype, shape=x.shape, to=dtype)
         least, greatest = (self.constant(float(limit), x.dtype) for limit in (limits.min, limits.max))  # or the next float beyond
         below, above = self.node("Less", x, least, dtype="bool"), self.node("GreaterOrEqual", x, greatest, dtype="bool")
         outside = self.node("Or", self.node("Or", below, above), self.node("IsNaN", x, dtype="bool"))

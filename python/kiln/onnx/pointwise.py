@@ -16,6 +16,7 @@ _OF_BOOLS = {  # what arithmetic and bit operators are on truth values
     "BitwiseXor": "Xor",
     "BitwiseNot": "Not",
 }
+_NARROW = {"bool", "uint8", "uint16", "int8", "int16"}
 _TO_BOOL = {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN", "IsInf"}
 _ANY_DTYPE = {"Identity", "Equal"}
 _OF_TRUTH = {"And", "Or", "Xor", "Not"}  # operands are truth values, whatever they were
@@ -23,8 +24,8 @@ _SINCE = {"BitwiseAnd": 18, "BitwiseOr": 18, "BitwiseXor": 18, "BitwiseNot": 18}
 
 
 def one_to_one(c: Call) -> Value:
-    """The ONNX operator that the definition names. Bools become the operator of truth values; bool and uint8, for which ONNX or onnxruntime
-    has no arithmetic, are computed in int32, whose low bits are theirs."""
+    """The ONNX operator that the definition names. Bools become the operator of truth values; bool and narrow integers, for which ONNX or
+    onnxruntime has no arithmetic, are computed in int32 (uint32 in int64), whose low bits are theirs."""
     name = c.op.onnx
     operands = c.promoted()
     if name in _OF_TRUTH:
@@ -40,7 +41,7 @@ def one_to_one(c: Call) -> Value:
 
 
 def carrier(dtype: str) -> str:
-    return "int32" if dtype in ("bool", "uint8") else dtype
+    return "int32" if dtype in _NARROW else "int64" if dtype == "uint32" else dtype
 
 
 def is_float(dtype: str) -> bool:
@@ -99,7 +100,7 @@ def sign(c: Call) -> Value:
 @converts("relu")
 def relu(c: Call) -> Value:
     (x,) = c.promoted()
-    if x.dtype == "uint8":
+    if x.dtype.startswith("u"):
         return c.g.node("Identity", x)
     return c.g.node("Relu", x) if is_float(x.dtype) else c.g.node("Max", x, c.g.constant(0, x.dtype))
 

@@ -11,7 +11,7 @@ from kiln.onnx.table import converts
 @converts("sum", "prod")
 def accumulate(c: Call) -> Value:
     x = c.x
-    wide = c.g.cast(x, carrier(c.dtype))
+    wide = c.g.cast(x, "int64" if c.dtype == "uint64" else carrier(c.dtype))  # whose sums and products have the same bits
     return c.g.cast(_or_copy(c, c.g.reduce(c.op.onnx, wide, c.axes(x), c.constant("keepdims"))), c.dtype)
 
 

@@ -12,6 +12,7 @@
 #include "codegen/backend.h"
 #include "codegen/builder.h"
 #include "codegen/environment.h"
+#include "codegen/legalise.h"
 #include "random_kernel.h"
 
 namespace kiln::codegen {
@@ -85,8 +86,20 @@ const Runner kOracle{"interpreter", &interpreter_backend(), Isa::avx2};
 
 std::vector<Isa> isas() { return isa() == Isa::avx512 ? std::vector{Isa::avx512, Isa::avx2} : std::vector{Isa::avx2}; }
 
+// The interpreter, on kernels that went through the rewriting that AsmJit's go through.
+class Legalised final : public Backend {
+ public:
+  BackendKind kind() const override { return BackendKind::interpreter; }
+  std::shared_ptr<Code> compile(const Kernel& kernel, Isa isa) override {
+    const Kernel legal = legalise(kernel);
+    verify(legal);
+    return interpreter_backend().compile(legal, isa);
+  }
+};
+
 std::vector<Runner> runners() {
-  std::vector<Runner> all;
+  static Legalised legalised;
+  std::vector<Runner> all{{"legalised", &legalised, Isa::avx2}};
   Backend* llvm = llvm_backend();
   for (Isa i : isas()) {
     const std::string suffix = i == Isa::avx512 ? " avx512" : " avx2";
@@ -219,7 +232,8 @@ TEST(KernelFuzz, BackEndsAgreeWithTheInterpreter) {
 TEST(KernelFuzz, MaskedOffMemoryIsNotTouched) {
   constexpr int64_t kElements = 50;
   const Guarded guarded(1 << 16);
-  for (const DTypeInfo& t : kDTypes)
+  for (const DType dtype : {DType::Bool, DType::I8, DType::U16, DType::U32, DType::F32, DType::I64}) {  // each way that memory is read
+    const DTypeInfo& t = info(dtype);
     for (Stride stride : {Stride::contiguous, Stride::any, Stride::zero})
       for (Reduction reduction : {Reduction::none, Reduction::lanes, Reduction::tree}) {
         const bool reduces = reduction != Reduction::none;
@@ -254,6 +268,7 @@ TEST(KernelFuzz, MaskedOffMemoryIsNotTouched) {
             EXPECT_EQ(run(*code, bound), run(*oracle, bound)) << runner.name << " bound " << bound << "\n" << print(k);
         }
       }
+  }
 }
 
 // A back end with a fault: it compiles another kernel than it was given.

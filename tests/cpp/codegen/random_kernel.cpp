@@ -16,8 +16,6 @@ namespace {
 
 using Random = std::mt19937_64;
 
-constexpr DType kAllDTypes[] = {DType::Bool, DType::U8, DType::I32, DType::I64, DType::F32, DType::F64};
-
 int64_t below(Random& random, int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); }
 bool chance(Random& random, int percent) { return below(random, 100) < percent; }
 template <class Container>
@@ -129,6 +127,7 @@ class Generator {
     constexpr Reduction kKinds[] = {Reduction::none,  Reduction::none,  Reduction::none, Reduction::none, Reduction::none,
                                     Reduction::lanes, Reduction::lanes, Reduction::rows, Reduction::rows, Reduction::tree};
     k().reduction = pick(random_, kKinds);
+    for (int64_t n = 2 + below(random_, 5); n > 0; --n) palette_.push_back(pick(random_, kDTypes).dtype);
     k().rank = static_cast<uint8_t>(1 + below(random_, chance(random_, 10) ? 5 : 3));
     if (k().reduction == Reduction::rows) k().rank = std::max<uint8_t>(k().rank, 2);
     if (k().reduction != Reduction::none && k().reduced_dim() > 0 && chance(random_, 30))
@@ -141,7 +140,7 @@ class Generator {
   }
 
   Buffer input_buffer() {
-    Buffer b{.dtype = pick(random_, kAllDTypes), .inner = any_stride()};
+    Buffer b{.dtype = any_dtype(), .inner = any_stride()};
     if (k().reduction == Reduction::rows) {
       b.reduced = chance(random_, 70) ? Stride::any : Stride::zero;
       if (b.inner == Stride::any && chance(random_, 30)) b.reduced = Stride::contiguous;
@@ -163,7 +162,7 @@ class Generator {
       push({.kind = NodeKind::load, .dtype = k().buffers.back().dtype, .slot = static_cast<uint32_t>(i)});
     }
     if (chance(random_, 30)) push({.kind = NodeKind::index, .dtype = DType::I64, .slot = static_cast<uint32_t>(below(random_, k().rank))});
-    if (chance(random_, 30)) push({.kind = NodeKind::scalar, .dtype = pick(random_, kAllDTypes), .slot = k().scalars++});
+    if (chance(random_, 30)) push({.kind = NodeKind::scalar, .dtype = any_dtype(), .slot = k().scalars++});
   }
 
   NodeId constant(DType t) { return push({.kind = NodeKind::constant, .dtype = t, .bits = random_bits(t, random_)}); }
@@ -182,9 +181,11 @@ class Generator {
     return chance(random_, 50) ? known.back() : pick(random_, known);
   }
 
+  // A kernel is about few dtypes, so that its values meet.
+  DType any_dtype() { return chance(random_, 75) ? pick(random_, palette_) : pick(random_, kDTypes).dtype; }
   DType dtype_for(DTypeSet set) {
     DType t;
-    do t = pick(random_, kAllDTypes);
+    do t = any_dtype();
     while (!accepts(set, t));
     return t;
   }
@@ -196,14 +197,13 @@ class Generator {
     const PrimInfo& prim = pick(random_, kPrims);
     Node n{.kind = NodeKind::primitive, .prim = prim.prim};
     if (prim.prim == Prim::bitcast) {
-      constexpr DType kPairs[][2] = {
-          {DType::F32, DType::I32}, {DType::I32, DType::F32}, {DType::F64, DType::I64}, {DType::I64, DType::F64}};
-      const auto& pair = kPairs[below(random_, 4)];
-      n.operands[0] = operand(pair[0]);
-      n.dtype = pair[1];
+      const DType real = dtype_for(kFloats), integer = integer_of(size_of(real), chance(random_, 50));
+      const bool from_real = chance(random_, 50);
+      n.operands[0] = operand(from_real ? real : integer);
+      n.dtype = from_real ? integer : real;
     } else if (prim.prim == Prim::cast) {
-      const DType from = pick(random_, kAllDTypes);
-      do n.dtype = pick(random_, kAllDTypes);
+      const DType from = any_dtype();
+      do n.dtype = any_dtype();
       while (n.dtype == from);
       n.operands[0] = operand(from);
     } else {
@@ -299,6 +299,7 @@ class Generator {
 
   Random random_;
   KernelCase c_;
+  std::vector<DType> palette_;
   std::set<uint32_t> shared_;  // buffers that a store already goes over
 };
 

@@ -158,10 +158,9 @@ TEST(Reductions, OfNothing) {
   expect_error(ErrorCode::value, "no elements", [&] { Op{"argmax"}(none, 0); });
 }
 
-TEST(Reductions, TakeIntegersToInt64) {
-  const Tensor t = Op{"sum"}(vector({200, 100, 255}, DType::U8));
-  EXPECT_EQ(t.dtype(), DType::I64);
-  expect_values<int64_t>(t, {555});
+TEST(Reductions, TakeIntegersTo64Bits) {
+  expect_values<uint64_t>(Op{"sum"}(vector({200, 100, 255}, DType::U8)), {555});
+  expect_values<int64_t>(Op{"sum"}(vector({-100, -100, 127}, DType::I8)), {-73});
   expect_values<int64_t>(Op{"argmax"}(vector({1, 3, kNaN, kNaN})), {2});
   expect_values<int64_t>(Op{"argmin"}(vector({1, -3, -3, 2}, DType::I32)), {1});
 }

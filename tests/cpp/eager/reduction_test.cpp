@@ -109,7 +109,7 @@ TEST(Reduction, NothingToReduce) {
 
 TEST(Reduction, AccumulatesSmallTypesInWideOnes) {
   const Tensor bytes = tensor({1000}, {200}, DType::U8);
-  EXPECT_EQ(sum(bytes).dtype(), DType::I64);
+  EXPECT_EQ(sum(bytes).dtype(), DType::U64);
   EXPECT_EQ(values(sum(bytes)), (Numbers{200'000}));
   EXPECT_EQ(sum(tensor({4}, {1, 0, 1, 1}, DType::Bool)).dtype(), DType::I64);
   EXPECT_EQ(sum(bytes, std::monostate{}, false, DType::F64).dtype(), DType::F64);

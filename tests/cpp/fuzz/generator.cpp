@@ -104,7 +104,7 @@ class Generator {
   }
   DType dtype() {
     constexpr std::array kOften{DType::F32, DType::F32, DType::F64, DType::I32, DType::I64, DType::U8, DType::Bool};
-    return random_.one_of(kOften);
+    return random_.chance(0.7) ? random_.one_of(kOften) : random_.one_of(kDTypes).dtype;
   }
 
   TensorId whole_leaf(const Dims& shape, DType t, double low = -2, double high = 2, bool redrawable = true) {

@@ -27,7 +27,7 @@ std::vector<std::byte> random_bytes(Random& random, const eager::Dims& shape, DT
     if (dtype == DType::Bool) {
       bits = random.bits() & 1;
     } else if (!is_floating(dtype)) {
-      const int64_t v = random.chance(special) ? random.one_of(kSpecialIntegers) : random.between(dtype == DType::U8 ? 0 : -9, 9);
+      const int64_t v = random.chance(special) ? random.one_of(kSpecialIntegers) : random.between(is_unsigned(dtype) ? 0 : -9, 9);
       bits = random.chance(special / 4) ? random.bits() : static_cast<uint64_t>(v);
     } else {
       double v = random.chance(special) ? random.one_of(kSpecialReals) : random.real(low, high);

@@ -52,17 +52,18 @@ TEST(ProcedureVerify, Inputs) {
 }
 
 TEST(ProcedureVerify, Leaves) {
-  check_all(model_package(),
-            {{"leaf 0: input 2 of 2", [](Procedure& p) { p.leaves[0].index = 2; }},
-             {"leaf 0: its register has another type than input 1", [](Procedure& p) { p.leaves[0].index = 1; }},
-             {"leaf 2: state entry 2 of 2", [](Procedure& p) { p.leaves[2].index = 2; }},
-             {"leaf 2: a kind of leaf that does not exist", [](Procedure& p) { p.leaves[2].kind = static_cast<Leaf::Kind>(5); }},
-             {"leaf 2: its register has another type than the window", [](Procedure& p) { p.types[2].shape[0] = 2; }},
-             {"leaf 2: a window of float64 in 'weight', which is float32", [](Procedure& p) { p.leaves[2].dtype = DType::F64; }},
-             {"leaf 2: a window of ? in 'weight', which is float32", [](Procedure& p) { p.leaves[2].dtype = static_cast<DType>(9); }},
-             {"leaf 2: its shape and its strides are not equally long", [](Procedure& p) { p.leaves[2].strides.push_back(1); }},
-             {"leaf 2: the extent -3 is negative", [](Procedure& p) { p.leaves[2].shape[0] = -3; }},
-             {"12 leaves for 11 registers", [](Procedure& p) { p.leaves.resize(12); }}});
+  check_all(
+      model_package(),
+      {{"leaf 0: input 2 of 2", [](Procedure& p) { p.leaves[0].index = 2; }},
+       {"leaf 0: its register has another type than input 1", [](Procedure& p) { p.leaves[0].index = 1; }},
+       {"leaf 2: state entry 2 of 2", [](Procedure& p) { p.leaves[2].index = 2; }},
+       {"leaf 2: a kind of leaf that does not exist", [](Procedure& p) { p.leaves[2].kind = static_cast<Leaf::Kind>(5); }},
+       {"leaf 2: its register has another type than the window", [](Procedure& p) { p.types[2].shape[0] = 2; }},
+       {"leaf 2: a window of float64 in 'weight', which is float32", [](Procedure& p) { p.leaves[2].dtype = DType::F64; }},
+       {"leaf 2: a window of ? in 'weight', which is float32", [](Procedure& p) { p.leaves[2].dtype = static_cast<DType>(kDTypeCount); }},
+       {"leaf 2: its shape and its strides are not equally long", [](Procedure& p) { p.leaves[2].strides.push_back(1); }},
+       {"leaf 2: the extent -3 is negative", [](Procedure& p) { p.leaves[2].shape[0] = -3; }},
+       {"12 leaves for 11 registers", [](Procedure& p) { p.leaves.resize(12); }}});
   const std::vector<std::pair<Dims, Dims>> outside{
       {{3, 5}, {4, 1}}, {{3, 4}, {4, -1}}, {{INT64_MAX, 4}, {0, 0}}, {{3, 4}, {INT64_MAX, INT64_MAX}}, {{2, 2}, {INT64_MIN, INT64_MIN}}};
   for (const auto& [shape, strides] : outside) {
@@ -108,7 +109,7 @@ TEST(ProcedureVerify, Calls) {
              {"call 3 (sum): the attribute 'keepdims' is not of the kind that the operator takes",
               [](Procedure& p) { p.calls[3].attrs[1] = int64_t{1}; }},
              {"call 3 (sum): the attribute 'dtype' is not of the kind that the operator takes",
-              [](Procedure& p) { p.calls[3].attrs[2] = static_cast<DType>(6); }},
+              [](Procedure& p) { p.calls[3].attrs[2] = static_cast<DType>(kDTypeCount); }},
              {"call 5 (multiply): its results are more than the 10 registers that have types",
               [](Procedure& p) {
                 p.types.pop_back();
