@@ -107,10 +107,13 @@ std::string key_of(const std::string& stamp, const Kernel& k) {
   b.text_.reserve(stamp.size() + 64 + 4 * k.buffers.size() + 40 * k.nodes.size() + 8 * k.stores.size());
   b.text_ = stamp;
   b.text_ += '\0';
-  b.add(k.rank, k.reduction, k.clip, k.scalars, uint64_t{k.buffers.size()}, uint64_t{k.nodes.size()}, uint64_t{k.stores.size()});
-  for (const Buffer& x : k.buffers) b.add(x.dtype, x.written, x.inner, x.reduced);
-  for (const Node& n : k.nodes) b.add(n.kind, n.prim, n.dtype, n.slot, n.operands[0], n.operands[1], n.operands[2], n.bits);
-  for (const Store& s : k.stores) b.add(s.buffer, s.value);
+  // By structured bindings: a field that is added and not named here does not compile.
+  const auto& [rank, reduction, clip, scalars, buffers, nodes, stores] = k;
+  b.add(rank, reduction, clip, scalars, uint64_t{buffers.size()}, uint64_t{nodes.size()}, uint64_t{stores.size()});
+  for (const auto& [dtype, written, inner, reduced] : buffers) b.add(dtype, written, inner, reduced);
+  for (const auto& [kind, prim, dtype, slot, operands, bits] : nodes)
+    b.add(kind, prim, dtype, slot, operands[0], operands[1], operands[2], bits);
+  for (const auto& [buffer, value] : stores) b.add(buffer, value);
   return std::move(b.text_);
 }
 
