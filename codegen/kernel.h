@@ -12,8 +12,8 @@
 // along it. `reduce` takes a varying or non-varying operand and gives a non-varying value. A node's PASS is 0 for leaves, the maximum of its
 // operands' passes otherwise, where a `reduce` operand counts as its own pass + 1 (a reduce's own pass is its operand's).
 // For each index of the other dimensions, passes run in order; each pass loops over the reduced dimension,
-// evaluates its varying nodes, performs its varying stores and its reductions; non-varying nodes and stores of pass p run once, before
-// the loop of pass p. So softmax is one kernel of three passes.
+// evaluates its varying nodes, performs its stores to buffers that vary and its reductions; non-varying nodes and other stores of pass p run
+// once, before the loop of pass p. So softmax is one kernel of three passes.
 //
 // The canonical order of a reduction over n elements x[0..n) with `combine` and its identity (a function of n alone; see DESIGN, "Numbers"):
 //   lanes  blocks of kLaneBlock elements. In a block, 32 lanes start as the identity; element i goes to lane i % 32, in order of i:
@@ -91,7 +91,7 @@ struct Buffer {
 
 struct Store {
   uint32_t buffer = 0;
-  NodeId value = kNoNode;  // of the buffer's dtype; it varies along the reduced dimension exactly if the buffer does
+  NodeId value = kNoNode;  // of the buffer's dtype; if it varies along the reduced dimension, so does the buffer
   bool operator==(const Store&) const = default;
 };
 

@@ -54,7 +54,7 @@ void fill_pass(const Kernel& kernel, const Schedule& s, const std::vector<bool>&
   for (uint32_t i = 0; i < kernel.stores.size(); ++i) {
     if (s.store_pass[i] != p) continue;
     const NodeId value = kernel.stores[i].value;
-    (s.varying[value] ? step.stores_loop : step.stores_once).push_back(i);
+    (kernel.buffers[kernel.stores[i].buffer].reduced != Stride::zero ? step.stores_loop : step.stores_once).push_back(i);
     if (s.varying[value]) needed[value] = true;
   }
   for (NodeId id = 0; id < kernel.nodes.size(); ++id) {

@@ -120,8 +120,8 @@ class Verifier {
     const Buffer& b = kernel_.buffers[s.buffer];
     require(kernel_.nodes[s.value].dtype == b.dtype, "store to buffer", s.buffer, "has another dtype than its value");
     require(b.written, "store to buffer", s.buffer, "that is not marked as written");
-    require(schedule_.varying[s.value] == (b.reduced != Stride::zero), "store to buffer", s.buffer,
-            "that varies along the reduced dimension where its value does not, or the other way round");
+    require(!schedule_.varying[s.value] || b.reduced != Stride::zero, "store to buffer", s.buffer,
+            "that does not vary along the reduced dimension, where its value does");
   }
 
   void written_flags() const {

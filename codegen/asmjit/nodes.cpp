@@ -145,7 +145,7 @@ void Nodes::store(const Store& s) {
   const Lanes lanes = value(s.value);
   vectors_.at_node(s.value);
   const Buffer& b = kernel_.buffers[s.buffer];
-  const bool single = kernel_.reduction != Reduction::none && kernel_.reduced_dim() == kernel_.rank - 1 && level_[s.value] != Level::step;
+  const bool single = kernel_.reduction != Reduction::none && kernel_.reduced_dim() == kernel_.rank - 1 && b.reduced == Stride::zero;
   if (single) vectors_.store_first(b.dtype, s.buffer, lanes);
   else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes, !never_nan_[s.value]);
 }

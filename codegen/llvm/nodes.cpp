@@ -61,7 +61,7 @@ void Emitter::choose_strips() {
     else if (n.dtype != DType::Bool) count(n.dtype);  // a computed bool is a mask, as wide as what it masks
   }
   for (const Store& s : kernel_.stores)
-    if (!reduces_last() || schedule_.varying[s.value]) count_access(kernel_.buffers[s.buffer]);
+    if (!reduces_last() || kernel_.buffers[s.buffer].reduced != Stride::zero) count_access(kernel_.buffers[s.buffer]);
   const int register_bytes = target_.isa == Isa::avx512 ? 64 : 32;
   int usual = 8;
   for (int size : {4, 2, 1})

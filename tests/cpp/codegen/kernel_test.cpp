@@ -141,7 +141,7 @@ TEST(Verifier, NamesTheOffendingNode) {
       {"%1 = load f32 b0 %0 %0\nstore b1 %1", "node 1 has a mask that is not bool"},
       {"%1 = reduce sub f32 %0\nstore b1 %1", "node 1 combines with a primitive that cannot"},
       {"%1 = const bool 0x2\nstore b1 %0", "node 1 is a bool other than 0 and 1"},
-      {"store b1 %0", "varies along the reduced dimension where its value does not, or the other way round"},
+      {"store b1 %0", "does not vary along the reduced dimension, where its value does"},
       {"%1 = reduce add f32 %0\nstore b0 %1\nstore b1 %1", "that is not marked as written"},
       {"%1 = reduce add f32 %0\nstore b1 %1\nstore b1 %1", "buffer 1 is not stored to exactly as often"},
       {"%1 = reduce add f32 %0", "stores nothing"},

@@ -260,7 +260,8 @@ class Generator {
   }
 
   void output(NodeId value) {
-    const bool varying = schedule(k()).varying[value];
+    const bool varying =
+        schedule(k()).varying[value] || (k().reduction != Reduction::none && chance(random_, 20));  // else the same all along
     const DType t = k().nodes[value].dtype;
     if (chance(random_, 35) && output_in_place(value, varying)) return;
     const Stride access = chance(random_, 80) ? Stride::contiguous : Stride::any;
