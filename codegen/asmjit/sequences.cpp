@@ -69,17 +69,16 @@ void Emitter::gather(const Instruction& i, const Step& s) {
   const bool wide = i.op == Op::gather_q;
   const Vec dst = vec(s.dst, wide ? 1 : 2), offsets = vec(s.src[0]), temporary = vec(s.temporary, wide ? 1 : 2);
   strided_address(i.memory);
+  if (i.mask == kNoReg) return load_elements(dst, temporary, wide ? 8 : 4, program_.width() / 8);
   a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, dst, dst, dst);
   const Mem at = ptr(rax, offsets);
   if (masks()) {  // the gather clears its mask
-    if (i.mask == kNoReg) a.kxnorw(k1, k1, k1);
-    else a.kmovw(k1, k(s.mask));
+    a.kmovw(k1, k(s.mask));
     a.k(k1);
     a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at);
     return;
   }
-  if (i.mask == kNoReg) a.vpcmpeqd(temporary, temporary, temporary);
-  else a.vmovaps(temporary, vec(s.mask, wide ? 1 : 2));
+  a.vmovaps(temporary, vec(s.mask, wide ? 1 : 2));
   a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at, temporary);
 }
 
@@ -89,6 +88,10 @@ void Emitter::lanes(const Instruction& i, const Step& s) {
   const int bytes = i.imm;
   const int lane_bytes = bytes == 8 ? 8 : 4;
   const int count = program_.width() / lane_bytes;
+  if (!loads && i.mask == kNoReg && bytes >= 4) {
+    strided_address(i.memory);
+    return store_elements(vec(s.src[0]), vec(s.temporary), bytes, count);
+  }
   if (!loads) {
     a.vmovups(ptr(rsp), vec(s.src[0]));
   } else if (i.mask != kNoReg) {
