@@ -1,6 +1,7 @@
 #include "codegen/asmjit/interleave.h"
 
 #include <algorithm>
+#include <span>
 
 #include "codegen/asmjit/registers.h"
 
@@ -37,6 +38,20 @@ int copies_that_fit(const Program& program, int section) {
   const std::array<int, 2> needed = pressure(program, section);
   for (int c = 0; c < 2; ++c) copies = std::min(copies, room(program.isa, c) / std::max(needed[static_cast<size_t>(c)], 1));
   return std::max(copies, 1);
+}
+
+void interleave(Section& section, int copies, size_t from) {
+  const auto n = static_cast<size_t>(copies);
+  const std::span code = std::span(section.code).subspan(from);
+  const size_t length = code.size() / n;
+  if (code.size() != length * n) return;
+  for (size_t i = length; i < code.size(); ++i)
+    if (code[i].op != code[i % length].op) return;
+  std::vector<Instruction> mixed;
+  mixed.reserve(code.size());
+  for (size_t i = 0; i < length; ++i)
+    for (size_t c = 0; c < n; ++c) mixed.push_back(code[c * length + i]);
+  std::ranges::copy(mixed, code.begin());
 }
 
 void put_side_by_side(Program& program, int from, int to, int copies) {
