@@ -8,16 +8,19 @@ from .pointwise import gelu, uniform
 FUNCTIONS = 200
 UNARY = ("abs", "exp", "sqrt", "tanh")
 BINARY = ("maximum", "minimum")
+RECENT = 8  # values that operators take
 
 
 def random_function(xp, operators, seed):
-    """A pointwise function of three arrays made of so many operators or one less, all of them needed; half of the operands are recent."""
+    """A pointwise function of three arrays made of so many operators or one less, all of them needed: operands are recent or inputs."""
     rng = random.Random(seed)
     lines, unused = [], []
-    names = ["x", "y", "z"]
+    inputs, names = ["x", "y", "z"], []
 
     def operand():
-        return unused.pop() if unused and rng.random() < 0.5 else rng.choice(names)
+        if len(unused) > RECENT // 2 or (unused and rng.random() < 0.5):
+            return unused.pop(0)
+        return rng.choice(inputs + names[-RECENT:])
 
     while len(lines) + max(0, len(unused) - 1) < operators - 1:
         name = f"v{len(lines)}"

@@ -84,6 +84,8 @@ class Emitter {
   void mask_even_lanes();
   void gather(const Instruction&, const Step&);
   void lanes(const Instruction&, const Step&);
+  void load_elements(const asmjit::x86::Vec& dst, const asmjit::x86::Vec& temporary, int bytes, int count);
+  void store_elements(const asmjit::x86::Vec& src, const asmjit::x86::Vec& temporary, int bytes, int count);
   void divide(const Step&);
   void scalar_conversion(const Instruction&, const Step&);
   void comment(const Instruction&);

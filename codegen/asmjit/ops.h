@@ -143,7 +143,7 @@ enum class Op : uint8_t {
   broadcast_word,     // 16 bits likewise
   broadcast_if,       // the element in every lane if the mask has any lane, else zeros; touches no memory then. imm: bytes
   gather_d,
-  gather_q,     // half a register / a register of elements at run-time stride; sources: byte offsets; mask optional
+  gather_q,     // half a register / a register of elements at run-time stride; sources: byte offsets, used under a mask
   lanes_load,   // one element after the other, where the mask (optional) is set, else zeros. imm: bytes
   lanes_store,  // likewise
   divide_q,     // lane by lane
@@ -288,7 +288,7 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::gather_d, .name = "gather_d", .dst_shrink = 2, .early = true, .temporaries = 1},
     OpInfo{.op = Op::gather_q, .name = "gather_q", .early = true, .temporaries = 1},
     OpInfo{.op = Op::lanes_load, .name = "lanes_load", .early = true},
-    OpInfo{.op = Op::lanes_store, .name = "lanes_store"},
+    OpInfo{.op = Op::lanes_store, .name = "lanes_store", .temporaries = 1},
     OpInfo{.op = Op::divide_q, .name = "divide_q"},
     OpInfo{.op = Op::scalar_q_to_ps, .name = "scalar_q_to_ps", .dst_shrink = 2},
     OpInfo{.op = Op::scalar_ps_to_q, .name = "scalar_ps_to_q", .last_shrink = 2},

@@ -98,18 +98,21 @@ void Emitter::gather(const Instruction& i, const Step& s) {
     a.jmp(done);
     a.bind(any);
   }
+  if (i.mask == kNoReg) {
+    load_elements(dst, temporary, wide ? 8 : 4, program_.width() / 8);
+    a.bind(done);
+    return;
+  }
   a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, dst, dst, dst);
   const Mem at = ptr(rax, offsets);
   if (masks()) {  // the gather clears its mask
-    if (i.mask == kNoReg) a.kxnorw(k1, k1, k1);
-    else a.kmovw(k1, k(s.mask));
+    a.kmovw(k1, k(s.mask));
     a.k(k1);
     a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at);
     a.bind(done);
     return;
   }
-  if (i.mask == kNoReg) a.vpcmpeqd(temporary, temporary, temporary);
-  else a.vmovaps(temporary, vec(s.mask, wide ? 1 : 2));
+  a.vmovaps(temporary, vec(s.mask, wide ? 1 : 2));
   a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at, temporary);
 }
 
@@ -151,6 +154,11 @@ void Emitter::lanes(const Instruction& i, const Step& s) {
     a.vmovups(zmm0, ptr(rsp, 64));
     a.jmp(done);
     a.bind(any);
+  }
+  if (!loads && i.mask == kNoReg && bytes >= 4) {
+    store_elements(vec(s.src[0]), vec(s.temporary), bytes, count);
+    a.bind(done);
+    return;
   }
   a.mov(rsi, rsp);
   a.bind(next);
