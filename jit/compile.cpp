@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "jit/executable.h"
+#include "jit/fusion/place.h"
 #include "jit/passes/pass.h"
 
 namespace kiln::jit {
@@ -17,17 +18,19 @@ using tracer::ValueId;
 
 namespace {
 
-// Which values must be in memory: those read by another cluster, through a view, as what an update overwrites, or wanted at the end.
+// Which values must be in memory: those read by another cluster, as what an update overwrites, or wanted at the end. Fusion lets a cluster
+// read its own values through a view only where it has them in registers.
 std::vector<bool> stored_values(const Graph& g, const Partition& p) {
   std::vector<bool> stored(g.values.size(), false);
   for (NodeIndex i = 0; i < g.nodes.size(); ++i) {
     const Node& n = g.nodes[i];
+    if (n.kind == NodeKind::view) continue;  // its readers count
     for (size_t k = 0; k < n.operands.size(); ++k) {
       const Operand& o = n.operands[k];
       if (!o.is_value()) continue;
       const ValueId base = base_of(g, o.id);
-      const bool through_memory = base != o.id || n.kind == NodeKind::view || (n.kind == NodeKind::update && k == 0);
-      if (through_memory || p.cluster_of[g.values[base].node] != p.cluster_of[i]) stored[base] = true;
+      const bool overwritten = n.kind == NodeKind::update && k == 0;
+      if (overwritten || p.cluster_of[g.values[base].node] != p.cluster_of[i]) stored[base] = true;
     }
   }
   for (const tracer::Result& r : g.results) stored[base_of(g, r.value)] = true;

@@ -20,6 +20,7 @@ using asmjit::Label;
 using asmjit::x86::Gp;
 using asmjit::x86::Mem;
 
+inline constexpr int kCacheLine = 64;  // bytes
 inline constexpr Gp kInner = asmjit::x86::r8, kEnd = asmjit::x86::r9, kRow = asmjit::x86::rbp;
 // What a System V callee keeps, in the order of the prologue's pushes.
 inline constexpr Gp kSaved[] = {asmjit::x86::rbx, asmjit::x86::rbp, asmjit::x86::r12, asmjit::x86::r13, asmjit::x86::r14, asmjit::x86::r15};

@@ -1,6 +1,7 @@
 #include "codegen/asmjit/interleave.h"
 
 #include <algorithm>
+#include <span>
 
 #include "codegen/asmjit/registers.h"
 
@@ -23,17 +24,18 @@ int copies_that_fit(const Program& program, int section) {
   return std::max(copies, 1);
 }
 
-void interleave(Section& section, int copies) {
+void interleave(Section& section, int copies, size_t from) {
   const auto n = static_cast<size_t>(copies);
-  const size_t length = section.code.size() / n;
-  if (section.code.size() != length * n) return;
-  for (size_t i = length; i < section.code.size(); ++i)
-    if (section.code[i].op != section.code[i % length].op) return;
+  const std::span code = std::span(section.code).subspan(from);
+  const size_t length = code.size() / n;
+  if (code.size() != length * n) return;
+  for (size_t i = length; i < code.size(); ++i)
+    if (code[i].op != code[i % length].op) return;
   std::vector<Instruction> mixed;
-  mixed.reserve(section.code.size());
+  mixed.reserve(code.size());
   for (size_t i = 0; i < length; ++i)
-    for (size_t c = 0; c < n; ++c) mixed.push_back(section.code[c * length + i]);
-  section.code = std::move(mixed);
+    for (size_t c = 0; c < n; ++c) mixed.push_back(code[c * length + i]);
+  std::ranges::copy(mixed, code.begin());
 }
 
 }  // namespace kiln::codegen::x64

@@ -12,8 +12,8 @@ namespace kiln::codegen::x64 {
 // How many copies of a section's code go side by side without spilling, 1 at least.
 int copies_that_fit(const Program&, int section);
 
-// The section is that many copies of one step, one after the other; afterwards they are side by side. Code that is not made of equal copies
-// stays as it is.
-void interleave(Section&, int copies);
+// From instruction `from` on the section is that many copies of one step, one after the other; afterwards they are side by side. Code that is
+// not made of equal copies stays as it is.
+void interleave(Section&, int copies, size_t from = 0);
 
 }  // namespace kiln::codegen::x64

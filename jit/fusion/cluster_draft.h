@@ -9,16 +9,6 @@
 
 namespace kiln::jit {
 
-// Where a value lies: elements of the memory of `tensor` (a value that is materialised), in row-major or blocked order.
-struct Location {
-  tracer::ValueId tensor;
-  int64_t offset = 0;   // elements
-  eager::Dims strides;  // per axis; meaningless when blocked
-  codegen::Layout layout = codegen::Layout::plain;
-  eager::Dims shape;
-};
-Location locate(const tracer::Graph&, tracer::ValueId);
-
 struct DraftedCluster {
   std::vector<eager::LoweredKernel> kernels;  // BufferUse::tensor: a ValueId (an update's: the updated value), or partials below
   std::vector<int> scalars;                   // unused numbers are allowed: LoweredKernel::scalars index `scalar_slots`

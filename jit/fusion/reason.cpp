@@ -75,7 +75,7 @@ std::string reason(const Graph& g, const Partition& p, const std::vector<bool>& 
   for (const Border& b : p.borders) {
     const tracer::Node& producer = g.producer(base_of(g, b.value));
     if (p.cluster_of[b.reader] != cluster || producer.kind == NodeKind::input || std::ranges::find(told, b.value) != told.end()) continue;
-    if (b.why != Apart::view && p.cluster_of[g.values[b.value].node] == cluster) continue;  // joined by another way
+    if (p.cluster_of[g.values[base_of(g, b.value)].node] == cluster) continue;  // joined by another way
     told.push_back(b.value);
     s += "; reads %" + std::to_string(b.value) + " from memory: " + text(b.why);
   }

@@ -14,7 +14,7 @@ using eager::Tensor;
 namespace {
 
 bool is_numpy_bool(PyObject* item) {
-  return py::hasattr(item, "dtype") && !is_tensor(item) && py::handle(item).attr("dtype").attr("kind").equal(py::str("b"));
+  return py::hasattr(item, "dtype") && !is_tensor(item) && py::str(py::handle(item).attr("dtype").attr("kind")).cast<std::string>() == "b";
 }
 
 // An array, a list or a bool as positions or a mask.
