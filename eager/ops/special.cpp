@@ -65,7 +65,7 @@ const Operator& lgamma = define({
     .aliases = {"gammaln"},
     .method = true,
     .samples = between_poles(),
-    .reference = "__import__('scipy.special').special.gammaln(x)",
+    .reference = "numpy.where(numpy.isinf(x), numpy.inf, __import__('scipy.special').special.gammaln(x)).astype(x.dtype)",
 });
 
 const Operator& digamma = define({

@@ -105,13 +105,13 @@ refuses(*("search", "searchsorted"), reason="ONNX has no search in what is sorte
 
 @converts("cumulative_sum")
 def cumulative_sum(c: Call) -> Value:
-    x = c.g.cast(c.x, c.dtype)
+    inside = "int64" if c.dtype == "uint64" else carrier(c.dtype)  # runtimes add up signed integers
     rank = c.x.rank
     axis = (c.constant("axis") or 0) % rank
-    y = c.g.node("CumSum", x, c.g.constant(axis, "int64"))
-    if not c.constant("include_initial"):
-        return y
-    return c.g.node("Pad", y, c.g.ints([int(i == axis) for i in range(2 * rank)]), c.g.constant(0, c.dtype))
+    y = c.g.node("CumSum", c.g.cast(c.x, inside), c.g.constant(axis, "int64"))
+    if c.constant("include_initial"):
+        y = c.g.node("Pad", y, c.g.ints([int(i == axis) for i in range(2 * rank)]), c.g.constant(0, inside))
+    return c.g.cast(y, c.dtype)
 
 
 refuses(
