@@ -23,9 +23,9 @@ inline const Op abs{"abs"}, add{"add"}, avg_pool2d{"avg_pool2d"}, avg_pool2d_bac
     matrix_transpose{"matrix_transpose"}, max{"max"}, max_pool2d_backward{"max_pool2d_backward"}, max_pool2d_tiles{"max_pool2d_tiles"},
     maximum{"maximum"}, mean{"mean"}, min{"min"}, multiply{"multiply"}, negative{"negative"}, nll_loss{"nll_loss"}, pad{"pad"},
     permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, random_bits{"random_bits"}, random_uniform{"random_uniform"},
-    remainder{"remainder"}, reshape{"reshape"}, rsqrt{"rsqrt"}, sequence{"sequence"}, sigmoid{"sigmoid"}, sign{"sign"}, sin{"sin"},
-    sinh{"sinh"}, slice{"slice"}, softmax{"softmax"}, sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, subtract{"subtract"}, sum{"sum"},
-    swapaxes{"swapaxes"}, tanh{"tanh"}, unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
+    reciprocal{"reciprocal"}, remainder{"remainder"}, reshape{"reshape"}, rsqrt{"rsqrt"}, sequence{"sequence"}, sigmoid{"sigmoid"},
+    sign{"sign"}, sin{"sin"}, sinh{"sinh"}, slice{"slice"}, softmax{"softmax"}, sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"},
+    subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"}, tanh{"tanh"}, unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
 }  // namespace op
 
 // ---- dtypes and operands --------------------------------------------------------------------------------------------
