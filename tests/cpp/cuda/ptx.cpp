@@ -30,13 +30,12 @@ bool holds_fma(const Kernel& kernel) {
 
 // What is wrong with one program of kernels that all hold an fma, or none of which does.
 std::string wrong_program(const Kernel* const* kernels, size_t count, int architecture, Forms forms) {
-  std::string text;
-  for (size_t i = 0; i < count; ++i) {
-    const std::string n = std::to_string(i), name = "kernel_" + n;
-    text += "namespace space_" + n + " {\n" + source(*kernels[i], {.name = name, .forms = forms}) + "}\n";
-  }
-  std::string wrong;
+  std::string text, wrong;
   try {
+    for (size_t i = 0; i < count; ++i) {
+      const std::string n = std::to_string(i), name = "kernel_" + n;
+      text += "namespace space_" + n + " {\n" + source(*kernels[i], {.name = name, .forms = forms}) + "}\n";
+    }
     const Compiled compiled = compile(text, architecture);
     if (compiled.cubin.substr(0, 4) != "\177ELF") wrong = "no CUBIN";
     for (size_t i = 0; i < count && wrong.empty(); ++i)
