@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@
 
 namespace kiln::codegen::cuda::testing {
 
-inline constexpr size_t kBatch = 50;  // kernels in one run of the host's compiler
+inline constexpr size_t kBatch = 50;  // kernels in one run of the host's compiler, of which starting costs as much as several
 
 struct Disagreement {
   size_t index;      // of the case
@@ -34,10 +35,11 @@ inline std::string disagreement(const Emulated& emulated, size_t i, const Kernel
 using Print = std::function<std::string(const Kernel&, const Options&)>;
 
 // The first few cases that leave something else in memory than the interpreter does.
-inline std::vector<Disagreement> disagreements(const std::vector<KernelCase>& cases, size_t most = 3, const Print& print = source) {
+inline std::vector<Disagreement> disagreements(const std::vector<KernelCase>& cases, size_t most = 3, const Print& print = source,
+                                               size_t batch = kBatch) {
   std::vector<Disagreement> found;
-  for (size_t first = 0; first < cases.size() && found.size() < most; first += kBatch) {
-    const size_t end = std::min(first + kBatch, cases.size());
+  for (size_t first = 0; first < cases.size() && found.size() < most; first += batch) {
+    const size_t end = std::min(first + batch, cases.size());
     std::vector<std::string> sources;
     std::vector<size_t> source_of;  // a kernel that several cases share is compiled once
     for (size_t i = first; i < end; ++i) {
@@ -54,6 +56,18 @@ inline std::vector<Disagreement> disagreements(const std::vector<KernelCase>& ca
     }
   }
   return found;
+}
+
+// The first case that a fault shows in: of those whose text it changes, as the others are what they were.
+inline std::optional<Disagreement> found_fault(const std::vector<KernelCase>& cases, const Print& faulty) {
+  std::vector<KernelCase> changed;
+  std::vector<size_t> index;
+  for (size_t i = 0; i < cases.size(); ++i)
+    if (faulty(cases[i].kernel, {}) != source(cases[i].kernel)) changed.push_back(cases[i]), index.push_back(i);
+  std::vector<Disagreement> found = disagreements(changed, 1, faulty, 6);
+  if (found.empty()) return std::nullopt;
+  found[0].index = index[found[0].index];
+  return found[0];
 }
 
 }  // namespace kiln::codegen::cuda::testing

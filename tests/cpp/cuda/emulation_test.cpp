@@ -132,11 +132,10 @@ TEST(CudaEmulation, FindsPlantedFaults) {
   std::vector<KernelCase> cases = primitive_cases();
   for (KernelCase& c : random_cases()) cases.push_back(std::move(c));
   for (const Fault& fault : kFaults) {
-    const auto found = testing::disagreements(cases, 1, [&](const Kernel& kernel, const Options& options) {
-      return source(kernel, {.name = options.name, .forms = fault.forms});
-    });
-    ASSERT_EQ(found.size(), 1u) << fault.name << " was not found";
-    std::cout << fault.name << ": found by case " << found[0].index << " of " << cases.size() << "\n";
+    const auto found = testing::found_fault(
+        cases, [&](const Kernel& kernel, const Options& options) { return source(kernel, {.name = options.name, .forms = fault.forms}); });
+    ASSERT_TRUE(found) << fault.name << " was not found";
+    std::cout << fault.name << ": found by case " << found->index << " of " << cases.size() << "\n";
   }
 }
 
@@ -156,13 +155,13 @@ constexpr TextFault kTextFaults[] = {
 TEST(CudaEmulation, FindsFaultsOfLoopsAndBarriers) {
   const std::vector<KernelCase> cases = long_cases();
   for (const TextFault& fault : kTextFaults) {
-    const auto found = testing::disagreements(cases, 1, [&](const Kernel& kernel, const Options& options) {
+    const auto found = testing::found_fault(cases, [&](const Kernel& kernel, const Options& options) {
       std::string text = source(kernel, options);
       const size_t at = text.find(fault.from);
       return at == std::string::npos ? text : text.replace(at, std::string(fault.from).size(), fault.to);
     });
-    ASSERT_EQ(found.size(), 1u) << fault.name << " was not found";
-    std::cout << fault.name << ": " << found[0].text.substr(0, found[0].text.find('\n')) << "\n";
+    ASSERT_TRUE(found) << fault.name << " was not found";
+    std::cout << fault.name << ": " << found->text.substr(0, found->text.find('\n')) << "\n";
   }
 }
 

@@ -59,8 +59,9 @@ Emulated::Emulated(const std::vector<std::string>& sources) {
   const Folder folder;
   const fs::path source = folder.path / "kernels.cpp", library = folder.path / "kernels.so", log = folder.path / "log";
   std::ofstream(source) << translation_unit(sources);
+  // Without optimisation: these kernels take longer to compile than to run.
   const std::string command = std::string(KILN_HOST_COMPILER) +
-                              " -std=c++17 -O1 -w -fno-gnu-unique -ffp-contract=off -fno-strict-aliasing -mavx2 -mfma -shared -fPIC -o " +
+                              " -std=c++17 -O0 -w -fno-gnu-unique -ffp-contract=off -fno-strict-aliasing -mavx2 -mfma -shared -fPIC -o " +
                               library.string() + " " + source.string() + " >" + log.string() + " 2>&1";
   if (std::system(command.c_str()) != 0) throw std::runtime_error(contents(log) + "\nin\n" + contents(source));
   library_ = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);

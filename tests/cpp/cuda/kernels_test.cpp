@@ -13,8 +13,6 @@
 #include <thread>
 
 #include "check.h"
-#include "codegen/cuda/nvrtc.h"
-#include "codegen/error.h"
 #include "ptx.h"
 
 namespace kiln::codegen::cuda {
@@ -43,31 +41,21 @@ std::vector<File> read_kernels() {
   return files;
 }
 
-// What NVRTC makes of one kernel; empty where all is well.
-std::string compile_for_all(const Kernel& kernel) {
-  try {
-    const std::string text = source(kernel);
-    for (int architecture : kArchitectures) {
-      const Compiled compiled = compile(text, architecture);
-      if (compiled.cubin.substr(0, 4) != "\177ELF") return "no CUBIN for sm_" + std::to_string(architecture);
-      const std::string wrong = testing::wrong_arithmetic(compiled.ptx, kernel);
-      if (!wrong.empty()) return "sm_" + std::to_string(architecture) + ": " + wrong;
-    }
-    return {};
-  } catch (const Error& error) { return error.what(); }
-}
-
 TEST(CudaKernels, OfAFolderCompileForEveryArchitecture) {
   const std::vector<File> files = read_kernels();
   ASSERT_FALSE(files.empty());
+  // Of every architecture all kernels, a hundred at a time.
+  const size_t parts = (files.size() + 99) / 100, tasks = parts * std::size(kArchitectures);
   std::atomic<size_t> next{0};
   std::mutex mutex;
   const auto work = [&] {
-    for (size_t i; (i = next++) < files.size();) {
-      const std::string what = compile_for_all(files[i].kernel);
+    for (size_t task; (task = next++) < tasks;) {
+      std::vector<Kernel> kernels;
+      for (size_t i = task / std::size(kArchitectures); i < files.size(); i += parts) kernels.push_back(files[i].kernel);
+      const std::string wrong = testing::wrong_programs(kernels, kArchitectures[task % std::size(kArchitectures)]);
       const std::lock_guard lock(mutex);
-      if (!what.empty()) ADD_FAILURE() << files[i].name << ": " << what << "\n" << print(files[i].kernel);
-      if (i % 100 == 99) std::cout << "compiled " << i + 1 << " of " << files.size() << std::endl;
+      if (!wrong.empty()) ADD_FAILURE() << wrong;
+      if (parts > 1) std::cout << "compiled " << task + 1 << " of " << tasks << " parts" << std::endl;
     }
   };
   std::thread other(work);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <sstream>
-#include <vector>
+
+#include "codegen/cuda/nvrtc.h"
+#include "codegen/cuda/source.h"
+#include "codegen/error.h"
 
 namespace kiln::codegen::cuda::testing {
 namespace {
@@ -25,6 +28,26 @@ bool holds_fma(const Kernel& kernel) {
   return false;
 }
 
+// What is wrong with one program of kernels that all hold an fma, or none of which does.
+std::string wrong_program(const Kernel* const* kernels, size_t count, int architecture, Forms forms) {
+  std::string text, wrong;
+  try {
+    for (size_t i = 0; i < count; ++i) {
+      const std::string n = std::to_string(i), name = "kernel_" + n;
+      text += "namespace space_" + n + " {\n" + source(*kernels[i], {.name = name, .forms = forms}) + "}\n";
+    }
+    const Compiled compiled = compile(text, architecture);
+    if (compiled.cubin.substr(0, 4) != "\177ELF") wrong = "no CUBIN";
+    for (size_t i = 0; i < count && wrong.empty(); ++i)
+      if (compiled.ptx.find(".entry kernel_" + std::to_string(i) + "(") == std::string::npos) wrong = "a kernel is missing";
+    if (wrong.empty()) wrong = wrong_arithmetic(compiled.ptx, *kernels[0]);
+  } catch (const Error& error) { wrong = error.what(); }
+  if (wrong.empty()) return {};
+  for (size_t i = 0; i < count && count > 1; ++i)  // whose fault it is
+    if (std::string alone = wrong_program(kernels + i, 1, architecture, forms); !alone.empty()) return alone;
+  return "sm_" + std::to_string(architecture) + ": " + wrong + "\n" + print(*kernels[0]) + text;
+}
+
 }  // namespace
 
 std::string wrong_arithmetic(const std::string& ptx, const Kernel& kernel) {
@@ -45,6 +68,17 @@ std::string wrong_arithmetic(const std::string& ptx, const Kernel& kernel) {
     if (rounds && !has(parts, "rn")) return line;
     if ((name == "fma" || name == "mad") && !may_fuse) return line;
   }
+  return {};
+}
+
+std::string wrong_programs(const std::vector<Kernel>& kernels, int architecture, Forms forms) {
+  constexpr size_t kMost = 16;  // in a program
+  std::vector<const Kernel*> apart[2];
+  for (const Kernel& kernel : kernels) apart[holds_fma(kernel)].push_back(&kernel);
+  for (const auto& list : apart)
+    for (size_t first = 0; first < list.size(); first += kMost)
+      if (std::string wrong = wrong_program(&list[first], std::min(kMost, list.size() - first), architecture, forms); !wrong.empty())
+        return wrong;
   return {};
 }
 
