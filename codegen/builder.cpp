@@ -45,7 +45,7 @@ size_t Builder::NodeHash::operator()(const Node& n) const {
   return static_cast<size_t>(h ^ (h >> 32));
 }
 
-Builder::Builder(Kernel& kernel) : kernel_(kernel) {
+Builder::Builder(Kernel& kernel, Simplify simplify) : kernel_(kernel), simplify_(simplify) {
   for (NodeId id = 0; id < kernel.nodes.size(); ++id) known_.emplace(kernel.nodes[id], id);
 }
 
@@ -100,7 +100,7 @@ Value Builder::primitive(Prim prim, DType result, std::initializer_list<Value> o
     n.operands[i++] = v.id();
   }
   if (!constant) {
-    const std::optional<Value> simpler = simplify(*this, n);
+    const std::optional<Value> simpler = simplify_ == Simplify::yes ? simplify(*this, n) : std::nullopt;
     return simpler ? *simpler : push(n);
   }
   return constant_bits(result, interpreter::evaluate(prim, result, (operands.end() - 1)->dtype(), bits[0], bits[1], bits[2]));

@@ -37,7 +37,8 @@ struct Operand {
 
 class Builder {
  public:
-  explicit Builder(Kernel& kernel);  // goes on from the kernel's own nodes
+  enum class Simplify : bool { no, yes };
+  explicit Builder(Kernel& kernel, Simplify = Simplify::yes);  // goes on from the kernel's own nodes
   Builder(const Builder&) = delete;
 
   Kernel& kernel() { return kernel_; }
@@ -97,6 +98,7 @@ class Builder {
     size_t operator()(const Node&) const;
   };
   Kernel& kernel_;
+  const Simplify simplify_;
   std::unordered_map<Node, NodeId, NodeHash> known_;
 };
 

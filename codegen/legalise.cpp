@@ -23,7 +23,8 @@ bool is_narrow(DType t) { return size_of(t) < size_of(carrier(t)); }
 
 class Legaliser {
  public:
-  explicit Legaliser(const Kernel& from) : from_(from), to_(frame(from)), b_(to_), values_(from.nodes.size()) {}
+  // Nothing is simplified: a store whose value no longer needs a reduction would come a pass earlier, before loads of memory that it shares.
+  explicit Legaliser(const Kernel& from) : from_(from), to_(frame(from)), b_(to_, Builder::Simplify::no), values_(from.nodes.size()) {}
 
   Kernel run() {
     for (NodeId id = 0; id < from_.nodes.size(); ++id) values_[id] = rewrite(from_.nodes[id]);
