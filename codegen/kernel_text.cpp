@@ -43,9 +43,9 @@ std::string hexadecimal(uint64_t value, int digits) {
 
 std::string readable(DType type, uint64_t bits) {
   return with_type(type, [bits]<class T>(T value) -> std::string {
-    std::memcpy(&value, &bits, sizeof value);
-    if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
-    else return shortest(value);
+    // By its bits: what the verifier refuses is printed too, and a C++ bool must not hold it.
+    if constexpr (std::is_same_v<T, bool>) return bits == 0 ? "false" : bits == 1 ? "true" : "neither false nor true";
+    else return std::memcpy(&value, &bits, sizeof value), shortest(value);
   });
 }
 

@@ -46,20 +46,20 @@ class TierUp {
     if (no_llvm_) return kernel.tier.store(Tier::settled);
     waiting_.push(kernel.weak_from_this());
     start();
-    changed_->notify_all();
+    locks_->changed.notify_all();
   }
 
   void wait() {
     std::unique_lock lock(mutex_);
     if (!waiting_.empty()) start();
-    changed_->wait(lock, [&] { return (waiting_.empty() && !busy_) || stopping_; });
+    locks_->changed.wait(lock, [&] { return (waiting_.empty() && !busy_) || stopping_; });
   }
 
   void stop() {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
-      changed_->notify_all();
+      locks_->changed.notify_all();
       if (!started_) return;
       started_ = false;
     }
@@ -67,22 +67,19 @@ class TierUp {
   }
 
   void before_fork() {
-    gate_->lock();
+    locks_->gate.lock();
     mutex_.lock();
     lock_kernel_cache();
   }
   void after_fork_in_parent() {
     unlock_kernel_cache();
     mutex_.unlock();
-    gate_->unlock();
+    locks_->gate.unlock();
   }
   void after_fork_in_child() {
     // The condition variable still counts the parent's waiters, and the gate knows its holder by the parent's thread id: new ones, and
     // the old ones are left alone.
-    (void)changed_.release();
-    changed_ = std::make_unique<std::condition_variable>();
-    (void)gate_.release();
-    gate_ = std::make_unique<std::shared_mutex>();
+    locks_ = make_locks(locks_);
     started_ = false;
     if (busy_) waiting_.push(std::move(current_));
     busy_ = false;
@@ -90,7 +87,7 @@ class TierUp {
     mutex_.unlock();
   }
 
-  std::shared_mutex& gate() { return *gate_; }
+  std::shared_mutex& gate() { return locks_->gate; }
   uint64_t cancelled() const { return cancelled_; }
 
  private:
@@ -119,7 +116,7 @@ class TierUp {
     setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);  // Linux: of this thread alone
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_->wait(lock, [&] { return !waiting_.empty() || stopping_; });
+      locks_->changed.wait(lock, [&] { return !waiting_.empty() || stopping_; });
       if (stopping_) return;
       uint64_t gone = 0;
       std::shared_ptr<CompiledKernel> kernel = waiting_.take_hottest(gone);
@@ -135,7 +132,7 @@ class TierUp {
         busy_ = false;
         if (!usable) do_without();
       }
-      changed_->notify_all();
+      locks_->changed.notify_all();
     }
   }
 
@@ -148,7 +145,7 @@ class TierUp {
 
   // False where there is no LLVM to compile with.
   bool work_on(CompiledKernel& kernel) {
-    const std::shared_lock gate(*gate_);
+    const std::shared_lock gate(locks_->gate);
     try {
       switch (kernel.tier.load(std::memory_order_acquire)) {
         case Tier::queued: return compile(kernel);
@@ -194,9 +191,20 @@ class TierUp {
 
   static void at_exit();
 
-  std::unique_ptr<std::shared_mutex> gate_ = std::make_unique<std::shared_mutex>();
+  // Never destroyed. The parent process's are kept, so that nothing counts as lost.
+  struct Locks {
+    const Locks* parents;
+    std::shared_mutex gate;
+    std::condition_variable changed;
+  };
+  static Locks* make_locks(const Locks* parents) {
+    auto locks = std::make_unique<Locks>();
+    locks->parents = parents;
+    return locks.release();
+  }
+
+  Locks* locks_ = make_locks(nullptr);
   std::mutex mutex_;  // of what follows
-  std::unique_ptr<std::condition_variable> changed_ = std::make_unique<std::condition_variable>();
   HeatQueue waiting_;
   std::weak_ptr<CompiledKernel> current_;
   pthread_t thread_{};

@@ -13,7 +13,8 @@ Dims contiguous_strides(const Dims& shape) {
   int64_t step = 1;
   for (int d = shape.size(); d-- > 0;) {
     strides[d] = step;
-    step *= std::max<int64_t>(shape[d], 1);
+    // Wraps where huge extents stand beside one of 0: of an empty tensor no stride is used.
+    (void)__builtin_mul_overflow(step, std::max<int64_t>(shape[d], 1), &step);
   }
   return strides;
 }

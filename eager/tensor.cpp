@@ -62,7 +62,7 @@ bool Tensor::is_contiguous() const {
     const int64_t extent = shape()[d];
     if (extent == 0) return true;
     if (extent != 1 && strides()[d] != step) dense = false;
-    step *= extent;
+    (void)__builtin_mul_overflow(step, extent, &step);  // as contiguous_strides() does
   }
   return dense;
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "codegen/error.h"
 #include "codegen/tunables.h"
@@ -15,7 +16,11 @@ namespace {
 
 std::mutex mutex;
 // Never destroyed: code may run and be freed after static objects are gone.
-constinit asmjit::JitRuntime* runtime = nullptr;
+struct Runtime : asmjit::JitRuntime {
+  using JitRuntime::JitRuntime;
+  const Runtime* before = nullptr;  // the retired one
+};
+constinit Runtime *runtime = nullptr, *retired = nullptr;
 
 // Some sandboxes forbid what mapping memory twice takes.
 bool can_map_twice() {
@@ -35,18 +40,20 @@ bool dual() {
 
 // Private memory is copied by the fork and needs none of this.
 void retire() {
-  if (runtime != nullptr && dual()) runtime = nullptr;
+  if (runtime == nullptr || !dual()) return;
+  runtime->before = retired;  // kept, so that nothing counts as lost
+  retired = std::exchange(runtime, nullptr);
 }
 
 // Registered as the library is loaded, before any lock that is held while code is compiled: those are then taken first at a fork.
 const int fork_handlers = pthread_atfork([] { mutex.lock(); }, [] { retire(), mutex.unlock(); }, [] { retire(), mutex.unlock(); });
 
 // Under the lock.
-asmjit::JitRuntime& open_runtime() {
+Runtime& open_runtime() {
   if (runtime == nullptr) {
     asmjit::JitAllocator::CreateParams params;
     if (dual()) params.options = asmjit::JitAllocatorOptions::kUseDualMapping;
-    runtime = std::make_unique<asmjit::JitRuntime>(&params).release();
+    runtime = std::make_unique<Runtime>(&params).release();
   }
   return *runtime;
 }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "codegen/error.h"
 #include "codegen/interpreter/primitives.h"

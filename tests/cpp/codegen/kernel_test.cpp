@@ -75,6 +75,12 @@ TEST(KernelText, RoundTripsEveryKindOfNode) {
   EXPECT_EQ(hash(kernel), hash(again));
 }
 
+TEST(KernelText, PrintsABoolThatTheVerifierRefuses) {
+  Kernel kernel;
+  kernel.nodes.push_back({.kind = NodeKind::constant, .dtype = DType::Bool, .bits = 2});
+  EXPECT_NE(print(kernel).find("const bool 0x02 ; neither false nor true"), std::string::npos) << print(kernel);
+}
+
 TEST(KernelText, ConstantsAreExactInEveryDType) {
   Kernel kernel;
   Builder b(kernel);

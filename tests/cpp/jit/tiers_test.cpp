@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <latch>
 #include <mutex>
+#include <thread>
 
 #include "codegen/tier_up.h"
 #include "codegen/tunables.h"
@@ -52,10 +54,18 @@ TEST_F(Tiers, AFunctionThatDiesTakesItsKernelsOutOfTheQueue) {
   run(record, 3);
   const codegen::KernelCounters before = codegen::counters();
   {
-    const std::unique_lock hold(codegen::compile_gate());  // the compiler can begin nothing
+    // The compiler can begin nothing. Held by another thread, for a program takes the gate under its recorder's lock and never the reverse.
+    std::latch held(1), done(1);
+    const std::jthread holder([&] {
+      const std::unique_lock hold(codegen::compile_gate());
+      held.count_down();
+      done.wait();
+    });
+    held.wait();
     for (int i = 0; i < 10; ++i) run(record, 3);
     EXPECT_NE(std::string::npos, tracer::explain(*record).find("waits for LLVM")) << tracer::explain(*record);
     record.reset();
+    done.count_down();
   }
   codegen::wait_for_compiles();
   const codegen::KernelCounters after = codegen::counters();
