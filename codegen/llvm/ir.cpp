@@ -1,6 +1,5 @@
 #include "codegen/llvm/ir.h"
 
-#include <llvm/Analysis/InstSimplifyFolder.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsX86.h>
@@ -32,11 +31,9 @@ Value* half(llvm::IRBuilderBase& b, Value* v, bool upper) {
 
 }  // namespace
 
-// The folder drops what does nothing (x + 0, x * 1) as it is built; it may not change what a float's bits are, and does not.
-Ir::Ir(llvm::Function& function)
-    : function_(function),
-      builder_(std::make_unique<llvm::IRBuilder<llvm::InstSimplifyFolder>>(
-          function.getContext(), llvm::InstSimplifyFolder(function.getParent()->getDataLayout()))) {
+// Constants alone are folded as they are built. LLVM's cleverer folder would look at loops whose counters do not know yet what comes back to
+// them, and prove of those whatever it likes, such as that they are never zero; kernels come simplified anyway (codegen/simplify/).
+Ir::Ir(llvm::Function& function) : function_(function), builder_(std::make_unique<llvm::IRBuilder<>>(function.getContext())) {
   builder_->SetInsertPoint(new_block("entry"));
 }
 Ir::~Ir() = default;

@@ -256,6 +256,20 @@ TEST(Llvm, UniformValuesAreHoistedToWhereTheyBelong) {
   expect_same_bits(kernel, {{4, 3, 17}, {2, 2, 6000}, {7, 1, 1}});
 }
 
+// What is built inside a loop, before the loop is closed, must not be folded by what is known of the counter so far.
+TEST(Llvm, CountersAreZeroAtFirst) {
+  for (const Reduction reduction : {Reduction::none, Reduction::lanes, Reduction::tree}) {
+    Kernel kernel;
+    kernel.reduction = reduction;
+    Builder b(kernel);
+    Value x = b.cast(b.cast(b.index(0), DType::Bool), DType::F64);
+    if (reduction != Reduction::none) x = x + b.reduce(Prim::add, x);
+    const Stride along = reduction == Reduction::none ? Stride::zero : Stride::contiguous;
+    b.store(b.add_buffer({.dtype = DType::F64, .reduced = along}), x);
+    expect_same_bits(kernel, {{1}, {3}, {8}, {17}, {64}, {1000}});
+  }
+}
+
 TEST(Llvm, ResultsBeyondTheCacheAreStreamed) {
   Kernel kernel;
   Builder b(kernel);
