@@ -95,9 +95,9 @@ void Emitter::open_cells() {
   cell_.open(ir_.block(), nodes(), strip_.copies);
 }
 
-// Loads that do not vary are made at the start of their pass: a later one may find that a store has been there.
+// Loads that do not vary are made at the start of their pass: a later one, or one in the pass's loop, may find that a store has been there.
 void Emitter::load_once(const Schedule::Pass& pass) {
-  if (schedule_.passes == 1) return;
+  if (schedule_.passes == 1 && !pass.loops()) return;
   for (NodeId id : pass.once)
     if (kernel_.nodes[id].kind == NodeKind::load)
       for (int c = 0; c < (is_wide(id) ? strip_.copies : 1); ++c) evaluate(id, c);

@@ -270,6 +270,19 @@ TEST(Llvm, CountersAreZeroAtFirst) {
   }
 }
 
+// One pass that stores before its loop what the loop's values were computed from.
+TEST(Llvm, WhatIsStoredBeforeALoopWasReadBefore) {
+  Kernel kernel;
+  kernel.reduction = Reduction::lanes;
+  Builder b(kernel);
+  const uint32_t once = b.add_buffer({.dtype = DType::F32, .inner = Stride::zero});
+  const Value before = b.load(once);
+  const Value x = b.load(b.add_buffer({.dtype = DType::F32, .reduced = Stride::contiguous}));
+  b.store(once, b.constant(DType::F32, 7));
+  b.store(b.add_buffer({.dtype = DType::F32, .reduced = Stride::contiguous}), x + before);
+  expect_same_bits(kernel, {{1}, {5}, {33}, {1000}});
+}
+
 TEST(Llvm, ResultsBeyondTheCacheAreStreamed) {
   Kernel kernel;
   Builder b(kernel);
