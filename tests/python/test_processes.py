@@ -46,12 +46,16 @@ def test_processes(method):
 
 
 def test_interrupt_ends_a_long_loop():
-    code = "import kiln as kn\nx = kn.ones((300, 300))\nprint('started', flush=True)\nwhile True:\n    x = x * 1.0"
+    listens = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # also where the tests' parent ignores it
+    code = listens + "import kiln as kn\nx = kn.ones((300, 300))\nprint('started', flush=True)\nwhile True:\n    x = x * 1.0"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        try:
+            process.stdout.readline()
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert "KeyboardInterrupt" in errors
 
 
