@@ -49,6 +49,8 @@ constexpr DType integer_of(int bytes, bool with_sign) {
     if (t.bytes == bytes && t.kind == (with_sign ? DTypeKind::signed_integer : DTypeKind::unsigned_integer)) return t.dtype;
   return DType::Bool;
 }
+// As what the bits of a float are read or moved: the signed integer of its size. Other dtypes are their own.
+constexpr DType bits_of(DType t) { return is_floating(t) ? integer_of(size_of(t), true) : t; }
 
 static_assert(
     [] {

@@ -46,6 +46,10 @@ Value softplus(Builder&, Value x);   // log(1 + exp(x))
 Value gelu(Builder&, Value x);       // x times the standard normal distribution's share below x
 Value gelu_tanh(Builder&, Value x);  // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
 
+// A float's sign bit, which NaN is taken not to have; and x with the sign of another.
+Value is_negative(Builder&, Value x);  // bool; also of -0.0
+Value with_sign_of(Builder&, Value x, Value sign);
+
 // Philox4x32-10 (Salmon et al., SC'11; Random123): the `lane`-th (0..3) 32-bit word, as i64 in [0, 2^32), of the block with counter
 // (counter as i64 low/high words, call as i64 low/high words) under the 64-bit key. All operands i64.
 Value philox(Builder&, Value counter, Value call, Value key, int lane);

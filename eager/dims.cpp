@@ -41,6 +41,11 @@ bool broadcastable_to(const Dims& from, const Dims& to) {
   return true;
 }
 
+void out_of_bounds(int64_t index, int axis, int64_t extent) {
+  fail(ErrorCode::index, "index " + std::to_string(index) + " is out of bounds for dimension " + std::to_string(axis) + " of length " +
+                             std::to_string(extent));
+}
+
 int normalize_axis(int64_t axis, int rank, const char* what) {
   if (axis < -rank || axis >= rank)
     fail(ErrorCode::index, std::string(what) + " " + std::to_string(axis) + " is out of range for a tensor of " + std::to_string(rank) +

@@ -68,6 +68,7 @@ std::string to_string(const Dims&);            // "(2, 3)", "(4,)", "()": as Pyt
 Dims contiguous_strides(const Dims& shape);    // row-major, in elements
 Dims broadcast(const Dims& a, const Dims& b);  // throws Error{value} naming both shapes
 bool broadcastable_to(const Dims& from, const Dims& to);
-int normalize_axis(int64_t axis, int rank, const char* what = "axis");  // negative counts from the end; throws Error{index}
+[[noreturn]] void out_of_bounds(int64_t index, int axis, int64_t extent);  // throws Error{index}
+int normalize_axis(int64_t axis, int rank, const char* what = "axis");     // negative counts from the end; throws Error{index}
 
 }  // namespace kiln::eager

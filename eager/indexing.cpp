@@ -25,9 +25,7 @@ struct Resolved {
 };
 
 void take_integer(Resolved& r, int64_t given, int axis, int64_t extent) {
-  if (given < -extent || given >= extent)
-    fail(ErrorCode::index, "index " + std::to_string(given) + " is out of bounds for dimension " + std::to_string(axis) + " of length " +
-                               std::to_string(extent));
+  if (given < -extent || given >= extent) out_of_bounds(given, axis, extent);
   const int64_t at = given < 0 ? given + extent : given;
   r.take(at, at + 1, 1);
   r.dropped.push_back(axis);

@@ -265,7 +265,7 @@ class ExecutableBuilder {
       if (l.layout == codegen::Layout::blocked16) return eager::Dims{shape[1] * h * w, h * w * 16, w * 16, 16, 1};
       return eager::Dims{l.strides[0], l.strides[1] * 16, l.strides[2], l.strides[3], l.strides[1]};
     };
-    const DType bits = bits_of(g_.type(to).dtype);
+    const DType bits = bits_of(g_.type(to).dtype);  // the store of a float would make its NaN the canonical one; moving changes nothing
     d.store(1, bits, 0, strides(to), d.load(0, bits, 0, strides(from)));
     add_kernel(std::move(d).finish(), {}, "reorder", [&](int tensor) { return address(tensor == 0 ? from : to); });
     note("kernel  reorder " + eager::to_string(shape), why, {bytes_of_node(n), false});
@@ -292,9 +292,6 @@ class ExecutableBuilder {
     out_->steps_.emplace_back(std::move(s));
     note((n.op->routine ? "routine " : "eager   ") + std::string(n.op->name), why, {bytes_of_node(n), false});
   }
-
-  // The dtype to move elements as: a kernel's store of a float would make its NaN the canonical one, and moving changes nothing.
-  static DType bits_of(DType t) { return is_floating(t) ? integer_of(size_of(t), true) : t; }
 
   // A whole value into row-major memory.
   void copy(ValueId source, Address to) {

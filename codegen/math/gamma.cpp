@@ -112,7 +112,7 @@ Value digamma(Builder& b, Value x) {
   // digamma(x) = digamma(1 - x) - pi cot(pi x)
   const Value f = wide - b.round(wide), opposite = 0.5 - b.abs(f);
   const Value mirrored = positive - sine_of_pi(b, opposite) / sine_of_pi(b, f) * kPi;
-  const Value at_pole = b.select(b.lt(b.bitcast(wide, DType::I64), 0), b.constant(DType::F64, kInf), -kInf);
+  const Value at_pole = b.select(is_negative(b, wide), b.constant(DType::F64, kInf), -kInf);
   const Value result = b.select(negative, b.select(b.eq(f, 0), kNaN, mirrored), positive);
   return b.cast(b.select(b.eq(wide, 0), at_pole, b.select(b.eq(wide, kInf), kInf, result)), x.dtype());
 }

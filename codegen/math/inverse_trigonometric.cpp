@@ -56,8 +56,6 @@ Halved halve(Builder& b, Value x) {
   return {large, s, arcsine_tail(b, s, z)};
 }
 
-Value is_negative(Builder& b, Value x) { return b.lt(b.bitcast(x, format_of(x).integer), 0); }  // also of -0
-
 }  // namespace
 
 Value asin(Builder& b, Value x) {

@@ -74,8 +74,7 @@ Value pow(Builder& b, Value x, Value y) {
   const Value size = b.abs(x);
   const Value magnitude =
       type == DType::F64 ? magnitude_f64(b, size, y) : b.cast(exp(b, b.cast(y, DType::F64) * log(b, b.cast(size, DType::F64))), DType::F32);
-  const DType bits = type == DType::F32 ? DType::I32 : DType::I64;
-  const Value negative = b.lt(b.bitcast(x, bits), 0);
+  const Value negative = is_negative(b, x);
   const Value whole = b.eq(b.trunc(y), y), half = y * 0.5;
   const Value odd = b.bit_and(whole, b.ne(b.trunc(half), half));
   Value result = b.select(b.bit_and(negative, odd), -magnitude, magnitude);

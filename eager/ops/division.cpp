@@ -4,15 +4,6 @@
 namespace kiln::eager::ops {
 namespace {
 
-Value negative_sign(Builder& b, Value x) {
-  const DType bits = x.dtype() == DType::F32 ? DType::I32 : DType::I64;
-  return b.lt(b.bitcast(x, bits), 0);
-}
-
-Value with_sign_of(Builder& b, Value magnitude, Value sign) {
-  return b.select(negative_sign(b, sign), b.neg(b.abs(magnitude)), b.abs(magnitude));
-}
-
 // x - y * trunc(x / y) in f64. One step subtracts y times a 53-bit quotient, which is exact, and leaves at most 2^-52 of x: six steps
 // reduce any f32 (whose quotients are below 2^277) exactly, and any f64 whose quotient is below 2^300.
 Value truncated_remainder(Builder& b, Value x, Value y) {
@@ -26,10 +17,10 @@ Value truncated_remainder(Builder& b, Value x, Value y) {
 Value float_remainder(Builder& b, Value x, Value y) {
   Value r = truncated_remainder(b, x, y);
   // Towards the divisor's side of zero; also where the last quotient had rounded up to the next integer.
-  r = b.select(b.bit_and(b.ne(r, 0), b.ne(negative_sign(b, r), negative_sign(b, y))), r + y, r);
+  r = b.select(b.bit_and(b.ne(r, 0), b.ne(is_negative(b, r), is_negative(b, y))), r + y, r);
   r = b.select(b.eq(r, 0), with_sign_of(b, b.constant(DType::F64, 0), y), r);
   // An infinite divisor leaves x, or is the answer where the signs differ.
-  const Value same_side = b.bit_or(b.eq(x, 0), b.eq(negative_sign(b, x), negative_sign(b, y)));
+  const Value same_side = b.bit_or(b.eq(x, 0), b.eq(is_negative(b, x), is_negative(b, y)));
   const Value whole = b.select(b.eq(x, 0), with_sign_of(b, b.constant(DType::F64, 0), y), b.select(same_side, x, y));
   const Value infinite = b.bit_and(b.eq(b.abs(y), kInf), b.lt(b.abs(x), kInf));
   return b.select(infinite, whole, r);
@@ -59,7 +50,7 @@ Value floor_divide_body(Builder& b, Value x, Value y) {
   // x minus its remainder is a multiple of y up to rounding; round() takes that away.
   Value q = b.round((xd - float_remainder(b, xd, yd)) / yd);
   const Value infinite = b.bit_and(b.eq(b.abs(yd), kInf), b.lt(b.abs(xd), kInf));
-  q = b.select(infinite, b.select(b.bit_and(negative_sign(b, plain), b.ne(xd, 0)), b.constant(DType::F64, -1), 0), q);
+  q = b.select(infinite, b.select(b.bit_and(is_negative(b, plain), b.ne(xd, 0)), b.constant(DType::F64, -1), 0), q);
   const Value signed_zero = with_sign_of(b, b.constant(DType::F64, 0), plain);
   return b.cast(b.select(b.eq(yd, 0), plain, b.select(b.eq(q, 0), signed_zero, q)), x.dtype());
 }

@@ -15,16 +15,6 @@ void want_int64(const Tensor& indices) {
   if (indices.dtype() != DType::I64) fail(ErrorCode::type, "indices are int64, not " + std::string(name_of(indices.dtype())));
 }
 
-int axis_of(const Arguments& a) { return normalize_axis(a.attr<int64_t>(0), a.tensor(0).rank()); }
-
-// x's shape with the axis replaced by the indices' own.
-Dims rows_shape(const Dims& x, int axis, const Dims& indices) {
-  Dims shape(x.begin(), x.begin() + axis);
-  for (int64_t extent : indices) shape.push_back(extent);
-  for (int d = axis + 1; d < x.size(); ++d) shape.push_back(x[d]);
-  return shape;
-}
-
 void same_but_for_axis(const char* what, const Dims& x, int axis, const Dims& indices) {
   bool fits = x.size() == indices.size();
   for (int d = 0; fits && d < x.size(); ++d) fits = d == axis || x[d] == indices[d];
@@ -63,22 +53,20 @@ Tensor stays(const Op& scatter, const Op& gather, const Dims& shape, const Tenso
   return op::equal(gather(last, indices, axis), stamp);
 }
 
-SampleTensor at(Dims shape, std::vector<double> values) { return {.shape = shape, .values = std::move(values), .dtype = DType::I64}; }
-
 std::vector<Sample> row_samples() {
-  return {tensors_of({{.shape = {5, 3}}, at({4}, {0, -1, 2, 2})}, {int64_t{0}}),
-          tensors_of({{.shape = {2, 5, 3}}, at({2, 2}, {4, 0, -5, 1})}, {int64_t{1}}),
-          tensors_of({{.shape = {7}}, at({3}, {6, 6, -7})}, {int64_t{-1}}),
-          tensors_of({{.shape = {7}}, at({}, {3})}, {int64_t{0}}),
-          tensors_of({{.shape = {3, 2}}, at({0}, {})}, {int64_t{0}}),
-          tensors_of({{.shape = {3, 0}}, at({2}, {1, 2})}, {int64_t{0}})};
+  return {tensors_of({{.shape = {5, 3}}, indices_of({4}, {0, -1, 2, 2})}, {int64_t{0}}),
+          tensors_of({{.shape = {2, 5, 3}}, indices_of({2, 2}, {4, 0, -5, 1})}, {int64_t{1}}),
+          tensors_of({{.shape = {7}}, indices_of({3}, {6, 6, -7})}, {int64_t{-1}}),
+          tensors_of({{.shape = {7}}, indices_of({}, {3})}, {int64_t{0}}),
+          tensors_of({{.shape = {3, 2}}, indices_of({0}, {})}, {int64_t{0}}),
+          tensors_of({{.shape = {3, 0}}, indices_of({2}, {1, 2})}, {int64_t{0}})};
 }
 
 std::vector<Sample> along_samples() {
-  return {tensors_of({{.shape = {5, 2}}, at({3, 2}, {0, -1, 2, 2, 0, 4})}, {int64_t{0}}),
-          tensors_of({{.shape = {2, 4}}, at({2, 3}, {3, 3, -4, 0, 1, 1})}, {int64_t{-1}}),
-          tensors_of({{.shape = {2, 3, 2}}, at({2, 1, 2}, {0, 2, -1, 1})}, {int64_t{1}}),
-          tensors_of({{.shape = {4}}, at({0}, {})}, {int64_t{0}})};
+  return {tensors_of({{.shape = {5, 2}}, indices_of({3, 2}, {0, -1, 2, 2, 0, 4})}, {int64_t{0}}),
+          tensors_of({{.shape = {2, 4}}, indices_of({2, 3}, {3, 3, -4, 0, 1, 1})}, {int64_t{-1}}),
+          tensors_of({{.shape = {2, 3, 2}}, indices_of({2, 1, 2}, {0, 2, -1, 1})}, {int64_t{1}}),
+          tensors_of({{.shape = {4}}, indices_of({0}, {})}, {int64_t{0}})};
 }
 
 // The same calls with values to write, and how.

@@ -6,8 +6,6 @@ namespace {
 
 Parameter indices() { return unpromoted(integers("indices")); }
 
-int axis_of(const Arguments& a) { return normalize_axis(a.attr<int64_t>(0), tensor_of(a.operands[0]).rank()); }
-
 Tensor index_tensor(const Operand& o) {
   const Tensor at = tensor_of(o);
   if (!is_integer(at.dtype())) fail(ErrorCode::type, "indices are integers, not " + std::string(name_of(at.dtype())));
@@ -40,15 +38,6 @@ Tensor values_for(std::string_view name, const Operand& values, const Tensor& x,
   return op::broadcast_to(as(v, x.dtype()), shape);
 }
 
-Dims rows_shape(const Tensor& x, int axis, const Tensor& at) {
-  Dims shape(x.shape().begin(), x.shape().begin() + axis);
-  for (int64_t extent : at.shape()) shape.push_back(extent);
-  for (int d = axis + 1; d < x.rank(); ++d) shape.push_back(x.shape()[d]);
-  return shape;
-}
-
-SampleTensor at(Dims shape, std::vector<double> values) { return {.shape = shape, .values = std::move(values), .dtype = DType::I64}; }
-
 Operator writes_rows(std::string_view name, std::string_view doc, std::string_view how, std::string_view reference) {
   return {
       .name = name,
@@ -58,13 +47,13 @@ Operator writes_rows(std::string_view name, std::string_view doc, std::string_vi
           [name, how](const Arguments& a) {
             const Tensor x = tensor_of(a.operands[0]), at = wide(a.operands[1]);
             const int axis = axis_of(a);
-            const Tensor values = values_for(name, a.operands[2], x, rows_shape(x, axis, at));
+            const Tensor values = values_for(name, a.operands[2], x, rows_shape(x.shape(), axis, at.shape()));
             return Tensors{op::scatter_rows(x, at, values, int64_t{axis}, std::string(how))};
           },
       .raises_on_data = check_along_axis,
       .method = true,
-      .samples = {tensors_of({{.shape = {5, 3}}, at({4}, {0, -1, 2, 1}), {.shape = {4, 3}}}, {int64_t{0}}),
-                  tensors_of({{.shape = {2, 5}}, at({3}, {4, 0, -3}), {.shape = {}}}, {int64_t{1}}),
+      .samples = {tensors_of({{.shape = {5, 3}}, indices_of({4}, {0, -1, 2, 1}), {.shape = {4, 3}}}, {int64_t{0}}),
+                  tensors_of({{.shape = {2, 5}}, indices_of({3}, {4, 0, -3}), {.shape = {}}}, {int64_t{1}}),
                   tensors_of({{.shape = {300, 40}}, {.shape = {500}, .low = 0, .high = 300, .dtype = DType::I64}, {.shape = {500, 40}}},
                              {int64_t{0}})},
       .reference = reference,
@@ -109,9 +98,9 @@ Operator writes_along(std::string_view name, std::string_view doc, std::string_v
           },
       .raises_on_data = check_along_axis,
       .method = true,
-      .samples = {tensors_of({{.shape = {5, 2}}, at({3, 2}, {0, -1, 2, 2, 0, 4}), {.shape = {3, 2}}}, {int64_t{0}}),
-                  tensors_of({{.shape = {2, 4}}, at({1, 3}, {3, 0, -3}), {.shape = {}}}, {int64_t{1}}),
-                  tensors_of({{.shape = {2, 4}}, at({2, 3}, {3, 3, -4, 0, 1, 1}), {.shape = {2, 1}}}, {int64_t{-1}})},
+      .samples = {tensors_of({{.shape = {5, 2}}, indices_of({3, 2}, {0, -1, 2, 2, 0, 4}), {.shape = {3, 2}}}, {int64_t{0}}),
+                  tensors_of({{.shape = {2, 4}}, indices_of({1, 3}, {3, 0, -3}), {.shape = {}}}, {int64_t{1}}),
+                  tensors_of({{.shape = {2, 4}}, indices_of({2, 3}, {3, 3, -4, 0, 1, 1}), {.shape = {2, 1}}}, {int64_t{-1}})},
   };
 }
 
@@ -131,10 +120,10 @@ const Operator& take = define({
         },
     .raises_on_data = check_taken,
     .method = true,
-    .samples = {tensors_of({{.shape = {5, 3}}, {.shape = {4}, .values = {0, -1, 2, 2}, .dtype = DType::I64}}, {int64_t{0}}),
+    .samples = {tensors_of({{.shape = {5, 3}}, indices_of({4}, {0, -1, 2, 2})}, {int64_t{0}}),
                 tensors_of({{.shape = {2, 5, 3}}, {.shape = {2, 2}, .values = {4, 0, -5, 1}, .dtype = DType::I32}}, {int64_t{-2}}),
                 tensors_of({{.shape = {2, 5}}, {.shape = {3}, .values = {9, 0, 4}, .dtype = DType::U8}}),
-                tensors_of({{.shape = {3}}, {.shape = {}, .values = {1}, .dtype = DType::I64}}, {int64_t{0}}),
+                tensors_of({{.shape = {3}}, indices_of({}, {1})}, {int64_t{0}}),
                 tensors_of({{.shape = {3, 0}}, {.shape = {0}, .dtype = DType::I64}}, {int64_t{0}})},
     .reference = "numpy.take(x, indices, axis)",
     .onnx = "Gather",
@@ -153,7 +142,7 @@ const Operator& take_along_axis = define({
         },
     .raises_on_data = check_along_axis,
     .method = true,
-    .samples = {tensors_of({{.shape = {5, 2}}, {.shape = {3, 2}, .values = {0, -1, 2, 2, 0, 4}, .dtype = DType::I64}}, {int64_t{0}}),
+    .samples = {tensors_of({{.shape = {5, 2}}, indices_of({3, 2}, {0, -1, 2, 2, 0, 4})}, {int64_t{0}}),
                 tensors_of({{.shape = {2, 4}}, {.shape = {1, 3}, .values = {3, 3, -4}, .dtype = DType::I32}}),
                 tensors_of({{.shape = {1, 4}}, {.shape = {2, 1}, .values = {3, 0}, .dtype = DType::U8}}, {int64_t{1}})},
     .reference = "numpy.take_along_axis(x, indices.astype(numpy.int64), axis)",
@@ -196,7 +185,7 @@ const Operator& bounded_index = define({
     .type = [](const Arguments& a) { return std::vector<TensorType>{{DType::I64, tensor_of(a.operands[0]).shape()}}; },
     .raises_on_data =
         [](const Arguments& a) { check_indices(tensor_of(a.operands[0]), a.attr<int64_t>(0), static_cast<int>(a.attr<int64_t>(1))); },
-    .samples = {tensors_of({{.shape = {4}, .values = {0, -1, 4, -5}, .dtype = DType::I64}}, {int64_t{5}, int64_t{0}}),
+    .samples = {tensors_of({indices_of({4}, {0, -1, 4, -5})}, {int64_t{5}, int64_t{0}}),
                 tensors_of({{.shape = {2}, .values = {0, 2}, .dtype = DType::U8}}, {int64_t{3}, int64_t{1}})},
     .reference = "numpy.where(indices < 0, indices + extent, indices).astype(numpy.int64)",
 });
@@ -221,10 +210,8 @@ const Operator& ravel_multi_index = define({
           }
           return Tensors{sum};
         },
-    .samples = {tensors_of(
-                    {{.shape = {3}, .values = {0, 2, 1}, .dtype = DType::I64}, {.shape = {2, 1}, .values = {3, 0}, .dtype = DType::I32}},
-                    {Dims{3, 4}}),
-                tensors_of({{.shape = {2}, .values = {4, 0}, .dtype = DType::I64}}, {Dims{5}})},
+    .samples = {tensors_of({indices_of({3}, {0, 2, 1}), {.shape = {2, 1}, .values = {3, 0}, .dtype = DType::I32}}, {Dims{3, 4}}),
+                tensors_of({indices_of({2}, {4, 0})}, {Dims{5}})},
     .reference = "numpy.ravel_multi_index(tuple(multi_index), shape)",
 });
 

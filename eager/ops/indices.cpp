@@ -53,9 +53,7 @@ std::vector<int64_t> counts_of(const Tensor& t) {
 void check_indices(const Tensor& indices, int64_t extent, int axis) {
   materialise(indices, FlushReason::data_check);
   for_each_integer(indices, [&](int64_t v) {
-    if (v < -extent || v >= extent)
-      fail(ErrorCode::index, "index " + std::to_string(v) + " is out of bounds for dimension " + std::to_string(axis) + " of length " +
-                                 std::to_string(extent));
+    if (v < -extent || v >= extent) out_of_bounds(v, axis, extent);
     return true;
   });
 }

@@ -33,10 +33,13 @@ Parameter axis_or_none() {
   return p;
 }
 
-DType bits_of(DType t) {
-  for (const DTypeInfo& integer : kDTypes)
-    if (integer.kind == DTypeKind::signed_integer && integer.bytes == size_of(t)) return integer.dtype;
-  fail(ErrorCode::internal, "no integers are as wide as " + std::string(name_of(t)));
+int axis_of(const Arguments& a) { return normalize_axis(a.attr<int64_t>(0), tensor_of(a.operands[0]).rank()); }
+
+Dims rows_shape(const Dims& x, int axis, const Dims& indices) {
+  Dims shape(x.begin(), x.begin() + axis);
+  for (int64_t extent : indices) shape.push_back(extent);
+  for (int d = axis + 1; d < x.size(); ++d) shape.push_back(x[d]);
+  return shape;
 }
 
 codegen::Lines lines_of(const Dims& shape, int axis) {
@@ -135,6 +138,10 @@ Sample tensors_of(std::vector<SampleTensor> operands, Attrs attrs) {
   for (SampleTensor& t : operands) sample.operands.emplace_back(std::move(t));
   sample.attrs = std::move(attrs);
   return sample;
+}
+
+SampleTensor indices_of(Dims shape, std::vector<double> values) {
+  return {.shape = shape, .values = std::move(values), .dtype = DType::I64};
 }
 
 namespace {

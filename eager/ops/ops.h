@@ -45,11 +45,11 @@ DType default_dtype_of(const Operand&);                      // a tensor's own; 
 bool is_floating(const Operand&);
 
 Parameter integers(std::string_view name);  // a tensor of integers, not bool
-DType bits_of(DType);                       // the signed integer dtype as wide as a float, for its bits
 
 // ---- axes -----------------------------------------------------------------------------------------------------------
 
 Parameter axis_or_none();       // one axis; None: of the flattened tensor
+int axis_of(const Arguments&);  // attribute 0, an axis of operand 0, in [0, rank); throws Error{index}
 Scalar scalar_of(const Attr&);  // an int or a float
 double number_of(const Attr&);  // the same as a double
 Dims dims_of(const Attr&);      // an int or a tuple
@@ -65,6 +65,8 @@ Dims reduced_shape(const Dims& shape, const Dims& axes, bool keepdims);
 int64_t axes_count(const Dims& shape, const Dims& axes);  // elements reduced into one
 // A reduction's result (or its gradient), given back the axes it lost: broadcasts against the reduced operand.
 Tensor with_axes(const Tensor& reduced, const Attr& axes, bool keepdims, int rank);
+
+Dims rows_shape(const Dims& shape, int axis, const Dims& indices);  // with the indices' own shape in the axis' place
 
 // An array as codegen's routines see it, along an axis in [0, rank).
 codegen::Lines lines_of(const Dims& shape, int axis);
@@ -91,7 +93,8 @@ Sample special_pairs();          // each with each, in two operands
 Sample integer_extremes(DType);  // least, greatest, and around zero, in one operand
 Sample integer_extreme_pairs(DType);
 Sample tensors_of(std::vector<SampleTensor>, Attrs attrs = {});
-std::vector<Sample> unary_samples();   // specials, a matrix, a 0-d and a zero-size tensor
-std::vector<Sample> binary_samples();  // the same for two operands, with broadcasting and with a number
+SampleTensor indices_of(Dims shape, std::vector<double> values);  // int64
+std::vector<Sample> unary_samples();                              // specials, a matrix, a 0-d and a zero-size tensor
+std::vector<Sample> binary_samples();                             // the same for two operands, with broadcasting and with a number
 
 }  // namespace kiln::eager::ops

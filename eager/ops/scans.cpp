@@ -13,8 +13,6 @@ Prim combine_of(const Attr& attr) {
   fail(ErrorCode::value, "combine is 'sum', 'prod', 'max' or 'min', not '" + word + "'");
 }
 
-int axis_of(const Arguments& a) { return normalize_axis(a.attr<int64_t>(0), a.tensor(0).rank()); }
-
 // Where a running extreme stands: the first position of what it is by then.
 Tensor extreme_positions(const Tensor& x, const Tensor& y, int axis, bool reverse) {
   const Tensor here = positions_along(x.shape(), axis);

@@ -4,8 +4,6 @@
 namespace kiln::eager::ops {
 namespace {
 
-int axis_of(const Arguments& a) { return normalize_axis(a.attr<int64_t>(0), a.tensor(0).rank()); }
-
 std::vector<Sample> sort_samples() {
   const Attr no = false, yes = true;
   return {specials(),
