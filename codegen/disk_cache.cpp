@@ -119,8 +119,6 @@ std::string key_of(const std::string& stamp, const Kernel& k) {
 
 std::string name_of(const std::string& key) { return hash_of(bytes_of(key)) + kSuffix; }
 
-bool ends_with(std::string_view name, std::string_view suffix) { return name.ends_with(suffix); }
-
 // A whole file's entry; nullopt unless everything about it is as it was written.
 std::optional<CacheEntry> parse(const std::string& file, const std::string& key) {
   Header h;
@@ -210,8 +208,8 @@ void DiskCache::make_room(int folder, int64_t incoming) {
   while (const dirent* item = readdir(listing)) {
     struct stat s;
     const std::string name = item->d_name;
-    const bool draft = ends_with(name, kDraftSuffix);
-    if ((!draft && !ends_with(name, kSuffix)) || fstatat(folder, name.c_str(), &s, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    const bool draft = name.ends_with(kDraftSuffix);
+    if ((!draft && !name.ends_with(kSuffix)) || fstatat(folder, name.c_str(), &s, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (draft && now - s.st_mtime > kDraftsDieAfter) unlinkat(folder, name.c_str(), 0);
     if (draft) continue;
     files.push_back({name, s.st_size, s.st_mtim.tv_sec * 1'000'000'000 + s.st_mtim.tv_nsec});

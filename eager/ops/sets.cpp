@@ -45,77 +45,48 @@ std::vector<Sample> set_samples() {
           shapes({{}})};
 }
 
+// An operator of that name, whose outputs `results` takes from x and its runs.
+Operator unique(std::string_view name, std::string_view doc, std::vector<std::string_view> output_names, std::string_view reference,
+                Tensors (*results)(const Tensor&, const Runs&)) {
+  return {
+      .name = name,
+      .doc = doc,
+      .parameters = {any("x")},
+      .outputs = static_cast<int>(std::max<size_t>(output_names.size(), 1)),
+      .compose =
+          [results](const Arguments& a) {
+            const Tensor x = tensor_of(a.operands[0]);
+            return results(x, runs_of(x));
+          },
+      .shape_from_data = true,
+      .output_names = std::move(output_names),
+      .method = true,
+      .samples = set_samples(),
+      .reference = reference,
+  };
+}
+
 }  // namespace
 
-const Operator& unique_all = define({
-    .name = "unique_all",
-    .doc = "The distinct elements of x, sorted, with the position in flattened x where each comes first, the position among them of each "
+const Operator& unique_all = define(
+    unique("unique_all",
+           "The distinct elements of x, sorted, with the position in flattened x where each comes first, the position among them of each "
            "element of x (in its shape), and how often each comes.",
-    .parameters = {any("x")},
-    .outputs = 4,
-    .compose =
-        [](const Arguments& a) {
-          const Tensor x = tensor_of(a.operands[0]);
-          const Runs r = runs_of(x);
-          return Tensors{r.values, op::gather_rows(r.order, r.starts, 0), inverse_of(x, r), run_lengths(x, r)};
-        },
-    .shape_from_data = true,
-    .output_names = {"values", "indices", "inverse_indices", "counts"},
-    .method = true,
-    .samples = set_samples(),
-    .reference = "numpy.unique_all(x)",
-});
+           {"values", "indices", "inverse_indices", "counts"}, "numpy.unique_all(x)", [](const Tensor& x, const Runs& r) {
+             return Tensors{r.values, op::gather_rows(r.order, r.starts, 0), inverse_of(x, r), run_lengths(x, r)};
+           }));
 
-const Operator& unique_counts = define({
-    .name = "unique_counts",
-    .doc = "The distinct elements of x, sorted, and how often each comes.",
-    .parameters = {any("x")},
-    .outputs = 2,
-    .compose =
-        [](const Arguments& a) {
-          const Tensor x = tensor_of(a.operands[0]);
-          const Runs r = runs_of(x);
-          return Tensors{r.values, run_lengths(x, r)};
-        },
-    .shape_from_data = true,
-    .output_names = {"values", "counts"},
-    .method = true,
-    .samples = set_samples(),
-    .reference = "numpy.unique_counts(x)",
-});
+const Operator& unique_counts =
+    define(unique("unique_counts", "The distinct elements of x, sorted, and how often each comes.", {"values", "counts"},
+                  "numpy.unique_counts(x)", [](const Tensor& x, const Runs& r) { return Tensors{r.values, run_lengths(x, r)}; }));
 
-const Operator& unique_inverse = define({
-    .name = "unique_inverse",
-    .doc = "The distinct elements of x, sorted, and the position among them of each element of x (in its shape).",
-    .parameters = {any("x")},
-    .outputs = 2,
-    .compose =
-        [](const Arguments& a) {
-          const Tensor x = tensor_of(a.operands[0]);
-          const Runs r = runs_of(x);
-          return Tensors{r.values, inverse_of(x, r)};
-        },
-    .shape_from_data = true,
-    .output_names = {"values", "inverse_indices"},
-    .method = true,
-    .samples = set_samples(),
-    .reference = "numpy.unique_inverse(x)",
-});
+const Operator& unique_inverse =
+    define(unique("unique_inverse", "The distinct elements of x, sorted, and the position among them of each element of x (in its shape).",
+                  {"values", "inverse_indices"}, "numpy.unique_inverse(x)",
+                  [](const Tensor& x, const Runs& r) { return Tensors{r.values, inverse_of(x, r)}; }));
 
-const Operator& unique_values = define({
-    .name = "unique_values",
-    .doc = "The distinct elements of x, sorted.",
-    .parameters = {any("x")},
-    .compose =
-        [](const Arguments& a) {
-          const Tensor x = tensor_of(a.operands[0]);
-          const Runs r = runs_of(x);
-          return Tensors{r.values};
-        },
-    .shape_from_data = true,
-    .method = true,
-    .samples = set_samples(),
-    .reference = "numpy.unique(x, equal_nan=False)",
-});
+const Operator& unique_values =
+    define(unique("unique_values", "The distinct elements of x, sorted.", {}, "numpy.unique(x, equal_nan=False)",
+                  [](const Tensor&, const Runs& r) { return Tensors{r.values}; }));
 
 }  // namespace kiln::eager::ops
