@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import kiln as kn
+from interrupts import deliver_interrupts
 from kiln.cli import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -241,9 +242,6 @@ def start(*arguments, **options):
 
 
 def test_interrupt_ends_with_status_130_and_no_traceback():
-    def deliver_interrupts():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
     with start("compare", "m:sleepy", "--shape", "3", "--seconds", "60", preexec_fn=deliver_interrupts) as process:
         time.sleep(1)
         process.send_signal(signal.SIGINT)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import kiln as kn
+from interrupts import deliver_interrupts
 
 
 def same(a, b) -> None:
@@ -500,9 +501,7 @@ def test_fork_after_use():
 
 def test_ctrl_c_in_a_long_loop():
     program = """
-        import signal
         import kiln as kn
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background, which ignores it
         f = kn.jit(lambda x: kn.tanh(x) * 1.5)
         x = kn.ones((300_000,))
         try:
@@ -512,7 +511,8 @@ def test_ctrl_c_in_a_long_loop():
         except KeyboardInterrupt:
             print("sum", float(kn.sum(f(x))) >= 0, flush=True)
     """
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=deliver_interrupts) as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         try:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kiln as kn
+from interrupts import deliver_interrupts
 
 
 def test_threads_compute_what_one_does(random):
@@ -46,9 +47,9 @@ def test_processes(method):
 
 
 def test_interrupt_ends_a_long_loop():
-    listens = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # also where the tests' parent ignores it
-    code = listens + "import kiln as kn\nx = kn.ones((300, 300))\nprint('started', flush=True)\nwhile True:\n    x = x * 1.0"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    code = "import kiln as kn\nx = kn.ones((300, 300))\nprint('started', flush=True)\nwhile True:\n    x = x * 1.0"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes, preexec_fn=deliver_interrupts) as process:
         try:
             process.stdout.readline()
             time.sleep(0.2)
