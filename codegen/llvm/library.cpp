@@ -27,6 +27,7 @@
 
 #include "codegen/cpu_cache.h"
 #include "codegen/error.h"
+#include "codegen/legalise.h"
 #include "codegen/llvm/emit.h"
 
 namespace kiln::codegen::llvm_ir {
@@ -184,7 +185,8 @@ size_t size_of_code(const llvm::MemoryBuffer& object) {
   return bytes;
 }
 
-std::shared_ptr<Code> LlvmBackend::compile(const Kernel& kernel, Isa isa) {
+std::shared_ptr<Code> LlvmBackend::compile(const Kernel& given, Isa isa) {
+  const Kernel kernel = legalise_halves(given);
   const std::string name = "kernel_" + std::to_string(kernels_++);
   llvm::SmallVector<char, 0> bytes;
   {
@@ -205,11 +207,12 @@ std::shared_ptr<Code> LlvmBackend::compile(const Kernel& kernel, Isa isa) {
     llvm::consumeError(linked.takeError());  // the session has reported it
     return nullptr;
   }
-  return std::make_shared<LlvmCode>(*this, kernel, isa, std::move(*linked), size);
+  return std::make_shared<LlvmCode>(*this, given, isa, std::move(*linked), size);
 }
 
-std::string LlvmBackend::text(const Kernel& kernel, Isa isa, std::string_view what) {
+std::string LlvmBackend::text(const Kernel& given, Isa isa, std::string_view what) {
   if (what != "llvm" && what != "asm") return {};
+  const Kernel kernel = legalise_halves(given);
   Machines::Loan machine(machines_, isa);
   llvm::LLVMContext context;
   auto made = module(kernel, isa, context, *machine, "kernel");
