@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include <kiln/kiln.h>
 
-#include <cmath>
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -76,7 +76,7 @@ void by_hand(benchmark::State& state) {
   const float *a = bound.array(0), *b = bound.array(1), *c = bound.array(2), *d = bound.array(3);
   float* out = bound.array(4);
   for (auto _ : state) {
-    for (int64_t i = 0; i < kSmall; ++i) out[i] = std::fmax(a[i] * b[i] + c[i], 0.0f) - d[i];
+    for (int64_t i = 0; i < kSmall; ++i) out[i] = std::max(a[i] * b[i] + c[i], 0.0f) - d[i];
     benchmark::ClobberMemory();
   }
 }

@@ -1,5 +1,5 @@
-// The limits of this machine: f32 multiply-adds a second, and bytes a second when copying working sets of several sizes with ordinary and
-// with non-temporal stores. Prints google-benchmark's JSON for benchmarks/run.py.
+// The limits of this machine: f32 multiply-adds a second, and bytes a second when reading working sets of several sizes, and when copying
+// them with ordinary and with non-temporal stores. Prints google-benchmark's JSON for benchmarks/run.py.
 //   kiln_limits --threads=2 --benchmark_format=json
 #include <benchmark/benchmark.h>
 #include <immintrin.h>
@@ -68,6 +68,22 @@ void copy(benchmark::State& state, int64_t bytes, bool streaming) {
   state.counters["bytes"] = benchmark::Counter(moved, benchmark::Counter::kIsRate);
 }
 
+// Each thread adds up its share.
+void read(benchmark::State& state, int64_t bytes) {
+  const int64_t count = bytes / static_cast<int64_t>(sizeof(float)) / state.threads() / 64 * 64;
+  const AlignedFloats from(count);
+  const float* source = from.data.get();
+  for (auto _ : state) {
+    __m256 sums[8] = {};
+    for (int64_t i = 0; i < count; i += 64)
+#pragma GCC unroll 8
+      for (int k = 0; k < 8; ++k) sums[k] = _mm256_add_ps(sums[k], _mm256_load_ps(source + i + 8 * k));
+    for (__m256& sum : sums) benchmark::DoNotOptimize(sum);
+  }
+  const double moved = sizeof(float) * static_cast<double>(count) * static_cast<double>(state.iterations());
+  state.counters["bytes"] = benchmark::Counter(moved, benchmark::Counter::kIsRate);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -83,6 +99,8 @@ int main(int count, char** arguments) {
       measured(benchmark::RegisterBenchmark((std::string(streaming ? "stream/" : "copy/") + std::to_string(bytes)).c_str(),
                                             [=](benchmark::State& state) { copy(state, bytes, streaming); }));
   }
+  for (const int64_t bytes : {int64_t{1} << 18, int64_t{1} << 22, int64_t{1} << 24, int64_t{1} << 28})
+    measured(benchmark::RegisterBenchmark(("read/" + std::to_string(bytes)).c_str(), [=](benchmark::State& state) { read(state, bytes); }));
   benchmark::Initialize(&count, arguments);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -38,7 +38,7 @@ def work(case, world_name, threads, budget):
     """One process: makes the case in one world and measures it. Returns a JSON-able record."""
     world = WORLDS[world_name](threads)
     job = case.make(world)
-    result = {"version": world.version(), "bytes": job.bytes, "flops": job.flops}
+    result = {"version": world.version(), "bytes": job.bytes, "reads_only": job.reads_only, "flops": job.flops}
     if "firsts" in case.metrics:
         result["firsts"] = measure.each_once(job.firsts, MANY_FIRSTS * budget)
     else:
@@ -69,7 +69,7 @@ def spawn(case, world, options, caches):
         str(options.budget),
         case.name,
     ]
-    environment = dict(os.environ, TORCHINDUCTOR_CACHE_DIR=caches, PYTHONWARNINGS="ignore")
+    environment = dict(os.environ, TORCHINDUCTOR_CACHE_DIR=caches, KILN_CACHE_DIR=caches, PYTHONWARNINGS="ignore")
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
@@ -93,7 +93,7 @@ def measure_case(case, options):
             merged[world] = {"error": failed[0]}
             print(f"{case.name}, {world}: {failed[0]}", file=sys.stderr)
             continue
-        record = {key: results[0][key] for key in ("version", "bytes", "flops")}
+        record = {key: results[0][key] for key in ("version", "bytes", "reads_only", "flops")}
         if "firsts" in case.metrics:
             record["firsts"] = measure.summary([sample for r in results for sample in r["firsts"]])
         else:
@@ -106,12 +106,13 @@ def measure_case(case, options):
 
 
 def machine_limits(threads):
-    """Flops a second, and bytes copied a second by size of the working set; None where the program is not built."""
+    """Flops a second, and bytes copied or read a second by size of the working set; None where the program is not built."""
     program = BUILD / "benchmarks/kiln_limits"
     if not program.exists():
         return None
-    output = subprocess.run([program, f"--threads={threads}", "--benchmark_format=json"], capture_output=True, text=True, check=True)
-    flops, copy = 0.0, {}
+    command = [program, f"--threads={max(threads, 1)}", "--benchmark_format=json"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True)
+    flops, speeds = 0.0, {"copy": {}, "read": {}}
     for run in json.loads(output.stdout)["benchmarks"]:
         if run["run_type"] != "iteration":
             continue
@@ -119,16 +120,18 @@ def machine_limits(threads):
         if kind == "multiply_add":
             flops = max(flops, run["flops"])
         else:
-            copy[int(size)] = max(copy.get(int(size), 0.0), run["bytes"])
-    return {"flops": flops, "copy": copy}
+            of_kind = speeds["read" if kind == "read" else "copy"]  # a copy with the stores that are faster at this size
+            of_kind[int(size)] = max(of_kind.get(int(size), 0.0), run["bytes"])
+    return {"flops": flops, **speeds}
 
 
 def limit_seconds(record, limits):
     """The least time the record's work can take on this machine, or None where nothing bounds it but overhead."""
     if not limits or not (record.get("bytes") or record.get("flops")) or 0 < record["bytes"] < min(limits["copy"]):
         return None
-    nearest = min(limits["copy"], key=lambda size: abs(size.bit_length() - record["bytes"].bit_length()))
-    return max(record["bytes"] / limits["copy"][nearest], record["flops"] / limits["flops"])
+    speeds = limits["read" if record["reads_only"] else "copy"]
+    nearest = min(speeds, key=lambda size: abs(size.bit_length() - record["bytes"].bit_length()))
+    return max(record["bytes"] / speeds[nearest], record["flops"] / limits["flops"])
 
 
 def show_time(seconds):

@@ -13,6 +13,7 @@ class World:
 
     name, package, compiled = "kiln", "kiln", False
     trains = True  # has nn and optim as the cases use them
+    layer_norm = rms_norm = None  # the library's own, without weights, where it has them
 
     def __init__(self, threads):
         self.xp = importlib.import_module(self.package)
@@ -42,8 +43,38 @@ class World:
 
         return self.compile(step)
 
-    def row_maximum(self, x):
-        return self.xp.max(x, axis=-1, keepdims=True)
+    def reduce(self, name, x, axis=-1, keepdims=True):
+        """max, sum or mean over an axis."""
+        return getattr(self.xp, name)(x, axis=axis, keepdims=keepdims)
+
+    def log(self, x):
+        return self.xp.log(x)
+
+    def variable(self, numpy_array):
+        """An array that gradients are asked for."""
+        x = self.array(numpy_array)
+        x.requires_grad = True
+        return x
+
+    def pull_back(self, function):
+        """A function of a variable and of its result's gradient (none for a number): its result and the variable's gradient."""
+
+        def call(x, *gradient):
+            x.grad = None
+            y = function(x)
+            y.backward(*gradient)
+            return y, x.grad
+
+        return self.compile(call)
+
+    def softmax(self, x):
+        return self.functional.softmax(x, -1)
+
+    def negative_log_likelihood(self, log_probabilities, labels):
+        return self.functional.nll_loss(log_probabilities, labels)
+
+    def cross_entropy(self, x, labels):
+        return self.functional.cross_entropy(x, labels)
 
     def settle(self):
         """Waits until compiling in the background is over."""
@@ -76,8 +107,14 @@ class Torch(World):
     def array(self, numpy_array):
         return self.xp.from_numpy(numpy_array).clone()
 
-    def row_maximum(self, x):
-        return self.xp.amax(x, axis=-1, keepdims=True)
+    def reduce(self, name, x, axis=-1, keepdims=True):
+        return super().reduce("amax" if name == "max" else name, x, axis, keepdims)
+
+    def layer_norm(self, x):
+        return self.functional.layer_norm(x, x.shape[-1:])
+
+    def rms_norm(self, x):
+        return self.functional.rms_norm(x, x.shape[-1:])
 
 
 class TorchCompiled(Torch):
@@ -87,6 +124,17 @@ class TorchCompiled(Torch):
 
     def compile(self, function):
         return self.xp.compile(function)
+
+    def pull_back(self, function):
+        forward = self.compile(function)
+
+        def call(x, *gradient):
+            x.grad = None
+            y = forward(x)
+            y.backward(*gradient)
+            return y, x.grad
+
+        return call
 
     def training_step(self, network, loss, optimizer):
         forward = self.xp.compile(lambda images, labels: loss(network(images), labels))
@@ -116,8 +164,29 @@ class Jax(World):
         self.jax = importlib.import_module("jax")
         self.xp = importlib.import_module(self.package)
 
+    def array(self, numpy_array):
+        return self.xp.array(numpy_array)
+
+    variable = array
+
     def compile(self, function):
         return lambda *arguments: self.jax.block_until_ready(function(*arguments))
+
+    def pull_back(self, function):
+        def call(x, *gradient):
+            y, back = self.jax.vjp(function, x)
+            return y, back(gradient[0] if gradient else self.xp.ones_like(y))[0]
+
+        return self.compile(call)
+
+    def softmax(self, x):
+        return self.jax.nn.softmax(x, axis=-1)
+
+    def negative_log_likelihood(self, log_probabilities, labels):
+        return -self.xp.mean(self.xp.take_along_axis(log_probabilities, labels[:, None], axis=1))
+
+    def cross_entropy(self, x, labels):
+        return self.negative_log_likelihood(self.jax.nn.log_softmax(x, axis=1), labels)
 
     def version(self):
         return self.jax.__version__
@@ -142,8 +211,31 @@ class TensorFlow(World):
     def array(self, numpy_array):
         return self.xp.constant(numpy_array)
 
-    def row_maximum(self, x):
-        return self.xp.reduce_max(x, axis=-1, keepdims=True)
+    variable = array
+
+    def reduce(self, name, x, axis=-1, keepdims=True):
+        return super().reduce("reduce_" + name, x, axis, keepdims)
+
+    def log(self, x):
+        return self.xp.math.log(x)
+
+    def pull_back(self, function):
+        def call(x, *gradient):
+            with self.xp.GradientTape() as tape:
+                tape.watch(x)
+                y = function(x)
+            return y, tape.gradient(y, x, *gradient)
+
+        return self.compile(call)
+
+    def softmax(self, x):
+        return self.xp.nn.softmax(x)
+
+    def negative_log_likelihood(self, log_probabilities, labels):
+        return -self.xp.reduce_mean(self.xp.gather(log_probabilities, labels, axis=1, batch_dims=1))
+
+    def cross_entropy(self, x, labels):
+        return self.xp.reduce_mean(self.xp.nn.sparse_softmax_cross_entropy_with_logits(labels, x))
 
 
 class TensorFlowCompiled(TensorFlow):

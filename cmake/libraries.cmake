@@ -26,7 +26,7 @@ find_path(XXHASH_INCLUDE xxhash.h)
 if(NOT XXHASH_INCLUDE)
   message(FATAL_ERROR "xxHash's header is missing: apt-get install libxxhash-dev (script/bootstrap does it)")
 endif()
-target_include_directories(kiln_jit PRIVATE ${XXHASH_INCLUDE})
+target_include_directories(kiln_codegen PRIVATE ${XXHASH_INCLUDE})
 
 # oneDNN's C header only: the library itself is opened at run time.
 find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.h HINTS ${KILN_VENV}/include ENV VIRTUAL_ENV PATH_SUFFIXES include)

@@ -26,8 +26,7 @@ class Code {
   KernelFunction function = nullptr;
   const void* self = nullptr;  // goes to Args::self
   BackendKind backend = BackendKind::interpreter;
-  size_t bytes = 0;                                   // size of the machine code
-  virtual std::string listing() const { return {}; }  // assembly text or the like, for as_text
+  size_t bytes = 0;  // size of the machine code
 };
 
 class Backend {

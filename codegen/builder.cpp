@@ -6,6 +6,7 @@
 
 #include "codegen/error.h"
 #include "codegen/interpreter/primitives.h"
+#include "codegen/simplify/simplify.h"
 
 namespace kiln::codegen {
 namespace {
@@ -99,7 +100,10 @@ Value Builder::primitive(Prim prim, DType result, std::initializer_list<Value> o
     bits[i] = from.bits;
     n.operands[i++] = v.id();
   }
-  if (!constant) return push(n);
+  if (!constant) {
+    const std::optional<Value> simpler = simplify(*this, n);
+    return simpler ? *simpler : push(n);
+  }
   return constant_bits(result, interpreter::evaluate(prim, result, (operands.end() - 1)->dtype(), bits[0], bits[1], bits[2]));
 }
 

@@ -1,5 +1,6 @@
 // Builds kernel expressions with operators: `b.maximum(x, 0) + log1p(b, x)`. Equal nodes are made once (hash-consing), constants fold by
-// the interpreter's own rules. dtypes must agree, except that a C++ number adapts to the other operand's dtype.
+// the interpreter's own rules, and expressions are simplified where that keeps every bit (simplify/). dtypes must agree, except that a C++
+// number adapts to the other operand's dtype.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,7 @@
 #include "codegen/error.h"
 #include "codegen/kernel_log.h"
 #include "codegen/tier_up.h"
+#include "codegen/trial.h"
 #include "codegen/tunables.h"
 
 namespace kiln::codegen {
@@ -56,19 +57,17 @@ std::atomic<uint8_t>& setting() {
   return setting;
 }
 
-std::shared_ptr<Code> interpreted(CompiledKernel& kernel) { return compile_with(interpreter_backend(), kernel); }
-
 thread_local std::optional<BackendKind> forced_here;
 thread_local Backend* instead = nullptr;
 
-std::shared_ptr<Code> first_code(CompiledKernel& kernel, std::optional<BackendKind> forced) {
+std::shared_ptr<Code> forced_code(CompiledKernel& kernel, BackendKind kind) {
   const std::shared_lock gate(compile_gate());
   std::shared_ptr<Code> code;
   if (instead != nullptr) {
     code = compile_with(*instead, kernel);
-    return code ? code : interpreted(kernel);
+    return code ? code : compile_with(interpreter_backend(), kernel);
   }
-  switch (forced.value_or(BackendKind::asmjit)) {
+  switch (kind) {
     case BackendKind::interpreter: break;
     case BackendKind::asmjit: code = compile_with(asmjit_backend(), kernel); break;
     case BackendKind::llvm: {
@@ -80,7 +79,7 @@ std::shared_ptr<Code> first_code(CompiledKernel& kernel, std::optional<BackendKi
     }
     case BackendKind::cuda: cuda::refuse_device("the back end cuda");
   }
-  return code ? code : interpreted(kernel);
+  return code ? code : compile_with(interpreter_backend(), kernel);
 }
 
 int64_t operations(const Kernel& kernel) {
@@ -91,7 +90,8 @@ int64_t operations(const Kernel& kernel) {
 
 }  // namespace
 
-CompiledKernel::CompiledKernel(const Kernel& k) : kernel(k), hash(codegen::hash(k)), cost(operations(k)) {
+CompiledKernel::CompiledKernel(const Kernel& k, std::string_view what)
+    : kernel(k), hash(codegen::hash(k)), cost(operations(k)), name(name_of(k, hash, what)) {
   const Lock lock(cache().mutex);
   cache().alive.insert(this);
 }
@@ -108,10 +108,18 @@ uint64_t CompiledKernel::launches() const {
   return sum;
 }
 
-void CompiledKernel::swap_in(std::shared_ptr<const Code> code) {
+void CompiledKernel::keep_beside(std::shared_ptr<const Code> code) {
+  Kept kept{code, Announcement(*code, name)};
   const Lock lock(cache().mutex);
-  codes_.push_back(std::move(code));
-  code_.store(codes_.back().get(), std::memory_order_release);
+  codes_.push_back(std::move(kept));
+}
+
+void CompiledKernel::run(const Code& code) { code_.store(&code, std::memory_order_release); }
+
+void CompiledKernel::swap_in(std::shared_ptr<const Code> code) {
+  const Code& now = *code;
+  keep_beside(std::move(code));
+  run(now);
 }
 
 void force_backend(std::optional<BackendKind> kind) { setting() = kind ? static_cast<uint8_t>(*kind) : kAuto; }
@@ -160,13 +168,16 @@ std::shared_ptr<Code> compile_with(Backend& backend, CompiledKernel& kernel) {
   std::shared_ptr<Code> code = backend.compile(kernel.kernel, isa());
   if (!code) return nullptr;
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
-  const size_t kind = static_cast<size_t>(code->backend);
-  kernel.compile_microseconds[kind] = took.count();
-  ++cache().compiles[kind];
+  count_compile(kernel, code->backend, took.count());
   return code;
 }
 
-std::shared_ptr<CompiledKernel> get(const Kernel& kernel) {
+void count_compile(CompiledKernel& kernel, BackendKind kind, double microseconds) {
+  kernel.compile_microseconds[static_cast<size_t>(kind)] = microseconds;
+  ++cache().compiles[static_cast<size_t>(kind)];
+}
+
+std::shared_ptr<CompiledKernel> get(const Kernel& kernel, std::string_view what) {
   const std::optional<BackendKind> forced = forced_backend();
   // The setting is part of the key; the kernel's own hash spreads over the shards.
   const uint64_t key = hash(kernel) + backend_setting() * 0x9e3779b97f4a7c15u;
@@ -183,21 +194,17 @@ std::shared_ptr<CompiledKernel> get(const Kernel& kernel) {
   }
   verify(kernel);
   log_kernel(kernel);
-  auto made = std::make_shared<CompiledKernel>(kernel);
-  made->swap_in(first_code(*made, forced));
+  auto made = std::make_shared<CompiledKernel>(kernel, what);
+  if (forced) made->swap_in(forced_code(*made, *forced));
+  else enter_tiers(*made);
   {
     const Lock lock(shard.mutex);
     if (auto found = find()) return found;  // another thread was faster
     shard.kernels.emplace(key, made);
   }
-  if (!forced) {
-    made->queued = false;
-    if (made->code().backend == BackendKind::interpreter || value(Tunable::tier_up_launches) == 0) queue_for_llvm(*made);
-  }
+  if (!forced) queue_if_hot(*made);
   return made;
 }
-
-void wait_for_compiles() { wait_for_queue(); }
 
 void clear_kernel_cache() {
   for (Shard& shard : cache().shards) {
@@ -209,6 +216,7 @@ void clear_kernel_cache() {
 
 KernelCounters counters() {
   KernelCounters sum{};
+  count_tiers(sum);
   const Lock lock(cache().mutex);
   sum.kernels = cache().alive.size();
   for (size_t i = 0; i < kBackendNames.size(); ++i) {

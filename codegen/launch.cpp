@@ -1,22 +1,17 @@
 // Running a kernel's blocks: here when there is little to do, else on the pool.
 #include <algorithm>
+#include <chrono>
 
 #include "codegen/compiler.h"
 #include "codegen/error.h"
 #include "codegen/mxcsr.h"
 #include "codegen/thread_pool.h"
 #include "codegen/tier_up.h"
+#include "codegen/trial.h"
 #include "codegen/tunables.h"
 
 namespace kiln::codegen {
 namespace {
-
-void grow_hot(CompiledKernel& kernel, double work) {
-  const int64_t grown = 1 + static_cast<int64_t>(work / static_cast<double>(value(Tunable::tier_up_work)));
-  if (kernel.heat.fetch_add(grown, std::memory_order_relaxed) + grown < value(Tunable::tier_up_launches)) return;
-  if (gains_from_llvm(kernel)) queue_for_llvm(kernel);
-  else kernel.queued.store(true, std::memory_order_relaxed);  // it stays as it is
-}
 
 [[noreturn]] void report(uint32_t error) {
   if (error == kKernelOutOfMemory) fail(ErrorCode::memory, "a kernel ran out of memory");
@@ -27,24 +22,14 @@ void grow_hot(CompiledKernel& kernel, double work) {
 
 void launch(CompiledKernel& kernel, Args args) { launch(kernel, {&args, 1}); }
 
-void launch(CompiledKernel& kernel, std::span<Args> launches) {
-  const Code& code = kernel.code();
-  int64_t blocks = 0;
-  double work = 0;
+namespace {
+
+void run(CompiledKernel& kernel, const Code& code, std::span<Args> launches, int64_t blocks, double work) {
   for (Args& args : launches) {
-    const int64_t own_blocks = block_count(kernel.kernel, args.extents);
-    if (own_blocks == 0) continue;
-    blocks += own_blocks;
-    double own_work = static_cast<double>(kernel.cost);
-    for (int d = 0; d < kernel.kernel.rank; ++d) own_work *= static_cast<double>(args.extents[d]);
-    work += own_work;
     args.self = code.self;
     args.error = nullptr;  // ranges on several threads return their codes instead
   }
-  if (blocks == 0) return;
   kernel.launches_by_backend[static_cast<size_t>(code.backend)].fetch_add(1, std::memory_order_relaxed);
-  if (!kernel.queued.load(std::memory_order_relaxed)) grow_hot(kernel, work);
-
   std::atomic<uint32_t> error{0};
   // Blocks [begin, end) of all launches, counted through.
   auto run = [&](int64_t begin, int64_t end) {
@@ -68,6 +53,45 @@ void launch(CompiledKernel& kernel, std::span<Args> launches) {
     parallel_for(blocks, std::max<int64_t>(grain, 1), run);
   }
   if (error != 0) report(error);
+}
+
+// Its two codes take turns, and the launch is timed.
+void run_on_trial(CompiledKernel& kernel, std::span<Args> launches, int64_t blocks, double work) {
+  Trial& trial = *kernel.trial;
+  const Code* code = trial.begin(work);
+  if (code == nullptr) return run(kernel, kernel.code(), launches, blocks, work);
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    run(kernel, *code, launches, blocks, work);
+  } catch (...) {
+    trial.drop();
+    throw;
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  if (trial.end(took.count())) settle(kernel);
+}
+
+}  // namespace
+
+void launch(CompiledKernel& kernel, std::span<Args> launches) {
+  int64_t blocks = 0;
+  double work = 0;
+  for (const Args& args : launches) {
+    const int64_t own_blocks = block_count(kernel.kernel, args.extents);
+    if (own_blocks == 0) continue;
+    blocks += own_blocks;
+    double own_work = static_cast<double>(kernel.cost);
+    for (int d = 0; d < kernel.kernel.rank; ++d) own_work *= static_cast<double>(args.extents[d]);
+    work += own_work;
+  }
+  if (blocks == 0) return;
+  switch (kernel.tier.load(std::memory_order_acquire)) {
+    case Tier::heating:
+    case Tier::queued: grow_hot(kernel, work); break;
+    case Tier::trial: return run_on_trial(kernel, launches, blocks, work);
+    case Tier::settled: break;
+  }
+  run(kernel, kernel.code(), launches, blocks, work);
 }
 
 }  // namespace kiln::codegen

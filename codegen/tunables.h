@@ -11,6 +11,7 @@ namespace kiln::codegen {
 // clang-format off
 enum class Tunable : uint8_t {
   backend, isa, num_threads, llvm, dnnl, nvrtc, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
+  disk_cache_mb, cache_dir, perf, profile,
 };
 // clang-format on
 
@@ -47,6 +48,14 @@ inline constexpr std::array kTunables = {
                 "How long an idle worker looks for work before it sleeps."},
     TunableInfo{Tunable::cache_mb, "cache_mb", "KILN_CACHE_MB", true, 512, 0, 1 << 20,
                 "Mebibytes of freed memory kept for reuse, at most; less where less was ever in use."},
+    TunableInfo{Tunable::disk_cache_mb, "disk_cache_mb", "KILN_DISK_CACHE_MB", true, 256, 0, 1 << 20,
+                "Mebibytes of LLVM's code kept on disk, at most; what was not used for longest goes first. 0: none is kept or read."},
+    TunableInfo{Tunable::cache_dir, "cache_dir", "KILN_CACHE_DIR", false, 0, 0, 0,
+                "Folder of the disk cache; by default $XDG_CACHE_HOME/kiln, else ~/.cache/kiln."},
+    TunableInfo{Tunable::perf, "perf", "KILN_PERF", false, 0, 0, 0,
+                "map or jitdump: tells `perf` the kernels' names, by /tmp/perf-PID.map or by a jit-PID.dump for `perf inject --jit`."},
+    TunableInfo{Tunable::profile, "profile", "KILN_PROFILE", true, 0, 0, 1,
+                "1: captured functions measure each step of their programs, and explain() tells the times."},
 };
 
 static_assert(

@@ -31,6 +31,7 @@ void compute(const Operator& op, const Arguments& a, std::span<const TensorType>
   if (op.reduction) return compute_reduction(op, a, types, outputs);
   if (op.affine) return compute_affine(op, a, types, outputs);
   if (op.contraction) return compute_contraction(op, a, types, outputs);
+  if (op.routine) return compute_routine(op, a, types, outputs);
 
   const Undeferred undeferred;
   Tensors results = op.view ? Tensors{compute_view(op, a)} : op.compose(a);

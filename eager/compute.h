@@ -17,6 +17,7 @@ void compute_pointwise(const Operator&, const Arguments&, std::span<const Tensor
 void compute_reduction(const Operator&, const Arguments&, std::span<const TensorType>, Tensor* outputs);
 void compute_affine(const Operator&, const Arguments&, std::span<const TensorType>, Tensor* outputs);
 void compute_contraction(const Operator&, const Arguments&, std::span<const TensorType>, Tensor* outputs);
+void compute_routine(const Operator&, const Arguments&, std::span<const TensorType>, Tensor* outputs);
 
 // The shortest way: a body over contiguous operands of one shape, and numbers, whose plan this thread has used before. Writes `output`, or
 // makes it if it is empty (where it is there it is contiguous and of the result's type, else the answer is false). false: take the long way.

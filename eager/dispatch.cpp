@@ -61,9 +61,11 @@ void check_data(const Operator& op, const Arguments& a) {
 
 void compose(const Operator& op, const Arguments& a, Tensor* outputs) {
   check_arguments(op, a);
-  if (op.shape_from_data)
+  if (op.shape_from_data) {
+    if (recorder != nullptr && recorder->types_only()) recorder->flush(FlushReason::shape_from_data);  // refused, whatever is known by now
     for (const Operand& o : a.operands)
       if (o.is_tensor()) materialise(o.tensor, FlushReason::shape_from_data);
+  }
   check_data(op, a);
   std::optional<NoGrad> own_gradient;  // one rule for the whole, rather than its parts'
   if (op.gradient) own_gradient.emplace();

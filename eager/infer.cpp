@@ -109,6 +109,17 @@ void check_arguments(const Operator& op, const Arguments& a) {
     complain(op, ErrorCode::type, "takes " + std::to_string(attrs) + " attributes, " + std::to_string(a.attrs.size()) + " were given");
 }
 
+namespace {
+
+// Throws where an operand is of a dtype that its parameter does not take.
+void check_dtypes(const Operator& op, const Arguments& a) {
+  std::vector<OperandType> operands;
+  for (const Operand& o : a.operands) operands.push_back(type_of(o));
+  operand_dtypes(op, operands);
+}
+
+}  // namespace
+
 std::vector<TensorType> infer(const Operator& op, const Arguments& a) {
   check_arguments(op, a);
   if (op.view) {
@@ -135,6 +146,7 @@ std::vector<TensorType> infer(const Operator& op, const Arguments& a) {
       types.assign(static_cast<size_t>(op.outputs), {result_dtype(op, a.attrs, common), broadcast_operands(op, a)});
     }
   } else {
+    if (op.routine) check_dtypes(op, a);
     types = op.type(a);
   }
   check(types.size() == static_cast<size_t>(op.outputs), "an operator's type rule gives one type for each output");

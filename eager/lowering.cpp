@@ -2,6 +2,7 @@
 #include "eager/lowering.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "eager/promotion.h"
 
@@ -66,12 +67,19 @@ namespace {
 
 // A reduction is split where its canonical blocks are too few to keep threads busy, and each has many blocks of elements to combine.
 constexpr int64_t kFewBlocks = 64, kManyParts = 4, kMuchWork = 1 << 16;
+// Rows are split into no more parts than one expression combines: the parts of a column lie apart, and columns lie together.
+constexpr int64_t kMostRowParts = 16;
 
 struct ReductionExtents {
   int64_t outer = 1, reduced = 1, inner = 1;
   bool lanes = false;
-  int64_t block() const { return lanes ? codegen::kLaneBlock : codegen::kRowBlock; }
-  int64_t parts() const { return (reduced + block() - 1) / block(); }
+  // Elements of a part: a power of two of canonical blocks, so that the tree over a part's blocks is a branch of the tree over all of them.
+  int64_t part() const {
+    int64_t n = lanes ? codegen::kLaneBlock : codegen::kRowBlock;
+    while (!lanes && (reduced + n - 1) / n > kMostRowParts) n *= 2;
+    return n;
+  }
+  int64_t parts() const { return (reduced + part() - 1) / part(); }
   bool split() const {
     const int64_t blocks = outer * ((inner + codegen::kChunk - 1) / codegen::kChunk);
     return blocks < kFewBlocks && parts() >= kManyParts && outer * reduced * inner >= kMuchWork;
@@ -86,6 +94,15 @@ ReductionExtents extents_of(const Dims& shape, const ReductionShape& step) {
   return e;
 }
 
+// TREE of kernel.h over values [first, first + count), each made where it is combined.
+Value tree(Builder& b, Prim combine, int64_t first, int64_t count, const std::function<Value(int64_t)>& part) {
+  if (count == 1) return part(first);
+  const auto left = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(count - 1)));
+  const Value before = tree(b, combine, first, left, part);
+  const Value behind = tree(b, combine, first + left, count - left, part);
+  return b.primitive(combine, before.dtype(), {before, behind});
+}
+
 }  // namespace
 
 bool splits_reduction(const Dims& shape, const ReductionShape& step) {
@@ -98,7 +115,7 @@ std::optional<ReductionDraft> draft_reduction(const ReductionRequest& r, const s
   const bool split = splits_reduction(r.shape, r.step);
   ReductionDraft result;
 
-  KernelDraft first(r.shape, r.step.first, r.step.count, split ? extents.block() : 0);
+  KernelDraft first(r.shape, r.step.first, r.step.count, split ? extents.part() : 0);
   const Value element = emit(first);
   if (!first.reduced_collapses()) return std::nullopt;
   const Value sum = first.b().reduce(r.combine, element);
@@ -120,9 +137,15 @@ std::optional<ReductionDraft> draft_reduction(const ReductionRequest& r, const s
   first.store_blocks(r.partials_number, r.dtype, kept, strides[last], sum);
   result.kernels.push_back(std::move(first).finish());
 
-  KernelDraft second(partials, r.step.first, r.step.count);
-  second.as_tree();
-  finish(second, second.b().reduce(r.combine, second.load(r.partials_number, r.dtype, 0, strides)));
+  if (!extents.lanes) partials[last] = 1;  // all parts at once
+  KernelDraft second(partials, r.step.first, extents.lanes ? r.step.count : 0);
+  const auto part = [&](int64_t i) { return second.load(r.partials_number, r.dtype, i * strides[last], extents.lanes ? strides : kept); };
+  if (extents.lanes) {
+    second.as_tree();
+    finish(second, second.b().reduce(r.combine, part(0)));
+  } else {
+    finish(second, tree(second.b(), r.combine, 0, extents.parts(), part));
+  }
   result.kernels.push_back(std::move(second).finish());
   return result;
 }

@@ -170,6 +170,11 @@ struct OperandType {
 };
 using ContractionRule = std::function<codegen::ContractionKey(std::span<const OperandType>, const Attrs&)>;
 
+// Routine: library code for what is no loop over independent elements (scans, sorts, searches, gathers, scatters). Operands come dense
+// (row-major), promoted where they promote; outputs are dense memory of their types, apart from the operands. May call the pool, cuts its work
+// by shape alone, and calls no operators. In graphs a step of its own.
+using Routine = std::function<void(const Arguments&, std::span<const Tensor> outputs)>;
+
 // Promotion: the array API standard for tensors; beside a floating tensor, integers and bool take its dtype. See promotion.h.
 DType promote(DType, DType);
 DType default_dtype();          // of floating results without a floating tensor
@@ -232,9 +237,10 @@ struct Operator {
   ViewRule view;
   ComposeRule compose;
   ContractionRule contraction;
+  Routine routine;
 
   ResultType result = ResultType::promoted;
-  TypeRule type;          // for ResultType::given and for affine, contraction operators
+  TypeRule type;          // for ResultType::given and for affine, contraction and routine operators
   GradientRule gradient;  // none: not differentiable (a composition: through its parts)
   Saves saves;
   std::function<void(const Arguments&)> raises_on_data;  // looks at operand data at the call, even when deferred; throws Error
@@ -242,6 +248,7 @@ struct Operator {
   bool random = false;  // draws from the generator: dispatch puts two numbers, (key, call index), before the operator's own
                         // operands; `parameters` do not list them, the body sees them as i64
 
+  std::vector<std::string_view> output_names;  // of the results, where there are several and they have names
   std::vector<std::string_view> aliases;
   bool method = false;  // also a method of tensors, under every name
   std::vector<Sample> samples;

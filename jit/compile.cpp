@@ -3,6 +3,9 @@
 #include <chrono>
 
 #include "jit/executable.h"
+#include "jit/fusion/least_bytes.h"
+#include "jit/fusion/order.h"
+#include "jit/fusion/place.h"
 #include "jit/passes/pass.h"
 
 namespace kiln::jit {
@@ -16,23 +19,6 @@ using tracer::Operand;
 using tracer::ValueId;
 
 namespace {
-
-// Which values must be in memory: those read by another cluster, through a view, as what an update overwrites, or wanted at the end.
-std::vector<bool> stored_values(const Graph& g, const Partition& p) {
-  std::vector<bool> stored(g.values.size(), false);
-  for (NodeIndex i = 0; i < g.nodes.size(); ++i) {
-    const Node& n = g.nodes[i];
-    for (size_t k = 0; k < n.operands.size(); ++k) {
-      const Operand& o = n.operands[k];
-      if (!o.is_value()) continue;
-      const ValueId base = base_of(g, o.id);
-      const bool through_memory = base != o.id || n.kind == NodeKind::view || (n.kind == NodeKind::update && k == 0);
-      if (through_memory || p.cluster_of[g.values[base].node] != p.cluster_of[i]) stored[base] = true;
-    }
-  }
-  for (const tracer::Result& r : g.results) stored[base_of(g, r.value)] = true;
-  return stored;
-}
 
 // A cluster whose kernel cannot be drafted (an operand crosses the reduced range unevenly) runs node by node; its reductions as eager mode
 // runs them, which copies the operand first.
@@ -103,7 +89,9 @@ class ExecutableBuilder {
     }
     if (optimize_) run_passes(g_);
     out_->final_graph_text_ = print(g_);
-    drafts_ = draft_all(g_, optimize_ ? fuse(g_) : unfused(g_));
+    Partition steps = optimize_ ? fuse(g_) : unfused(g_);
+    if (optimize_) order_for_memory(g_, steps);
+    drafts_ = draft_all(g_, std::move(steps));
     plan_ = plan_memory(g_, drafts_.partition, drafts_.kernels);
     out_->storages_ = g_.storages;
     for (const tracer::Result& r : g_.results) out_->results_.push_back(r.storage);
@@ -113,6 +101,9 @@ class ExecutableBuilder {
     for (const PlannedCopy& p : plan_.last) copy(p.source, {p.to_storage, 0});
     out_->arena_bytes_ = plan_.arena_bytes;
     out_->info_.arena_bytes = plan_.arena_bytes;
+    out_->info_.live_bytes = plan_.lower_bound;
+    out_->info_.scratch_bytes = static_cast<int64_t>(out_->scratch_bytes_);
+    out_->info_.least_bytes = least_bytes(g_);
     out_->info_.launches = out_->steps_.size();
     out_->info_.compile_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     return out_;
@@ -128,9 +119,21 @@ class ExecutableBuilder {
     return a;
   }
 
-  void note(const std::string& line, const std::string& why) {
+  // Tells of the steps added since the last line.
+  void note(const std::string& line, const std::string& why, tracer::StepCost cost) {
     out_->info_.steps.push_back(line);
     out_->info_.reasons.push_back(why);
+    out_->info_.costs.push_back(cost);
+    out_->steps_told_.push_back(out_->steps_.size());
+    if (!cost.contraction) out_->info_.moved_bytes += cost.bytes;
+  }
+  // Bytes of a node's operands and results.
+  int64_t bytes_of_node(const Node& n) const {
+    int64_t bytes = 0;
+    for (const Operand& o : n.operands)
+      if (o.is_value()) bytes += bytes_of(g_.type(o.id));
+    for (uint32_t k = 0; k < n.outputs; ++k) bytes += bytes_of(g_.type(n.first_output + k));
+    return bytes;
   }
 
   void step(uint32_t c) {
@@ -159,14 +162,15 @@ class ExecutableBuilder {
     char sizes[64];
     std::snprintf(sizes, sizeof sizes, ": reads %.3g MB, writes %.3g MB", static_cast<double>(read) / 1e6,
                   static_cast<double>(written) / 1e6);
-    note("kernel  " + what + sizes, why);
+    note("kernel  " + what + sizes, why, {read + written, false});
   }
 
   template <class AddressOf>
   void add_kernel(const eager::LoweredKernel& k, const std::vector<DraftedCluster::ScalarSlot>& slots, const std::string& what,
                   AddressOf&& address_of) {
     KernelStep s;
-    s.kernel = codegen::get(k.kernel);
+    s.kernel = codegen::get(k.kernel, what);
+    out_->codes_.emplace_back(out_->info_.steps.size(), s.kernel);  // the step is noted next
     s.extents = k.extents;
     s.strides = k.strides;
     s.clip_total = k.clip_total;
@@ -235,19 +239,22 @@ class ExecutableBuilder {
     for (uint32_t k = 0; k < n.outputs; ++k) s.outputs.push_back(address(n.first_output + k));
     s.plan = codegen::contraction_plan(n.op->contraction(types, n.attrs));
     out_->scratch_bytes_ = std::max(out_->scratch_bytes_, s.plan->scratch_bytes());
-    note("library " + s.plan->describe(), why);
     out_->info_.work += s.plan->flops() / 32;  // per element of a vector, as the rest is counted
+    const std::string text = s.plan->describe();
     out_->steps_.emplace_back(std::move(s));
+    note("library " + text, why, {bytes_of_node(n), true});
     ++out_->info_.contractions;
   }
 
   void reorder(const Node& n, const std::string& why) {
     const ValueId from = n.operands[0].id, to = n.first_output;
     const eager::Dims shape = constant_shape(g_.type(to));
-    if (g_.type(to).dtype == DType::F32 && g_.producer(from).kind != NodeKind::view) {
-      note("reorder " + eager::to_string(shape), why);
+    const Location source = locate(g_, from);
+    const bool dense = source.layout == codegen::Layout::blocked16 || source.strides == eager::contiguous_strides(shape);
+    if (g_.type(to).dtype == DType::F32 && dense) {
       out_->steps_.emplace_back(
           ReorderStep{address(from), address(to), g_.values[from].layout, g_.values[to].layout, {shape[0], shape[1], shape[2], shape[3]}});
+      note("reorder " + eager::to_string(shape), why, {bytes_of_node(n), false});
       return;
     }
     // Other dtypes and strided sources go through a copy kernel over [N, C/16, H, W, 16].
@@ -261,7 +268,7 @@ class ExecutableBuilder {
     const DType bits = bits_of(g_.type(to).dtype);
     d.store(1, bits, 0, strides(to), d.load(0, bits, 0, strides(from)));
     add_kernel(std::move(d).finish(), {}, "reorder", [&](int tensor) { return address(tensor == 0 ? from : to); });
-    note("kernel  reorder " + eager::to_string(shape), why);
+    note("kernel  reorder " + eager::to_string(shape), why, {bytes_of_node(n), false});
   }
 
   void opaque(const Node& n, const std::string& why) {
@@ -282,8 +289,8 @@ class ExecutableBuilder {
       s.outputs.push_back(address(n.first_output + k));
       s.types.push_back({g_.type(n.first_output + k).dtype, constant_shape(g_.type(n.first_output + k))});
     }
-    note("eager   " + std::string(n.op->name), why);
     out_->steps_.emplace_back(std::move(s));
+    note((n.op->routine ? "routine " : "eager   ") + std::string(n.op->name), why, {bytes_of_node(n), false});
   }
 
   // The dtype to move elements as: a kernel's store of a float would make its NaN the canonical one, and moving changes nothing.
@@ -304,7 +311,8 @@ class ExecutableBuilder {
     const DType bits = bits_of(dtype);
     d.store(1, bits, 0, eager::contiguous_strides(shape), d.load(0, bits, 0, strides));
     add_kernel(std::move(d).finish(), {}, "copy", [&](int tensor) { return tensor == 0 ? from : to; });
-    note("kernel  copy " + eager::to_string(shape), "keeps what a write in place would overwrite, or gives a result memory of its own");
+    note("kernel  copy " + eager::to_string(shape), "keeps what a write in place would overwrite, or gives a result memory of its own",
+         {2 * eager::product(shape) * size_of(dtype), false});
   }
 
   Graph g_;

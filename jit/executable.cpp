@@ -1,11 +1,14 @@
 #include "jit/executable.h"
 
+#include <chrono>
 #include <deque>
+#include <limits>
 
 #include "codegen/allocator.h"
 #include "codegen/backend.h"
 #include "codegen/cuda/nvrtc.h"
 #include "codegen/cuda/source.h"
+#include "codegen/tunables.h"
 #include "eager/dispatch.h"
 #include "eager/tape.h"
 
@@ -99,11 +102,10 @@ void run_step(const OpaqueStep& s, const Run& run) {
       case tracer::Operand::Kind::value: operands.emplace_back(borrowed(run.at(in.address), in.type, in.strides)); break;
     }
   }
-  std::vector<Tensor> outputs(s.types.size());
+  std::vector<Tensor> outputs;
+  for (size_t i = 0; i < s.types.size(); ++i)
+    outputs.push_back(borrowed(run.at(s.outputs[i]), s.types[i], eager::contiguous_strides(s.types[i].shape)));
   eager::compute(*s.op, {operands, s.attrs}, s.types, outputs.data());
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (const auto n = static_cast<size_t>(outputs[i].numel() * size_of(outputs[i].dtype())))
-      std::memcpy(run.at(s.outputs[i]), outputs[i].data(), n);
 }
 
 // Memory for one run, given back at its end.
@@ -137,7 +139,37 @@ void Executable::run(const tracer::Bindings& bindings) const {
   for (uint32_t s = 0; s < storages_; ++s) slots[s] = bindings.storages[s]->raw();
   slots[storages_] = arena.data();
   const Run run{{slots, storages_ + 1}, bindings.scalars, scratch.data()};
-  for (const Step& step : steps_) std::visit([&](const auto& s) { run_step(s, run); }, step);
+  const auto run_one = [&](const Step& step) { std::visit([&](const auto& s) { run_step(s, run); }, step); };
+  if (codegen::value(codegen::Tunable::profile) != 0) return run_measured(run_one);
+  for (const Step& step : steps_) run_one(step);
+}
+
+void Executable::run_measured(const auto& run_one) const {
+  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  std::call_once(profiled_, [&] {
+    std::vector<std::atomic<int64_t>> times(steps_.size());
+    for (auto& t : times) t = kNever;
+    shortest_ = std::move(times);
+  });
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    run_one(steps_[i]);
+    const int64_t took = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+    if (took < shortest_[i].load(std::memory_order_relaxed)) shortest_[i].store(took, std::memory_order_relaxed);
+  }
+  profiled_once_.store(true, std::memory_order_release);
+}
+
+std::vector<double> Executable::times() const {
+  std::vector<double> times;
+  if (!profiled_once_.load(std::memory_order_acquire)) return times;
+  size_t step = 0;
+  for (const size_t end : steps_told_) {
+    double sum = 0;
+    for (; step < end; ++step) sum += static_cast<double>(shortest_[step].load(std::memory_order_relaxed)) * 1e-9;
+    times.push_back(sum);
+  }
+  return times;
 }
 
 constexpr int kPtxArchitecture = 80;  // what text("ptx") is for: the oldest that kernels are printed for
@@ -172,6 +204,19 @@ std::string Executable::text(std::string_view what) const {
     out += "\n";
   }
   return out;
+}
+
+std::vector<std::string> Executable::code() const {
+  std::vector<std::string> lines(info_.steps.size());
+  for (const auto& [step, kernel] : codes_) {
+    const std::string line = kernel->describe_code();
+    if (lines[step] != line) lines[step] += (lines[step].empty() ? "" : "; ") + line;
+  }
+  return lines;
+}
+
+void Executable::forsake() const {
+  for (const auto& [step, kernel] : codes_) codegen::cancel_compile(*kernel);
 }
 
 size_t Executable::bytes() const {

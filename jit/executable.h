@@ -1,7 +1,9 @@
 // A compiled program: steps over bound storages and an arena. Immutable once built, so any number of threads may run it.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <variant>
 
 #include "codegen/compiler.h"
@@ -37,7 +39,7 @@ struct ReorderStep {
   codegen::Layout from, to;
   std::array<int64_t, 4> nchw;
 };
-// An operator run as eager mode runs it, for what has no kernel of its own (empty reductions and the like).
+// An operator run as eager mode runs it, for what has no kernel of its own (library routines, empty reductions and the like).
 struct OpaqueStep {
   const eager::Operator* op;
   eager::Attrs attrs;
@@ -59,10 +61,15 @@ class Executable final : public tracer::Program {
   void run(const tracer::Bindings&) const override;
   const tracer::ProgramInfo& info() const override { return info_; }
   std::string text(std::string_view what) const override;
+  std::vector<double> times() const override;
   size_t bytes() const override;
+  std::vector<std::string> code() const override;
+  void forsake() const override;
 
  private:
   friend class ExecutableBuilder;
+  void run_measured(const auto& run_one) const;
+
   std::vector<Step> steps_;
   std::vector<uint32_t> results_;  // storages that get memory, if they have none, and new content
   std::vector<uint32_t> leaves_;   // storages read
@@ -72,6 +79,11 @@ class Executable final : public tracer::Program {
   tracer::ProgramInfo info_;
   std::string graph_text_, final_graph_text_;
   std::vector<std::string> kernel_notes_;  // by kernel step, in order
+  std::vector<size_t> steps_told_;         // by line of info().steps: how many steps there are up to its end
+  mutable std::once_flag profiled_;
+  mutable std::vector<std::atomic<int64_t>> shortest_;                              // by step: nanoseconds
+  mutable std::atomic<bool> profiled_once_{false};                                  // a whole run was measured
+  std::vector<std::pair<size_t, std::shared_ptr<codegen::CompiledKernel>>> codes_;  // with the number in info_.steps
 };
 
 // The whole pipeline: passes, fusion, memory plan, kernels. What tracer::install_compiler gets.

@@ -253,49 +253,87 @@ class Planner {
     }
   }
 
-  // First fit over lifetimes: one interval per owner of memory.
-  void place_temporaries() {
-    struct Block {
-      ValueId owner;
-      int64_t bytes;
-      int from, to;
-      int64_t offset = 0;
+  // A piece of the arena for as long as any value lives in it.
+  struct Block {
+    int64_t bytes;
+    int from, to;  // steps, both included
+    int64_t offset = 0;
+    int64_t area() const { return bytes * (to - from + 1); }
+  };
+
+  // Each block at the lowest offset that is free while it lives, in the given order. Returns where the highest one ends.
+  static int64_t first_fit(const std::vector<Block*>& order) {
+    int64_t end = 0;
+    std::vector<std::pair<int64_t, int64_t>> busy;
+    for (size_t i = 0; i < order.size(); ++i) {
+      Block* const b = order[i];
+      busy.clear();
+      for (size_t j = 0; j < i; ++j)
+        if (const Block* o = order[j]; o->from <= b->to && b->from <= o->to) busy.push_back({o->offset, o->offset + o->bytes});
+      std::ranges::sort(busy);
+      b->offset = 0;
+      for (const auto& [from, to] : busy) {
+        if (b->offset + b->bytes <= from) break;
+        b->offset = std::max(b->offset, to);
+      }
+      end = std::max(end, b->offset + b->bytes);
+    }
+    return end;
+  }
+
+  // First fit by size is within the bound nearly always; other orders are tried where it is not, and the best one is kept.
+  static int64_t pack(std::vector<Block*> blocks, int64_t bound) {
+    const auto by = [&](auto before) {
+      std::ranges::stable_sort(blocks, before);
+      return first_fit(blocks);
     };
-    std::map<ValueId, Block> blocks;
+    const auto larger = [](const Block* a, const Block* b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a->from < b->from; };
+    const auto larger_area = [](const Block* a, const Block* b) { return a->area() > b->area(); };
+    const auto longer = [](const Block* a, const Block* b) { return a->to - a->from > b->to - b->from; };
+    const auto earlier = [](const Block* a, const Block* b) { return a->from < b->from; };
+    int64_t best = by(larger);
+    std::vector<int64_t> offsets;
+    const auto keep = [&] {
+      offsets.clear();
+      for (const Block* b : blocks) offsets.push_back(b->offset);
+    };
+    std::vector<Block*> kept = blocks;
+    keep();
+    const auto improve = [&](auto before) {
+      if (best <= bound) return;
+      if (const int64_t end = by(before); end < best) {
+        best = end;
+        kept = blocks;
+        keep();
+      }
+    };
+    improve(larger_area);
+    improve(longer);
+    improve(earlier);
+    for (size_t i = 0; i < kept.size(); ++i) kept[i]->offset = offsets[i];
+    return best;
+  }
+
+  void place_temporaries() {
+    std::map<ValueId, Block> blocks;  // by owner
     for (ValueId v = 0; v < plan_.places.size(); ++v) {
       if (!plan_.places[v] || plan_.places[v]->in_storage) continue;
       const int from = written_at_[v], to = std::max(from, last_read_[v]);
-      const auto [at, added] = blocks.try_emplace(owner(v), Block{owner(v), aligned(plan_.places[v]->bytes), from, to});
+      const auto [at, added] = blocks.try_emplace(owner(v), Block{aligned(plan_.places[v]->bytes), from, to});
       at->second.from = std::min(at->second.from, from);
       at->second.to = std::max(at->second.to, to);
     }
-    std::vector<Block*> order;
-    for (auto& [v, b] : blocks) order.push_back(&b);
-    std::ranges::sort(order, [](const Block* a, const Block* b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a->from < b->from; });
-    std::vector<Block*> placed;
-    int64_t end = 0;
-    for (Block* b : order) {
-      std::vector<std::pair<int64_t, int64_t>> busy;
-      for (const Block* o : placed)
-        if (o->from <= b->to && b->from <= o->to) busy.push_back({o->offset, o->offset + o->bytes});
-      std::ranges::sort(busy);
-      int64_t at = 0;
-      for (const auto& [from, to] : busy) {
-        if (at + b->bytes <= from) break;
-        at = std::max(at, to);
-      }
-      b->offset = at;
-      end = std::max(end, at + b->bytes);
-      placed.push_back(b);
-    }
-    for (ValueId v = 0; v < plan_.places.size(); ++v)
-      if (plan_.places[v] && !plan_.places[v]->in_storage) plan_.places[v]->offset = blocks.at(owner(v)).offset;
     for (int k = 0; k < steps_; ++k) {
       int64_t live = 0;
       for (const auto& [v, b] : blocks)
         if (b.from <= k && k <= b.to) live += b.bytes;
       plan_.lower_bound = std::max(plan_.lower_bound, live);
     }
+    std::vector<Block*> all;
+    for (auto& [v, b] : blocks) all.push_back(&b);
+    int64_t end = pack(std::move(all), plan_.lower_bound);
+    for (ValueId v = 0; v < plan_.places.size(); ++v)
+      if (plan_.places[v] && !plan_.places[v]->in_storage) plan_.places[v]->offset = blocks.at(owner(v)).offset;
     if (plan_.partials) {
       plan_.partials->offset = end;
       end += plan_.partials->bytes;

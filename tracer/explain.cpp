@@ -11,6 +11,8 @@ std::string decimal(double value) {
   return text;
 }
 
+std::string megabytes(int64_t bytes) { return decimal(static_cast<double>(bytes) / 1e6) + " MB"; }
+
 std::string line_of(const Flush& f) {
   return "\n    ended early " + std::to_string(f.count) + " times" + (f.where.empty() ? "" : " at " + f.where) + ": " +
          std::string(eager::describe(f.reason));
@@ -20,9 +22,19 @@ std::string lines_of(const TraceRecord& trace, size_t number) {
   const ProgramInfo& p = trace.program->info();
   std::string lines = "\n  trace " + std::to_string(number) + ": " + std::to_string(trace.runs) + " runs, " + std::to_string(p.operations) +
                       " operators in " + std::to_string(p.kernels) + " kernels and " + std::to_string(p.contractions) + " contractions, " +
-                      decimal(static_cast<double>(p.arena_bytes) / 1e6) + " MB of temporaries, compiled in " + decimal(p.compile_ms) +
-                      " ms";
-  for (size_t i = 0; i < p.steps.size(); ++i) lines += "\n    " + p.steps[i] + "\n            " + p.reasons[i];
+                      megabytes(p.arena_bytes) + " of temporaries (" + megabytes(p.live_bytes) + " at once at most) and " +
+                      megabytes(p.scratch_bytes) + " of scratch, compiled in " + decimal(p.compile_ms) + " ms";
+  if (p.contractions > 0)
+    lines += "\n    outside contractions: " + megabytes(p.moved_bytes) + " read and written; " + megabytes(p.least_bytes) +
+             " if all between two contractions were one kernel";
+  const std::vector<double> times = trace.program->times();
+  const std::vector<std::string> code = trace.program->code();
+  for (size_t i = 0; i < p.steps.size(); ++i) {
+    lines += "\n    " + p.steps[i];
+    if (!times.empty()) lines += times[i] > 0 ? "; " + decimal(times[i] * 1e6) + " us" : "; with the line above";
+    lines += "\n            " + p.reasons[i];
+    if (i < code.size() && !code[i].empty()) lines += "\n            " + code[i];
+  }
   for (const Flush& f : trace.flushes)
     if (f.reason != eager::FlushReason::function_end) lines += line_of(f);
   return lines;

@@ -59,6 +59,7 @@ double FunctionRecord::compile_ms() const {
 
 void FunctionRecord::clear() {
   std::lock_guard lock(mutex_);
+  for (const TraceRecord& trace : traces_) trace.program->forsake();
   traces_.clear();
   trace_of_.clear();
   untold_runs_ = 0;

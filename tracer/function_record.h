@@ -30,6 +30,8 @@ struct TraceRecord {
 class FunctionRecord {
  public:
   explicit FunctionRecord(std::string name) : name(std::move(name)) {}
+  ~FunctionRecord() { clear(); }
+  FunctionRecord(const FunctionRecord&) = delete;
   const std::string name;
   std::atomic<uint64_t> calls{0};
   bool full_graph = false;  // a flush before the function's end is an error
@@ -40,7 +42,7 @@ class FunctionRecord {
   uint64_t untold_runs() const;                   // runs of later ones
   std::map<std::string, uint64_t> fallbacks() const;
   double compile_ms() const;
-  void clear();
+  void clear();  // its programs are not run for now (Program::forsake)
 
  private:
   // A function of ever new shapes must not be slowed or swollen by what is told of it.

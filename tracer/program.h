@@ -17,6 +17,12 @@ struct Bindings {
   std::span<const eager::Scalar> scalars;     // by the graph's scalar number
 };
 
+// What one line of ProgramInfo::steps costs.
+struct StepCost {
+  int64_t bytes = 0;  // read and written; of contractions, their operands
+  bool contraction = false;
+};
+
 // What explain() tells of one program.
 struct ProgramInfo {
   size_t operations = 0;  // operator calls recorded
@@ -25,9 +31,14 @@ struct ProgramInfo {
   size_t launches = 0;  // steps of one run
   double compile_ms = 0;
   int64_t arena_bytes = 0;           // temporaries of one run
+  int64_t live_bytes = 0;            // the most bytes of temporaries that are live at one step: no arena can be smaller
+  int64_t scratch_bytes = 0;         // what the contraction that needs most works in
+  int64_t moved_bytes = 0;           // by all steps that are not contractions
+  int64_t least_bytes = 0;           // what those would move if everything between contractions were fused (jit/fusion/least_bytes.h)
   double work = 0;                   // of one run, in element operations, roughly
   std::vector<std::string> steps;    // one line a step: what it fuses, what it reads and writes
   std::vector<std::string> reasons;  // of each of them: why it is one step
+  std::vector<StepCost> costs;       // of each of them
 };
 
 class Program {
@@ -37,7 +48,14 @@ class Program {
   virtual void run(const Bindings&) const = 0;
   virtual const ProgramInfo& info() const = 0;
   virtual std::string text(std::string_view what) const = 0;  // "graph", "kernels", "asm", "llvm"
-  virtual size_t bytes() const = 0;                           // what keeping it costs
+  // The shortest time of each of info().steps, in seconds, over the runs while `profile` was set; none: there were none. A step that runs
+  // with the one before it has 0.
+  virtual std::vector<double> times() const { return {}; }
+  virtual size_t bytes() const = 0;  // what keeping it costs
+  // Whose code runs each of info().steps now, and why; empty for what is no kernel.
+  virtual std::vector<std::string> code() const { return {}; }
+  // Whoever ran it is gone: what waits to be compiled for it need not be. It may still be run.
+  virtual void forsake() const {}
 };
 
 using Compile = std::shared_ptr<const Program> (*)(Graph);

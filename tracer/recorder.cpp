@@ -240,6 +240,7 @@ void SegmentScope::end(FlushReason reason) {
   if (!outermost_) return;
   eager::set_recorder(nullptr);
   state.recorder->flush(reason);
+  state.recorder->set_function(nullptr);  // or this thread would keep the last function's record alive
 }
 
 SegmentScope::~SegmentScope() {

@@ -14,6 +14,7 @@ class Work:
 
     call: Callable[[], object] = None
     bytes: int = 0  # that must be read and written
+    reads_only: bool = False  # nearly nothing is written
     flops: int = 0
     firsts: list[Callable[[], object]] = field(default_factory=list)  # each is called once
     check: Callable[[], None] = lambda: None  # after all calls: did they do what the title says

@@ -17,8 +17,8 @@ constexpr Gp kPointers[] = {r10, r11, r12, r13, r14, r15, rbx, rbp};  // the las
 
 }  // namespace
 
-Emitter::Emitter(Assembler& assembler, const Kernel& kernel, const Program& program, const Allocation& allocation, Frame& frame)
-    : a(assembler), kernel_(kernel), program_(program), allocation_(allocation) {
+Emitter::Emitter(asmjit::x86::Emitter& to, const Kernel& kernel, const Program& program, const Allocation& allocation, Frame& frame)
+    : a(to), kernel_(kernel), program_(program), allocation_(allocation) {
   args = frame.word();
   strides_base = frame.word();
   level = frame.word();

@@ -20,6 +20,7 @@ using asmjit::Label;
 using asmjit::x86::Gp;
 using asmjit::x86::Mem;
 
+inline constexpr int kCacheLine = 64;  // bytes
 inline constexpr Gp kInner = asmjit::x86::r8, kEnd = asmjit::x86::r9, kRow = asmjit::x86::rbp;
 // What a System V callee keeps, in the order of the prologue's pushes.
 inline constexpr Gp kSaved[] = {asmjit::x86::rbx, asmjit::x86::rbp, asmjit::x86::r12, asmjit::x86::r13, asmjit::x86::r14, asmjit::x86::r15};
@@ -43,9 +44,9 @@ class Frame {
 
 class Emitter {
  public:
-  Emitter(asmjit::x86::Assembler& a, const Kernel&, const Program&, const Allocation&, Frame&);
+  Emitter(asmjit::x86::Emitter& a, const Kernel&, const Program&, const Allocation&, Frame&);
 
-  asmjit::x86::Assembler& a;
+  asmjit::x86::Emitter& a;
 
   void section(int id);  // emits it here; a section may be emitted more than once
   void set_streaming(std::vector<bool> buffers) { streaming_ = std::move(buffers); }  // whose whole-register stores bypass the caches
@@ -80,6 +81,7 @@ class Emitter {
   void tail_mask(const Instruction&, const Step&);
   void broadcast(const Instruction&, const Step&);
   void broadcast_if(const Instruction&, const Step&);
+  void mask_even_lanes();
   void gather(const Instruction&, const Step&);
   void lanes(const Instruction&, const Step&);
   void divide(const Step&);

@@ -62,6 +62,8 @@ constexpr Encoding kEncodings[] = {
     {Op::test_b, kNo, Inst::kIdVptestmb},
     {Op::blend_ps, Inst::kIdVblendvps, Inst::kIdVblendmps},
     {Op::blend_pd, Inst::kIdVblendvpd, Inst::kIdVblendmpd},
+    {Op::fix_up_ps, kNo, Inst::kIdVfixupimmps, 0},
+    {Op::fix_up_pd, kNo, Inst::kIdVfixupimmpd, 0},
     {Op::ps_to_pd, Inst::kIdVcvtps2pd, Inst::kIdVcvtps2pd},
     {Op::pd_to_ps, Inst::kIdVcvtpd2ps, Inst::kIdVcvtpd2ps},
     {Op::d_to_ps, Inst::kIdVcvtdq2ps, Inst::kIdVcvtdq2ps},

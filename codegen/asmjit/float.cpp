@@ -85,6 +85,12 @@ VReg Vectors::is_unordered(bool f64, VReg a) {
 
 VReg Vectors::canonical(bool f64, VReg a) {
   const VReg nan = f64 ? literal(8, 0x7ff8000000000000) : literal(4, 0x7fc00000);
+  if (masks()) {
+    // By class of the second source, 4 bits each, quiet and signalling NaNs lowest: 0 keeps the destination, 1 takes the source (Intel SDM,
+    // VFIXUPIMMPS).
+    constexpr uint64_t kKeepForNans = 0x11111100;
+    return emit(either(Op::fix_up_ps, f64), nan, a, literal(4, kKeepForNans));
+  }
   return blend(f64, is_unordered(f64, a), a, nan);
 }
 

@@ -2,7 +2,8 @@
 //
 // Steps are independent, and a processor that executes out of order overlaps them by itself, but only as far as its schedulers reach: they fill
 // up with instructions that wait for the one before them. A body that is one long chain (a polynomial, a division) then leaves the units idle.
-// With the chains of several steps interleaved, neighbouring instructions are independent (a GELU on Zen 4: 0.57 of the time).
+// With the chains of several steps interleaved, neighbouring instructions are independent (a GELU on Zen 4: 0.86 of the time, and 0.75 with
+// AVX2).
 #pragma once
 
 #include "codegen/asmjit/machine.h"
@@ -12,8 +13,11 @@ namespace kiln::codegen::x64 {
 // How many copies of a section's code go side by side without spilling, 1 at least.
 int copies_that_fit(const Program&, int section);
 
-// The section is that many copies of one step, one after the other; afterwards they are side by side. Code that is not made of equal copies
-// stays as it is.
-void interleave(Section&, int copies);
+// From instruction `from` on the section is that many copies of one step, one after the other; afterwards they are side by side. Code that is
+// not made of equal copies stays as it is.
+void interleave(Section&, int copies, size_t from = 0);
+
+// Fills section `to` with that many steps side by side: copies of `from`, which defines no global and runs one step. `to` may be `from`.
+void put_side_by_side(Program&, int from, int to, int copies);
 
 }  // namespace kiln::codegen::x64

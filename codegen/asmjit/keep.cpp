@@ -8,6 +8,7 @@ namespace kiln::codegen::x64 {
 namespace {
 
 constexpr int kWorthKeeping = 6;  // operations; a store and a load in cache cost about two
+constexpr int kSlow = 6;          // operations that a division or a square root takes the time of
 
 bool contains(const std::vector<NodeId>& list, NodeId id) { return std::find(list.begin(), list.end(), id) != list.end(); }
 
@@ -21,7 +22,8 @@ int cost(const Kernel& kernel, const Schedule& schedule, NodeId root) {
     open.pop_back();
     if (seen[id] || !schedule.varying[id]) continue;
     seen[id] = true;
-    if (kernel.nodes[id].kind == NodeKind::primitive) ++operations;
+    if (const Node& n = kernel.nodes[id]; n.kind == NodeKind::primitive)
+      operations += n.prim == Prim::div || n.prim == Prim::sqrt ? kSlow : 1;
     for (NodeId operand : kernel.nodes[id].operands)
       if (operand != kNoNode) open.push_back(operand);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "codegen/asmjit/interleave.h"
 #include "codegen/asmjit/keep.h"
 #include "codegen/asmjit/partials.h"
 #include "codegen/asmjit/shape.h"
@@ -76,7 +77,7 @@ class LaneReduction final : public Shape {
       e.a.xor_(kInner.r32(), kInner.r32());
       if (pass.results < 0) {
         e.a.mov(kEnd, Emitter::word(extent_));
-        steps(e, pass, groups());
+        all_steps(e, pass);
         tails(e, pass);
       } else if (kernel_.reduction == Reduction::lanes) {
         blocks(e, pass);
@@ -89,7 +90,8 @@ class LaneReduction final : public Shape {
  private:
   struct Pass {
     bool loops = false;
-    int once = -1, empty = -1, begin = -1, steps = -1, fold = -1, results = -1;
+    int once = -1, empty = -1, begin = -1, wide = -1, steps = -1, fold = -1, results = -1;
+    int copies = 0;  // registers in a step of `wide`
     std::vector<int> tails;
     Partials::Sections partial{};
   };
@@ -146,17 +148,15 @@ class LaneReduction final : public Shape {
           vectors_.assign(kernel_.nodes[id].dtype, lane_.back(), identity(kernel_.nodes[id]));
         }
     }
-    pass.steps = vectors_.open("steps", 4);
-    for (int g = 0; g < groups(); ++g) {
-      evaluate(step, g * width, kNoReg);
-      for (size_t j = 0; j < step.reduces.size(); ++j) {
-        const Node& n = kernel_.nodes[step.reduces[j]];
-        const Lanes& lane = lane_at(step, g, j);
-        vectors_.at_node(step.reduces[j]);
-        vectors_.accumulate(n.dtype, lane, vectors_.primitive(n.prim, n.dtype, n.dtype, lane, nodes_.value(n.operands[0]), {}));
-      }
-    }
+    pass.steps = vectors_.open("steps", 3);
+    const int fit = lower_copies(step, pass.steps, groups());
     program().loops.push_back({pass.steps, pass.steps});
+    pass.copies = fit / groups() * groups();
+    if (pass.copies > groups()) {
+      pass.wide = vectors_.open("wide steps", 4);
+      lower_copies(step, pass.wide, pass.copies);
+      program().loops.push_back({pass.wide, pass.wide});
+    }
     for (int g = 0; g < groups(); ++g) {
       pass.tails.push_back(vectors_.open("tail", 2));
       const VReg mask = vectors_.tail_mask(g * width, width);
@@ -181,6 +181,34 @@ class LaneReduction final : public Shape {
       for (int h = width / 2; h >= 1; h /= 2) parts[0] = combine_distant(n, parts[0], h);
       vectors_.assign(lane_type(n.dtype), running_[j], parts[0]);
     }
+  }
+
+  // So many registers of elements, as many side by side as there is room for, which is returned.
+  int lower_copies(const Schedule::Pass& step, int section, int copies) {
+    auto& code = program().sections[static_cast<size_t>(section)].code;
+    const size_t reduces = step.reduces.size();
+    int fit = 1;
+    for (int first = 0, side = 1; first < copies; first += side) {
+      const size_t from = code.size();
+      std::vector<Lanes> operands;  // [copy][reduce]
+      for (int c = first; c < first + side; ++c) {
+        evaluate(step, c * vectors_.lanes(), kNoReg);
+        for (NodeId id : step.reduces) operands.push_back(nodes_.value(kernel_.nodes[id].operands[0]));
+        if (c > 0) continue;
+        fit = copies_that_fit(program(), section);
+        side = std::min(static_cast<int>(std::bit_floor(static_cast<unsigned>(fit))), copies);
+      }
+      interleave(program().sections[static_cast<size_t>(section)], side, from);
+      // A lane takes its elements in order.
+      for (size_t k = 0; k < operands.size(); ++k) {
+        const NodeId id = step.reduces[k % reduces];
+        const Node& n = kernel_.nodes[id];
+        const Lanes& lane = lane_at(step, (first + static_cast<int>(k / reduces)) % groups(), k % reduces);
+        vectors_.at_node(id);
+        vectors_.accumulate(n.dtype, lane, vectors_.primitive(n.prim, n.dtype, n.dtype, lane, operands[k], {}));
+      }
+    }
+    return fit;
   }
 
   void lower_tree(const Schedule::Pass& step, Pass& pass) {
@@ -256,8 +284,13 @@ class LaneReduction final : public Shape {
     a.mov(Emitter::word(extent_), rax);
   }
 
+  void all_steps(Emitter& e, const Pass& pass) {
+    if (pass.wide >= 0) steps(e, pass.wide, pass.copies);
+    steps(e, pass.steps, groups());
+  }
+
   // Whole steps of so many registers, from kInner on.
-  void steps(Emitter& e, const Pass& pass, int registers) {
+  void steps(Emitter& e, int section, int registers) {
     auto& a = e.a;
     const Label next = a.newLabel(), rest = a.newLabel();
     const int elements = registers * vectors_.lanes();
@@ -266,7 +299,7 @@ class LaneReduction final : public Shape {
     a.jg(rest);
     a.align(asmjit::AlignMode::kCode, 32);
     a.bind(next);
-    e.section(pass.steps);
+    e.section(section);
     a.add(kInner, imm(elements));
     a.lea(rax, ptr(kInner, elements));
     a.cmp(rax, kEnd);
@@ -298,7 +331,7 @@ class LaneReduction final : public Shape {
     a.cmp(kEnd, rax);
     a.cmovg(kEnd, rax);
     e.section(pass.begin);
-    steps(e, pass, groups());
+    all_steps(e, pass);
     tails(e, pass);
     e.section(pass.fold);
     a.mov(kInner, kEnd);

@@ -76,6 +76,7 @@ struct Program {
   std::vector<Section> sections;
   std::vector<LoopRange> loops;
   std::vector<Constant> constants;
+  std::vector<std::vector<Instruction>> spare;  // memory of earlier programs' sections
 
   int width() const { return isa == Isa::avx512 ? 64 : 32; }  // bytes of a vector register
   int lanes() const { return width() / 4; }                   // elements of one step
@@ -83,7 +84,14 @@ struct Program {
     regs.push_back(c);
     return static_cast<VReg>(regs.size() - 1);
   }
+  void open(const char* name, int depth) {
+    sections.push_back({name, depth, {}});
+    if (spare.empty()) return;
+    sections.back().code = std::move(spare.back());
+    spare.pop_back();
+  }
   void clear() {
+    for (Section& s : sections) s.code.clear(), spare.push_back(std::move(s.code));
     regs.clear();
     sections.clear();
     loops.clear();

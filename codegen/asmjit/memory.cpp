@@ -72,7 +72,7 @@ Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
   return out;
 }
 
-void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, Lanes value) {
+void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, Lanes value, bool may_be_nan) {
   const int bytes = size_of(t);
   const auto at = [&](int half) {
     return Memory{stride == Stride::contiguous ? Place::element
@@ -80,7 +80,7 @@ void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
                                                : Place::uniform,
                   static_cast<uint8_t>(bytes), static_cast<uint16_t>(buffer), offset + half * lanes() / 2};
   };
-  if (is_floating(t)) {
+  if (is_floating(t) && may_be_nan) {
     const bool uniform = value.r[0] == value.r[1];
     value.r[0] = canonical(bytes == 8, value.r[0]);
     if (bytes == 8) value.r[1] = uniform ? value.r[0] : canonical(true, value.r[1]);

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
+#include <utility>
 
 #include "codegen/error.h"
+#include "codegen/nan.h"
 
 namespace kiln::codegen::x64 {
 
 Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
-    : kernel_(kernel), vectors_(vectors), value_(kernel.nodes.size()), stamp_(kernel.nodes.size()) {
+    : kernel_(kernel), vectors_(vectors), never_nan_(never_nan(kernel)), value_(kernel.nodes.size()), stamp_(kernel.nodes.size()) {
   const int last = kernel.rank - 1;
   const int moving = kernel.reduction == Reduction::none ? last : kernel.reduced_dim();
   for (const Node& n : kernel.nodes) {
@@ -31,7 +32,9 @@ void Nodes::measure(const Node& n) {
   std::array<int, 3> operands{};
   for (size_t k = 0; k < 3; ++k)
     if (n.operands[k] != kNoNode) operands[k] = need_[n.operands[k]];
-  std::ranges::sort(operands, std::greater());
+  if (operands[0] < operands[1]) std::swap(operands[0], operands[1]);
+  if (operands[1] < operands[2]) std::swap(operands[1], operands[2]);
+  if (operands[0] < operands[1]) std::swap(operands[0], operands[1]);
   int need = level_.back() == Level::step ? 1 : 0;
   for (int k = 0; k < 3; ++k)
     if (operands[static_cast<size_t>(k)] > 0) need = std::max(need, operands[static_cast<size_t>(k)] + k);
@@ -57,8 +60,8 @@ const Lanes& Nodes::value(NodeId id) {
     for (size_t k = 3; k-- > (picks_lesser_or_greater(n) ? 1u : 0u);)
       if (n.operands[k] != kNoNode && !known(n.operands[k])) pending_.push_back(n.operands[k]);
     if (pending_.size() > before) {  // the last is computed first
-      std::ranges::stable_sort(pending_.begin() + static_cast<std::ptrdiff_t>(before), pending_.end(), {},
-                               [&](NodeId o) { return need_[o]; });
+      for (size_t i = before + 1; i < pending_.size(); ++i)
+        for (size_t k = i; k > before && need_[pending_[k]] < need_[pending_[k - 1]]; --k) std::swap(pending_[k], pending_[k - 1]);
       continue;
     }
     pending_.pop_back();
@@ -74,19 +77,20 @@ void Nodes::define(NodeId id, const Lanes& lanes) {
 }
 
 void Nodes::hoist(NodeId root, Level level) {
-  std::vector<NodeId> open{root};
-  std::vector<bool> seen(kernel_.nodes.size());
-  while (!open.empty()) {
-    const NodeId id = open.back();
-    open.pop_back();
-    if (seen[id] || known(id)) continue;
-    seen[id] = true;
+  ++hoists_;
+  hoisted_.resize(kernel_.nodes.size());
+  open_.assign(1, root);
+  while (!open_.empty()) {
+    const NodeId id = open_.back();
+    open_.pop_back();
+    if (hoisted_[id] == hoists_ || known(id)) continue;
+    hoisted_[id] = hoists_;
     if (level_[id] <= level && kernel_.nodes[id].kind != NodeKind::reduce) {
       value(id);
       continue;
     }
     for (NodeId operand : kernel_.nodes[id].operands)
-      if (operand != kNoNode) open.push_back(operand);
+      if (operand != kNoNode) open_.push_back(operand);
   }
 }
 
@@ -107,6 +111,7 @@ Lanes Nodes::lower(NodeId id) {
         const bool lesser = (condition.prim == Prim::lt) == (condition.operands[0] == n.operands[1]);
         return vectors_.pick(lesser, n.dtype, operand[1], operand[2]);
       }
+      if (n.prim == Prim::bitcast && never_nan_[n.operands[0]]) return operand[0];  // nothing to make canonical
       // The last operand's dtype stands for all: select's first is bool.
       const DType t = kernel_.nodes[n.operands[info(n.prim).operands - 1]].dtype;
       return vectors_.primitive(n.prim, n.dtype, t, operand[0], operand[1], operand[2]);
@@ -142,7 +147,7 @@ void Nodes::store(const Store& s) {
   const Buffer& b = kernel_.buffers[s.buffer];
   const bool single = kernel_.reduction != Reduction::none && kernel_.reduced_dim() == kernel_.rank - 1 && level_[s.value] != Level::step;
   if (single) vectors_.store_first(b.dtype, s.buffer, lanes);
-  else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes);
+  else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes, !never_nan_[s.value]);
 }
 
 }  // namespace kiln::codegen::x64

@@ -39,13 +39,16 @@ class Nodes {
   Vectors& vectors_;
   std::vector<Level> level_;
   std::vector<uint8_t> need_;  // registers that computing the node in a step takes, shared values aside (Sethi and Ullman 1970)
+  const std::vector<bool> never_nan_;
   std::vector<Lanes> value_;
   std::vector<uint32_t> stamp_;  // the scope in which value_ was computed
   uint32_t scope_[3] = {1, 2, 3};
   uint32_t scopes_ = 3;
   int offset_ = 0;
   VReg tail_ = kNoReg;
-  std::vector<NodeId> pending_;
+  std::vector<NodeId> pending_, open_;  // stacks of value() and hoist()
+  std::vector<uint32_t> hoisted_;       // by node, the last hoist() that came by
+  uint32_t hoists_ = 0;
 };
 
 }  // namespace kiln::codegen::x64

@@ -73,6 +73,9 @@ enum class Op : uint8_t {
   // mask ? second : first.
   blend_ps,
   blend_pd,
+  // The first source where the second is of a class that the third names (AVX-512), else the second.
+  fix_up_ps,
+  fix_up_pd,
   // Conversions; half registers on the narrow side.
   ps_to_pd,
   pd_to_ps,
@@ -219,6 +222,8 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::test_b, .name = "test_b", .first_shrink = 4, .last_shrink = 4},
     OpInfo{Op::blend_ps, "blend_ps", 4},
     OpInfo{Op::blend_pd, "blend_pd", 8},
+    OpInfo{.op = Op::fix_up_ps, .name = "fix_up_ps", .element = 4, .tied = true},
+    OpInfo{.op = Op::fix_up_pd, .name = "fix_up_pd", .element = 8, .tied = true},
     OpInfo{.op = Op::ps_to_pd, .name = "ps_to_pd", .last_shrink = 2},
     OpInfo{.op = Op::pd_to_ps, .name = "pd_to_ps", .dst_shrink = 2},
     OpInfo{.op = Op::d_to_ps, .name = "d_to_ps"},

@@ -31,15 +31,24 @@ class Pointwise final : public Shape {
     lower_entry();
     row_ = vectors_.open("row", 1);
     for (const Store& s : kernel_.stores) nodes_.hoist(s.value, Level::row);
-    one_step_ = body("one step", 2, 1);
-    copies_ = copies_that_fit(program(), one_step_);
-    steps_ = copies_ > 1 ? body("steps", 3, copies_) : one_step_;
-    tail_ = vectors_.open("tail", 1);
+    steps_ = vectors_.open("steps", 3);
+    nodes_.forget(Level::step);
+    nodes_.at(0, kNoReg);
+    values_then_stores(all_);
+    copies_ = copies_that_fit(program(), steps_);
+    if (copies_ > 1) {
+      // What is left of several steps runs one by one; under masks, where those cost nothing.
+      if (!vectors_.masks()) one_step_ = vectors_.open("one step", 2);
+      if (one_step_ >= 0) put_side_by_side(program(), steps_, one_step_, 1);
+      put_side_by_side(program(), steps_, steps_, copies_);
+    }
+    tail_ = vectors_.open("tail", 2);
     const VReg mask = vectors_.tail_mask(0, vectors_.lanes());
     nodes_.forget(Level::step);
     nodes_.at(0, mask);
     values_then_stores(all_);
-    program().loops = {{row_, tail_}, {one_step_, one_step_}, {steps_, steps_}};
+    program().loops = {{row_, tail_}, {steps_, steps_}, {tail_, tail_}};
+    if (one_step_ >= 0) program().loops.push_back({one_step_, one_step_});
   }
 
   void reserve(Frame& frame) override { streams_ = frame.word(); }
@@ -68,7 +77,7 @@ class Pointwise final : public Shape {
   }
 
   void row(Emitter& e) override {
-    const Label done = e.a.newLabel(), ordinary = e.a.newLabel(), rest = e.a.newLabel();
+    const Label done = e.a.newLabel(), ordinary = e.a.newLabel(), rest = e.a.newLabel(), tail = e.a.newLabel();
     e.section(row_);
     if (streamed_bytes_ > 0) {
       skip_unless_streaming(e, ordinary);
@@ -80,10 +89,15 @@ class Pointwise final : public Shape {
     }
     loop(e, steps_, copies_);
     e.a.bind(rest);
-    if (copies_ > 1) loop(e, one_step_, 1);
+    if (one_step_ >= 0) loop(e, one_step_, 1);
+    e.a.bind(tail);
     e.a.cmp(kInner, kEnd);
     e.a.jge(done);
     e.section(tail_);
+    if (copies_ > 1 && one_step_ < 0) {
+      e.a.add(kInner, vectors_.lanes());
+      e.a.jmp(tail);
+    }
     e.a.bind(done);
   }
 
@@ -92,17 +106,6 @@ class Pointwise final : public Shape {
     int n = 0;
     for (NodeId id = 0; id < kernel_.nodes.size(); ++id) n += nodes_.level(id) == Level::step ? registers_of(kernel_.nodes[id].dtype) : 0;
     return n;
-  }
-
-  int body(const char* name, int depth, int copies) {
-    const int id = vectors_.open(name, depth);
-    for (int c = 0; c < copies; ++c) {
-      nodes_.forget(Level::step);
-      nodes_.at(c * vectors_.lanes(), kNoReg);
-      values_then_stores(all_);
-    }
-    interleave(program().sections[static_cast<size_t>(id)], copies);
-    return id;
   }
 
   void loop(Emitter& e, int section, int copies) {
@@ -125,11 +128,12 @@ class Pointwise final : public Shape {
   void find_streamed() {
     streamed_.assign(kernel_.buffers.size(), false);
     if (operations() > kBandwidthBound && streaming_threshold == 0) return;
+    std::vector<bool> loaded(kernel_.buffers.size());
+    for (const Node& n : kernel_.nodes)
+      if (n.kind == NodeKind::load) loaded[n.slot] = true;
     for (const Store& s : kernel_.stores) {
       const Buffer& b = kernel_.buffers[s.buffer];
-      const bool loaded = std::any_of(kernel_.nodes.begin(), kernel_.nodes.end(),
-                                      [&](const Node& n) { return n.kind == NodeKind::load && n.slot == s.buffer; });
-      if (b.inner != Stride::contiguous || size_of(b.dtype) < 4 || loaded) continue;
+      if (b.inner != Stride::contiguous || size_of(b.dtype) < 4 || loaded[s.buffer]) continue;
       streamed_[s.buffer] = true;
       streamed_bytes_ += size_of(b.dtype);
     }
@@ -155,7 +159,8 @@ class Pointwise final : public Shape {
   int streamed_bytes_ = 0;      // of one element of each
   int streams_ = 0;             // stack word
   int copies_ = 1;              // steps side by side
-  int row_ = 0, steps_ = 0, one_step_ = 0, tail_ = 0;
+  int row_ = 0, steps_ = 0, tail_ = 0;
+  int one_step_ = -1;
 };
 
 }  // namespace

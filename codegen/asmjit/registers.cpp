@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include "codegen/error.h"
 
@@ -228,6 +229,7 @@ class Locals {
       if (i.src[s] != kNoReg) next_[i.src[s]] = uses.src[s];
     if (i.mask != kNoReg) next_[i.mask] = uses.mask;
 
+    if (op.tied || op.early) keep_operands_apart(i, step);
     if (fused) {
       place_fused(i, order, step);
     } else if (op.tied) {
@@ -239,9 +241,27 @@ class Locals {
       release_dead(i);
       if (i.dst != kNoReg) step.dst = destination(i.dst);
     }
-    steps_->push_back(step);
+    // Made where it stays: copying what was just written byte by byte stalls.
+    steps_->emplace_back(step.kind, step.form, step.folded, step.dst, std::array{step.src[0], step.src[1], step.src[2]}, step.mask,
+                         step.temporary, step.index, step.folded_reg);
     if (step.temporary != kNowhere) free_[0] |= bit(step.temporary);
+    free_[0] |= std::exchange(copies_, 0);
     if (i.dst != kNoReg) defined(i.dst, step.dst, uses.dst);
+  }
+
+  // The destination is written before these are read: where a pinned value is both, it is read from a copy. (Masks of AVX-512 are never both.)
+  void keep_operands_apart(const Instruction& i, Step& step) {
+    if (i.dst == kNoReg || out_.pinned[i.dst] == kNowhere) return;
+    const auto keep = [&](VReg r, uint8_t& reg) {
+      if (r != i.dst || reg == kNowhere) return;
+      const uint8_t copy = take(0);
+      copies_ |= bit(copy);
+      locked_[0] |= bit(copy);
+      steps_->push_back({.kind = Step::Kind::move, .dst = copy, .src = {reg, kNowhere, kNowhere}, .index = r});
+      reg = copy;
+    };
+    for (size_t s = info(i.op).tied ? 1 : 0; s < 3; ++s) keep(i.src[s], step.src[s]);
+    keep(i.mask, step.mask);
   }
 
   // May the last source be read from memory by the instruction? Sources of a fused multiply-add can trade places for it.
@@ -430,6 +450,7 @@ class Locals {
   std::vector<Uses> uses_;      // [instruction]
   VReg owner_[2][32];
   Registers free_[2] = {}, locked_[2] = {};
+  Registers copies_ = 0;  // of this instruction's operands
 };
 
 }  // namespace

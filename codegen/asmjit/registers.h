@@ -22,7 +22,7 @@ inline constexpr uint8_t kNowhere = 0xff;
 struct Step {
   enum class Kind : uint8_t {
     run,    // instruction `index` of the section, on these registers
-    move,   // register `src[0]` to `dst`, both of the class of virtual register `index`
+    move,   // vector register `src[0]`, which holds virtual register `index`, to `dst`
     load,   // virtual register `index` from its home to `dst`
     store,  // virtual register `index` from `src[0]` to its home
   };
@@ -33,7 +33,7 @@ struct Step {
   Form form = Form::plain;
   bool folded = false;  // the last source is read from its home in memory
   uint8_t dst = kNowhere;
-  uint8_t src[3] = {kNowhere, kNowhere, kNowhere};  // for a fused multiply-add in the order in which they are encoded, after dst
+  std::array<uint8_t, 3> src{kNowhere, kNowhere, kNowhere};  // for a fused multiply-add in the order in which they are encoded, after dst
   uint8_t mask = kNowhere;
   uint8_t temporary = kNowhere;
   uint32_t index = 0;

@@ -11,6 +11,10 @@ namespace {
 using namespace asmjit::x86;
 using asmjit::imm;
 
+// Each row lies in another page, where the hardware's prefetching starts anew: lines are asked for this many rows ahead. (The sum of 4096 rows of 1024
+// f32 on two cores of Zen 4, the rows off the lines' boundaries: 164 us eight registers wide, 128 us sixteen wide, 118 us with prefetching.)
+constexpr int kRowsAhead = 2;
+
 class RowReduction final : public Shape {
  public:
   using Shape::Shape;
@@ -70,6 +74,7 @@ class RowReduction final : public Shape {
     int once = -1, begin = -1, body = -1;
     Partials::Sections partial{};
     std::vector<uint32_t> moving;  // buffers whose pointers go down the rows
+    std::vector<uint32_t> ahead;   // those of them whose elements are worth asking for ahead
   };
   struct Sweep {
     int groups = 1;
@@ -85,7 +90,7 @@ class RowReduction final : public Shape {
       else if (nodes_.level(id) == Level::step) operations += registers;
     }
     const int room = vector_registers(program().isa) / 2;
-    for (int groups : {8, 4, 2})
+    for (int groups : {16, 8, 4, 2})
       if (results * groups <= room && operations * groups <= 64) return groups;
     return 1;
   }
@@ -116,6 +121,8 @@ class RowReduction final : public Shape {
     if (!pass.loops) return;
     for (NodeId id : step.loop)
       if (kernel_.nodes[id].kind == NodeKind::load) add_moving(pass, kernel_.nodes[id].slot);
+    for (uint32_t b : pass.moving)
+      if (kernel_.buffers[b].inner == Stride::contiguous) pass.ahead.push_back(b);
     for (uint32_t s : step.stores_loop) add_moving(pass, kernel_.stores[s].buffer);
 
     std::vector<Lanes> running;  // [group][reduce]
@@ -175,22 +182,23 @@ class RowReduction final : public Shape {
 
   void sweep(Emitter& e, const Sweep& sweep) {
     if (sweep.mask >= 0) e.section(sweep.mask);
+    const int columns = sweep.mask >= 0 ? 0 : sweep.groups * vectors_.lanes();  // asked for ahead
     for (const Pass& pass : sweep.passes) {
       e.section(pass.once);
       if (!pass.loops) continue;
       e.a.xor_(kRow.r32(), kRow.r32());
       if (pass.reduces) {
-        blocks(e, pass);
+        blocks(e, pass, columns);
       } else {
         e.a.mov(rax, Emitter::word(extent_));
         e.a.mov(Emitter::word(block_end_), rax);
-        down(e, pass);
+        down(e, pass, columns);
       }
       rewind(e, pass);
     }
   }
 
-  void blocks(Emitter& e, const Pass& pass) {
+  void blocks(Emitter& e, const Pass& pass, int columns) {
     auto& a = e.a;
     const Label block = a.newLabel(), push = a.newLabel(), done = a.newLabel();
     partials_.clear(e);
@@ -201,7 +209,7 @@ class RowReduction final : public Shape {
     a.cmovg(rax, rcx);
     a.mov(Emitter::word(block_end_), rax);
     e.section(pass.begin);
-    down(e, pass);
+    down(e, pass, columns);
     a.cmp(kRow, Emitter::word(extent_));
     a.jl(push);
     partials_.skip_if_empty(e, done);  // a single block, or none
@@ -214,7 +222,7 @@ class RowReduction final : public Shape {
   }
 
   // Rows from kRow to the end of the block.
-  void down(Emitter& e, const Pass& pass) {
+  void down(Emitter& e, const Pass& pass, int columns) {
     auto& a = e.a;
     const Label next = a.newLabel(), end = a.newLabel();
     a.cmp(kRow, Emitter::word(block_end_));
@@ -222,6 +230,8 @@ class RowReduction final : public Shape {
     a.align(asmjit::AlignMode::kCode, 32);
     a.bind(next);
     e.section(pass.body);
+    if (columns > 0)
+      for (uint32_t b : pass.ahead) ask_ahead(e, b, columns);
     for (uint32_t b : pass.moving) {
       a.mov(rcx, Emitter::word(stride_[b]));
       e.advance(b, rcx);
@@ -230,6 +240,14 @@ class RowReduction final : public Shape {
     a.cmp(kRow, Emitter::word(block_end_));
     a.jl(next);
     a.bind(end);
+  }
+
+  void ask_ahead(Emitter& e, uint32_t b, int columns) {
+    const int size = size_of(kernel_.buffers[b].dtype);
+    e.a.imul(rcx, Emitter::word(stride_[b]), imm(kRowsAhead));
+    e.a.add(rcx, e.pointer(b));
+    e.a.lea(rcx, ptr(rcx, kInner, size == 8 ? 3 : size == 4 ? 2 : 0));
+    for (int at = 0; at < columns * size; at += kCacheLine) e.a.prefetcht0(ptr(rcx, at));
   }
 
   void rewind(Emitter& e, const Pass& pass) {

@@ -8,7 +8,7 @@
 namespace kiln::codegen::x64 {
 
 int Vectors::open(const char* name, int depth) {
-  program_.sections.push_back({name, depth, {}});
+  program_.open(name, depth);
   section_ = static_cast<int>(program_.sections.size()) - 1;
   node_ = kNoNode;
   return section_;
@@ -67,6 +67,12 @@ VReg Vectors::literal(int bytes, uint64_t bits) {
     if (c.bytes == bytes && std::memcmp(c.data.data(), &bits, static_cast<size_t>(bytes)) == 0) return c.reg;
   Constant c{program_.fresh(RegClass::vector), static_cast<uint8_t>(bytes), {}};
   std::memcpy(c.data.data(), &bits, sizeof bits);
+  return add(c);
+}
+
+VReg Vectors::add(const Constant& c) {
+  constant_of_.resize(program_.regs.size(), -1);
+  constant_of_[c.reg] = static_cast<int32_t>(program_.constants.size());
   program_.constants.push_back(c);
   return c.reg;
 }
@@ -74,14 +80,11 @@ VReg Vectors::literal(int bytes, uint64_t bits) {
 VReg Vectors::literal_lanes(const std::array<uint8_t, 64>& data) {
   for (const Constant& c : program_.constants)
     if (c.bytes == program_.width() && c.data == data) return c.reg;
-  program_.constants.push_back({program_.fresh(RegClass::vector), static_cast<uint8_t>(program_.width()), data});
-  return program_.constants.back().reg;
+  return add({program_.fresh(RegClass::vector), static_cast<uint8_t>(program_.width()), data});
 }
 
 const Constant* Vectors::literal_of(VReg reg) const {
-  for (const Constant& c : program_.constants)
-    if (c.reg == reg) return &c;
-  return nullptr;
+  return reg < constant_of_.size() && constant_of_[reg] >= 0 ? &program_.constants[static_cast<size_t>(constant_of_[reg])] : nullptr;
 }
 
 Lanes Vectors::constant(DType t, uint64_t bits) {

@@ -37,7 +37,7 @@ class Vectors {
   // Memory. `offset` counts elements from the step's first. `mask` (a bool value or kNoReg) says which lanes' memory may be touched; the
   // others load as zeros.
   Lanes load(DType, Stride, uint32_t buffer, int offset, VReg mask);
-  void store(DType, Stride, uint32_t buffer, int offset, VReg mask, Lanes value);
+  void store(DType, Stride, uint32_t buffer, int offset, VReg mask, Lanes value, bool may_be_nan);
   void store_first(DType, uint32_t buffer, Lanes value);  // the first lane alone
   Lanes scalar(DType, uint32_t slot);
   Lanes index(Place, uint32_t dimension, int offset);  // i64
@@ -70,6 +70,7 @@ class Vectors {
   void assign_one(VReg to, VReg from);
   VReg literal(int bytes, uint64_t bits);
   VReg literal_lanes(const std::array<uint8_t, 64>& data);
+  VReg add(const Constant&);
   const Constant* literal_of(VReg) const;
   VReg ones() { return literal(4, 0xffffffff); }
   Instruction& push(Op, RegClass, bool has_result);
@@ -110,6 +111,7 @@ class Vectors {
   Program& program_;
   int section_ = 0;
   NodeId node_ = kNoNode;
+  std::vector<int32_t> constant_of_;  // by virtual register, as far as there are constants: which one it is, or -1
   std::vector<std::pair<uint32_t, VReg>> lane_offsets_;
 };
 

@@ -34,7 +34,8 @@ class ReferencePlan final : public ContractionPlan {
 
 std::shared_ptr<const ContractionPlan> make_plan(const ContractionKey& key) {
   if (key.dtype != DType::F32 || is_empty(key)) return std::make_shared<const ReferencePlan>(key);
-  return is_convolution(key.kind) ? make_convolution_plan(key) : make_matmul_plan(key);
+  if (!is_convolution(key.kind)) return make_matmul_plan(key);
+  return winograd_pays(key) ? make_winograd_plan(key) : make_convolution_plan(key);
 }
 
 struct KeyHash {

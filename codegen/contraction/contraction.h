@@ -6,7 +6,8 @@
 //
 // f32 products run on our own kernel (gemm.h): each element is one chain of fused multiply-adds over k, the same bits on every instruction set.
 // f32 convolutions are single-threaded oneDNN calls, one a slice (oneDNN is opened lazily: KILN_DNNL, or set_dnnl_path, or the loader's path;
-// where it is missing, Error{runtime} names the package `onednn-cpu-gomp`). Other dtypes run on plain loops, in the order stated in reference.h.
+// where it is missing, Error{runtime} names the package `onednn-cpu-gomp`), or, with 3 x 3 kernels and channels enough, Winograd's minimal
+// filtering on our kernel (winograd.h). Which, follows from the shape. Other dtypes run on plain loops, in the order stated in reference.h.
 #pragma once
 
 #include <array>

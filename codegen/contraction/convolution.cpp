@@ -3,6 +3,7 @@
 // stay in the plan's layouts where oneDNN has a fast kernel for them, else each slice reorders its own part and back.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -195,6 +196,7 @@ Cut cut_of(const ContractionKey& key) {
   const double work = flops(key);
   int64_t wanted = std::clamp<int64_t>(static_cast<int64_t>(work / kFlopsPerSlice), 1, kSlices);
   wanted = std::max(wanted, std::min<int64_t>(static_cast<int64_t>(work / kFlopsPerLargeSlice), kMostSlices));
+  wanted = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(wanted)));  // two threads, or four, get equal shares
   int64_t image_slices = std::min(wanted, key.images);
   if (key.kind == ContractionKind::conv2d_weights) {
     const auto partial = static_cast<double>(key.out_channels * key.in_channels * key.kernel_height * key.kernel_width * 4);

@@ -20,8 +20,6 @@ struct Program final : Code {
   Kernel kernel;
   Schedule schedule;
   std::vector<Apply> apply;  // [node], primitives only
-
-  std::string listing() const override { return print(kernel); }
 };
 
 // What a thread keeps from one call to the next.

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
-#include "codegen/backend.h"
+#include "codegen/image.h"
 #include "codegen/kernel.h"
 
 namespace llvm {
@@ -19,5 +21,8 @@ struct Target {
 
 // Fills an empty function.
 void emit(const Kernel&, const Target&, llvm::Function&);
+
+// The image of a relocatable ELF object with one function; nullopt if it needs more than itself.
+std::optional<CodeImage> image_of(std::string_view object);
 
 }  // namespace kiln::codegen::llvm_ir

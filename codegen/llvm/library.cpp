@@ -1,25 +1,19 @@
-// The LLVM back end's door: target machines, machine code, its memory. Opened through kiln_llvm_create() and never closed.
+// The LLVM back end's door: target machines and what comes out of them. Opened through kiln_llvm_create() and never closed.
 //
-// No LLJIT: its set-up looks up symbols of its own by name, which are hidden here, to register unwind tables that kernels, which never
-// unwind, do not have. A kernel refers to no symbol outside of itself, and linking it fails if one day it should.
+// No ORC: a kernel refers to nothing outside of itself, so that joining its sections (image.cpp) is all the linking there is. What ORC
+// links could not be kept on disk, and it makes the library larger and slower to open.
 #include <array>
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include <llvm/ADT/SmallVector.h>
-#include <llvm/ExecutionEngine/Orc/Core.h>
-#include <llvm/ExecutionEngine/Orc/ExecutorProcessControl.h>
-#include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
-#include <llvm/Object/ObjectFile.h>
 #include <llvm/Support/CommandLine.h>
-#include <llvm/Support/SmallVectorMemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
@@ -92,130 +86,58 @@ void set_options() {
   check(llvm::cl::ParseCommandLineOptions(arguments.size(), arguments.data(), "", &llvm::errs()), "LLVM does not know an option");
 }
 
-// Links machine code into this process and frees it again.
-class Linker {
+class Compiler final : public ImageCompiler {
  public:
-  Linker()
-      : session_(llvm::cantFail(llvm::orc::SelfExecutorProcessControl::Create())),
-        layer_(session_),
-        kernels_(session_.createBareJITDylib("kernels")) {}
-
-  struct Linked {
-    llvm::orc::ResourceTrackerSP memory;
-    KernelFunction function;
-  };
-  llvm::Expected<Linked> link(std::unique_ptr<llvm::MemoryBuffer> object, const std::string& name) {
-    auto memory = kernels_.createResourceTracker();
-    if (auto error = layer_.add(memory, std::move(object))) return error;
-    auto symbol = session_.lookup({&kernels_}, session_.intern(name));
-    if (!symbol) {
-      llvm::consumeError(memory->remove());
-      return symbol.takeError();
-    }
-    return Linked{std::move(memory), symbol->getAddress().toPtr<KernelFunction>()};
-  }
-
- private:
-  llvm::orc::ExecutionSession session_;
-  llvm::orc::ObjectLinkingLayer layer_;
-  llvm::orc::JITDylib& kernels_;
-};
-
-class LlvmBackend final : public Backend {
- public:
-  BackendKind kind() const override { return BackendKind::llvm; }
-  std::shared_ptr<Code> compile(const Kernel&, Isa) override;
+  std::optional<CodeImage> compile(const Kernel&, Isa) override;
   std::string text(const Kernel&, Isa, std::string_view what) override;
 
  private:
-  std::unique_ptr<llvm::Module> module(const Kernel&, Isa, llvm::LLVMContext&, llvm::TargetMachine&, const char* name);
+  std::unique_ptr<llvm::Module> module(const Kernel&, Isa, llvm::LLVMContext&, llvm::TargetMachine&);
 
   Machines machines_;
-  Linker linker_;
-  std::atomic<uint64_t> kernels_{0};
 };
 
-struct LlvmCode final : Code {
-  LlvmCode(LlvmBackend& owner, const Kernel& kernel, Isa isa, Linker::Linked linked, size_t size)
-      : owner_(owner), kernel_(kernel), isa_(isa), memory_(std::move(linked.memory)) {
-    function = linked.function;
-    backend = BackendKind::llvm;
-    bytes = size;
-  }
-  ~LlvmCode() override { llvm::consumeError(memory_->remove()); }
-  std::string listing() const override { return owner_.text(kernel_, isa_, "asm"); }
-
- private:
-  LlvmBackend& owner_;
-  const Kernel kernel_;
-  const Isa isa_;
-  const llvm::orc::ResourceTrackerSP memory_;
-};
-
-std::unique_ptr<llvm::Module> LlvmBackend::module(const Kernel& kernel, Isa isa, llvm::LLVMContext& context, llvm::TargetMachine& machine,
-                                                  const char* name) {
+std::unique_ptr<llvm::Module> Compiler::module(const Kernel& kernel, Isa isa, llvm::LLVMContext& context, llvm::TargetMachine& machine) {
   auto module = std::make_unique<llvm::Module>("kiln", context);
   module->setTargetTriple(machine.getTargetTriple().str());
   module->setDataLayout(machine.createDataLayout());
   auto* pointer = llvm::PointerType::get(context, 0);
   auto* number = llvm::Type::getInt64Ty(context);
   auto* type = llvm::FunctionType::get(llvm::Type::getInt32Ty(context), {pointer, number, number}, false);
-  auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, *module);
+  auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, "kernel", *module);
   function->setDoesNotThrow();
   if (isa == Isa::avx512) {
     function->addFnAttr("prefer-vector-width", "512");
     function->addFnAttr("min-legal-vector-width", "512");
   }
-  emit(kernel, {.isa = isa, .cache_bytes = last_level_cache_bytes()}, *function);
+  emit(legalise_halves(kernel), {.isa = isa, .cache_bytes = last_level_cache_bytes()}, *function);
 #ifndef NDEBUG
   check(!llvm::verifyFunction(*function, &llvm::errs()), "the LLVM IR of a kernel is invalid");
 #endif
   return module;
 }
 
-size_t size_of_code(const llvm::MemoryBuffer& object) {
-  auto file = llvm::object::ObjectFile::createObjectFile(object.getMemBufferRef());
-  if (!file) {
-    llvm::consumeError(file.takeError());
-    return 0;
-  }
-  size_t bytes = 0;
-  for (const llvm::object::SectionRef& section : (*file)->sections())
-    if (section.isText()) bytes += section.getSize();
-  return bytes;
-}
-
-std::shared_ptr<Code> LlvmBackend::compile(const Kernel& given, Isa isa) {
-  const Kernel kernel = legalise_halves(given);
-  const std::string name = "kernel_" + std::to_string(kernels_++);
-  llvm::SmallVector<char, 0> bytes;
+std::optional<CodeImage> Compiler::compile(const Kernel& kernel, Isa isa) {
+  llvm::SmallVector<char, 0> object;
   {
     Machines::Loan machine(machines_, isa);
     llvm::LLVMContext context;
     context.setDiscardValueNames(true);
-    auto made = module(kernel, isa, context, *machine, name.c_str());
-    llvm::raw_svector_ostream stream(bytes);
+    auto made = module(kernel, isa, context, *machine);
+    llvm::raw_svector_ostream stream(object);
     llvm::legacy::PassManager passes;
     llvm::MCContext* unused = nullptr;
     check(!machine->addPassesToEmitMC(passes, unused, stream), "LLVM cannot write machine code");
     passes.run(*made);
   }
-  auto object = std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), name, /*RequiresNullTerminator=*/false);
-  const size_t size = size_of_code(*object);
-  auto linked = linker_.link(std::move(object), name);
-  if (!linked) {
-    llvm::consumeError(linked.takeError());  // the session has reported it
-    return nullptr;
-  }
-  return std::make_shared<LlvmCode>(*this, given, isa, std::move(*linked), size);
+  return image_of({object.data(), object.size()});
 }
 
-std::string LlvmBackend::text(const Kernel& given, Isa isa, std::string_view what) {
+std::string Compiler::text(const Kernel& kernel, Isa isa, std::string_view what) {
   if (what != "llvm" && what != "asm") return {};
-  const Kernel kernel = legalise_halves(given);
   Machines::Loan machine(machines_, isa);
   llvm::LLVMContext context;
-  auto made = module(kernel, isa, context, *machine, "kernel");
+  auto made = module(kernel, isa, context, *machine);
   if (what == "llvm") {
     std::string text;
     llvm::raw_string_ostream stream(text);
@@ -233,11 +155,11 @@ std::string LlvmBackend::text(const Kernel& given, Isa isa, std::string_view wha
 }  // namespace
 }  // namespace kiln::codegen::llvm_ir
 
-extern "C" __attribute__((visibility("default"))) kiln::codegen::Backend* kiln_llvm_create() {
+extern "C" __attribute__((visibility("default"))) kiln::codegen::ImageCompiler* kiln_llvm_create() {
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
   LLVMInitializeX86AsmPrinter();
   kiln::codegen::llvm_ir::set_options();
-  return std::make_unique<kiln::codegen::llvm_ir::LlvmBackend>().release();  // the process keeps it
+  return std::make_unique<kiln::codegen::llvm_ir::Compiler>().release();  // the process keeps it
 }

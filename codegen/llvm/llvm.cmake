@@ -10,7 +10,7 @@ function(kiln_llvm_config result)
   set(${result} ${output} PARENT_SCOPE)
 endfunction()
 kiln_llvm_config(llvm_include --includedir)
-kiln_llvm_config(llvm_libraries --link-static --libfiles core orcjit x86codegen)
+kiln_llvm_config(llvm_libraries --link-static --libfiles core x86codegen)
 
 # Of LLVM's system libraries only these two are called; static ones, so that a wheel needs neither.
 foreach(library z zstd)
@@ -29,5 +29,5 @@ target_compile_options(kiln_llvm PRIVATE ${KILN_FLAGS} -fvisibility=hidden -fvis
                                          -ffunction-sections -fdata-sections)
 target_compile_definitions(kiln_llvm PRIVATE __STDC_CONSTANT_MACROS __STDC_FORMAT_MACROS __STDC_LIMIT_MACROS)
 target_link_libraries(kiln_llvm PRIVATE $<LINK_ONLY:kiln> ${llvm_libraries} ${KILN_STATIC_z} ${KILN_STATIC_zstd} Threads::Threads ${CMAKE_DL_LIBS} rt)
-target_link_options(kiln_llvm PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-z,defs)
+target_link_options(kiln_llvm PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-z,defs -Wl,--build-id=sha1)
 set_target_properties(kiln_llvm PROPERTIES INSTALL_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)

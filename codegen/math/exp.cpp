@@ -3,6 +3,7 @@
 #include <array>
 
 #include "codegen/math/exponential.h"
+#include "codegen/math/logarithm.h"
 
 namespace kiln::codegen {
 namespace math {
@@ -41,15 +42,12 @@ Value power_of_two(Builder& b, Value biased, DType t) {
 
 }  // namespace
 
-namespace {
-
-// e 2^k, given k + 2 bias in the low bits, as two products by normal numbers, so that denormal results round once.
+// Two products by normal numbers, so that denormal results round once.
 Value scaled(Builder& b, Value e, Value k) {
   const Value half = b.shr(k, 1);
-  return e * power_of_two(b, half, e.dtype()) * power_of_two(b, k - half, e.dtype());
+  const Value first = e * power_of_two(b, half, e.dtype());
+  return first * power_of_two(b, k - half, e.dtype());
 }
-
-}  // namespace
 
 Reduced reduce_by_ln2(Builder& b, Value x, int offset) {
   const Exponential& e = constants(x);
@@ -59,7 +57,8 @@ Reduced reduce_by_ln2(Builder& b, Value x, int offset) {
   return {b.bitcast(shifted, format_of(x).integer), b.fma(k, -e.ln2_lo, b.fma(k, -e.ln2_hi, x))};
 }
 
-Value exponential_tail(Builder& b, Value r) { return r.dtype() == DType::F32 ? polynomial(b, r, kTail32) : polynomial(b, r, kTail64); }
+Value exponential_tail(Builder& b, Value r, bool single) { return single ? polynomial(b, r, kTail32) : polynomial(b, r, kTail64); }
+Value exponential_tail(Builder& b, Value r) { return exponential_tail(b, r, r.dtype() == DType::F32); }
 
 namespace {
 
@@ -73,9 +72,15 @@ Value exp_in_range(Builder& b, Value x) {
   return scaled(b, exponential(b, r), k);
 }
 
-Value exp_of_moderate_plus_one(Builder& b, Value x) {
-  const auto [k, r] = reduce_by_ln2(b, x, format_of(x).bias);
-  return b.fma(exponential(b, r), power_of_two(b, k, x.dtype()), 1);
+Value exp_of_twice_plus_one(Builder& b, Value x) {
+  const Exponential& e = constants(x);
+  const double magic = format_of(x).round_magic + format_of(x).bias;
+  const Value shifted = b.fma(x, 2 * kLog2E, magic);
+  const Value k = shifted - magic;
+  // f32: k is small, and so is the error of k ln 2.
+  const Value half =
+      x.dtype() == DType::F32 ? b.fma(k, -(e.ln2_hi + e.ln2_lo) / 2, x) : b.fma(k, -e.ln2_lo / 2, b.fma(k, -e.ln2_hi / 2, x));
+  return b.fma(exponential(b, half + half), power_of_two(b, b.bitcast(shifted, format_of(x).integer), x.dtype()), 1);
 }
 
 }  // namespace math
@@ -113,6 +118,12 @@ Value sigmoid(Builder& b, Value x) {
   return b.fma(-whole, t / (1 + t), whole);
 }
 
-Value softplus(Builder& b, Value x) { return at_least(b, x, 0) + log1p(b, exp_in_range(b, at_least(b, -b.abs(x), constants(x).lowest))); }
+// max(x, 0) + log(1 + t) with t = e^-|x|, which log1p gets with the bits that rounding took from it.
+Value softplus(Builder& b, Value x) {
+  const DType t = x.dtype();
+  const auto [k, r] = reduce_by_ln2(b, at_least(b, -b.abs(x), constants(x).lowest), 2 * format_of(x).bias);
+  const Value slope = b.fma(exponential_tail(b, r), r, 1), hi = b.fma(slope, r, 1), lo = b.fma(slope, r, 1 - hi);
+  return at_least(b, x, 0) + log_of_sum(b, scaled(b, hi, k), b.constant(t, 1), scaled(b, lo, k), b.constant(t, 0), t == DType::F32);
+}
 
 }  // namespace kiln::codegen

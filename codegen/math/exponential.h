@@ -15,11 +15,15 @@ Reduced reduce_by_ln2(Builder&, Value x, int offset);
 
 // (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2, with an error below 2^-28 (f32) or 2^-57 (f64) of e^r.
 Value exponential_tail(Builder&, Value r);
+Value exponential_tail(Builder&, Value r, bool single);  // single: f32's bits are enough
+
+// e 2^k, given k + 2 bias in the low bits.
+Value scaled(Builder&, Value e, Value k);
 
 // e^x for x that neither overflows nor lies far below the smallest denormal: between the bounds that exp() clamps to.
 Value exp_in_range(Builder&, Value x);
 
-// e^x + 1 for x in [0, some 80].
-Value exp_of_moderate_plus_one(Builder&, Value x);
+// e^(2 x) + 1 for x in [0, some 30].
+Value exp_of_twice_plus_one(Builder&, Value x);
 
 }  // namespace kiln::codegen::math

@@ -2,7 +2,7 @@
 others fitted anew. Needs mpmath, which the build does not.
 
     python codegen/math/fit.py          all of them, as C++
-    python codegen/math/fit.py sine     one
+    python codegen/math/fit.py Sine     one
 """
 
 import sys
@@ -44,13 +44,51 @@ def fit(task: Fit, count: int, bits: int) -> tuple[list, object]:
     return found, error
 
 
+def scaled_erfc(t, a, b):
+    """erfc(x) e^(x^2), times x + b unless b is 0, where t = (x - a) / (x + a)."""
+    x = a * (1 + t) / (1 - t)
+    return mp.erfc(x) * mp.exp(x * x) * (x + b if b else 1)
+
+
+def stirling(z):
+    x = 1 / mp.sqrt(z)
+    return (mp.loggamma(x) - (x - 0.5) * mp.log(x) + x - mp.log(2 * mp.pi) / 2) * x
+
+
 def of_root(f: Callable) -> Callable:
     return lambda z: f(mp.sqrt(z))
 
 
+def between(low, high, a) -> tuple:
+    return (mpf(low) - a) / (low + a), (mpf(high) - a) / (high + a)
+
+
+FLAT = mpf(float.fromhex("0x1.20dd750429b6dp-1"))  # near 1 / sqrt(pi): (x + FLAT) erfc(x) e^(x^2) hardly changes
+SLOPE = 1 - mp.euler  # of log gamma at 2
+LN2_HALF_SQUARED = (mp.log(2) / 2) ** 2
+
 FITS = {
     "PowerOfTwo": Fit(lambda r: mp.expm1(r * mp.log(2)) / r, -0.5, 0.5, 6, 12, lambda r: r),
     "CubeRoot": Fit(mp.cbrt, 1, 2, 4, 0, lambda x: 1 / mp.cbrt(x)),
+    "Sine": Fit(
+        of_root(lambda f: (mp.sin(mp.pi * f) / f - mp.pi) / f**2), 0, 0.25, 4, 9, of_root(lambda f: f**3 / mp.sin(mp.pi * f)), wide=True
+    ),
+    "Tangent": Fit(
+        of_root(lambda r: (mp.tan(r) / r - 1) / r**2), 0, (mp.pi / 4) ** 2, 7, 14, of_root(lambda r: r**3 / mp.tan(r)), wide=True
+    ),
+    "Arcsine": Fit(of_root(lambda s: (mp.asin(s) / s - 1) / s**2), 0, 0.25, 5, 13, of_root(lambda s: s**3 / mp.asin(s))),
+    "Arctangent": Fit(of_root(lambda s: (mp.atan(s) / s - 1) / s**2), 0, 1, 9, 20, of_root(lambda s: s**3 / mp.atan(s))),
+    "HyperbolicCosine": Fit(of_root(lambda r: (mp.cosh(r) - 1) / r**2), 0, LN2_HALF_SQUARED, 3, 6, lambda z: z),
+    "HyperbolicSine": Fit(of_root(lambda r: (mp.sinh(r) / r - 1) / r**2), 0, LN2_HALF_SQUARED, 2, 5, lambda z: z),
+    "ErfcTail32": Fit(
+        lambda t: scaled_erfc(t, 2.25, 0), *between(0.5, 10.5, 2.25), 11, 0, lambda t: 1 / scaled_erfc(t, 2.25, 0), wide=True
+    ),
+    "ErfcTail64": Fit(lambda t: scaled_erfc(t, 3, FLAT), *between(0.5, 27.7, 3), 0, 22, lambda t: 1 / scaled_erfc(t, 3, FLAT)),
+    "LogGamma": Fit(lambda u: (mp.loggamma(2 + u) - SLOPE * u) / u**2, mpf(-2) / 3, 0.5, 0, 22, lambda u: u),
+    "Stirling": Fit(stirling, mpf(10) ** -20, 1 / mpf(8.5) ** 2, 0, 6, mp.sqrt),
+    "Digamma": Fit(
+        of_root(lambda v: (mp.digamma(1 / v) + mp.log(v) + v / 2) / v**2), mpf(10) ** -20, mpf(1) / 100, 4, 6, lambda z: z, wide=True
+    ),
 }
 
 
@@ -66,7 +104,7 @@ def main() -> None:
             if count:
                 found, error = fit(task, count, bits)
                 print(f"// error 2^{float(mp.log(error, 2)):.1f}")
-                print(f"constexpr std::array k{name}{suffix}{{{', '.join(map(hexadecimal, found))}}};")
+                print(f"constexpr std::array k{name.removesuffix(suffix)}{suffix}{{{', '.join(map(hexadecimal, found))}}};")
 
 
 if __name__ == "__main__":

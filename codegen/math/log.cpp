@@ -3,12 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "codegen/math/format.h"
+#include "codegen/math/logarithm.h"
 
 namespace kiln::codegen {
+namespace math {
 namespace {
-
-using namespace math;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -40,12 +39,9 @@ Value exponent(Builder& b, Value x) {
   return b.shr(bits - b.bitcast(b.constant(x.dtype(), logarithm(x).two_thirds), format_of(x).integer), format_of(x).mantissa);
 }
 
-struct Parts {
-  Value k, f;
-};
+}  // namespace
 
-// x positive and finite.
-Parts parts_of(Builder& b, Value x) {
+LogarithmParts logarithm_parts(Builder& b, Value x) {
   const int rescale = logarithm(x).rescale;
   const Format& format = format_of(x);
   const Value denormal = b.lt(x, format.smallest_normal);
@@ -56,12 +52,13 @@ Parts parts_of(Builder& b, Value x) {
   return {b.cast(k, x.dtype()) + shift, f};
 }
 
-// (log(1 + f) - f) / f^2
-Value tail(Builder& b, Value f) { return f.dtype() == DType::F32 ? polynomial(b, f, kTail32) : polynomial(b, f, kTail64); }
+Value logarithm_tail(Builder& b, Value f, bool single) { return single ? polynomial(b, f, kTail32) : polynomial(b, f, kTail64); }
+
+namespace {
 
 Value log_of_parts(Builder& b, Value k, Value f) {
   const Logarithm& l = logarithm(f);
-  return b.fma(k, l.ln2_hi, b.fma(k, l.ln2_lo, b.fma(f * f, tail(b, f), f)));
+  return b.fma(k, l.ln2_hi, b.fma(k, l.ln2_lo, b.fma(f * f, logarithm_tail(b, f, f.dtype() == DType::F32), f)));
 }
 
 // To another base than e: 1 / ln(base) and ln(2) / ln(base), each as a sum of two numbers of the format.
@@ -80,16 +77,35 @@ Value with_specials(Builder& b, Value x, double pole, Value result) {
 
 }  // namespace
 
+Value log_of_sum(Builder& b, Value x, Value one, Value lo, Value shift, bool single) {
+  const Format& format = format_of(x);
+  // k is that of x + one rounded, but f = (x + one) / 2^k - 1 comes from x itself, rounded once.
+  const Value k = exponent(b, x + one);
+  const Value reciprocal = b.bitcast(b.shl(format.bias - k, format.mantissa), x.dtype());  // 2^-k
+  const Value f = b.fma(x, reciprocal, b.fma(reciprocal, one, -1));
+  const Value whole = b.cast(k, x.dtype()) + shift;
+  if (!lo) return log_of_parts(b, whole, f);
+  const Logarithm& l = logarithm(f);
+  const Value slope = b.fma(f, f - 1, 1);  // about 1 / (1 + f)
+  const Value rest = b.fma(f * f, logarithm_tail(b, f, single), lo * reciprocal * slope);
+  return b.fma(whole, l.ln2_hi, f) + b.fma(whole, l.ln2_lo, rest);
+}
+
+}  // namespace math
+
+using namespace math;
+
 Value log(Builder& b, Value x) {
-  const auto [k, f] = parts_of(b, x);
+  const auto [k, f] = logarithm_parts(b, x);
   return with_specials(b, x, 0, log_of_parts(b, k, f));
 }
 
 namespace {
 
 Value log_to_base(Builder& b, Value x, const Base& base) {
-  const auto [k, f] = parts_of(b, x);
-  const Value fraction = b.fma(f, base.scale_hi, b.fma(f, base.scale_lo, f * f * tail(b, f) * base.scale_hi));
+  const auto [k, f] = logarithm_parts(b, x);
+  const Value fraction =
+      b.fma(f, base.scale_hi, b.fma(f, base.scale_lo, f * f * logarithm_tail(b, f, f.dtype() == DType::F32) * base.scale_hi));
   return with_specials(b, x, 0, b.fma(k, base.two_hi, b.fma(k, base.two_lo, fraction)));
 }
 
@@ -99,18 +115,13 @@ Value log2(Builder& b, Value x) { return log_to_base(b, x, x.dtype() == DType::F
 Value log10(Builder& b, Value x) { return log_to_base(b, x, x.dtype() == DType::F32 ? kTen32 : kTen64); }
 
 Value log1p(Builder& b, Value x) {
+  // Where x is so large that 2^-k might be denormal, 1 does not count and x / 2^rescale stands for it.
   const int rescale = logarithm(x).rescale;
-  const Format& format = format_of(x);
-  // k is that of 1 + x rounded, but f = (1 + x) / 2^k - 1 comes from x itself, rounded once. Where x is so large that 2^-k might be
-  // denormal, 1 does not count and x / 2^rescale stands for it.
   const Value large = b.gt(x, std::ldexp(1, rescale));
   const Value scaled = b.select(large, x * std::ldexp(1, -rescale), x);
   const Value one = b.select(large, b.constant(x.dtype(), 0), 1);
-  const Value k = exponent(b, scaled + one);
-  const Value reciprocal = b.bitcast(b.shl(format.bias - k, format.mantissa), x.dtype());  // 2^-k
-  const Value f = b.fma(scaled, reciprocal, b.fma(reciprocal, one, -1));
   const Value shift = b.select(large, b.constant(x.dtype(), rescale), 0);
-  const Value result = with_specials(b, x, -1, log_of_parts(b, b.cast(k, x.dtype()) + shift, f));
+  const Value result = with_specials(b, x, -1, log_of_sum(b, scaled, one, Value(), shift, x.dtype() == DType::F32));
   return b.select(b.eq(x, 0), x, result);  // keeps the sign of a zero
 }
 

@@ -2,26 +2,15 @@
 // Special values as in C99 Annex F.9.4.4.
 #include <limits>
 
-#include "codegen/math.h"
+#include "codegen/math/doubles.h"
 
 namespace kiln::codegen {
 namespace {
 
+using math::Double2, math::fast_two_sum, math::two_product;
+
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-// An unevaluated sum hi + lo with |lo| <= ulp(hi) / 2.
-struct Double2 {
-  Value hi, lo;
-};
-Double2 fast_two_sum(Value a, Value b) {  // |a| >= |b| or a == 0
-  const Value s = a + b;
-  return {s, b - (s - a)};
-}
-Double2 two_product(Builder& b, Value x, Value y) {
-  const Value p = x * y;
-  return {p, b.fma(x, y, -p)};
-}
 
 // log(x) to about 2^-65, x positive and finite: x = 2^k m with m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1) and
 // log m = 2 (s + s^3/3 + s^5/5 + ...), of which the first two terms need both doubles.

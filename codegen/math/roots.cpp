@@ -1,4 +1,4 @@
-// rsqrt and cbrt.
+// rsqrt, cbrt and hypot.
 #include <array>
 #include <cmath>
 #include <limits>
@@ -42,6 +42,26 @@ Value cbrt(Builder& b, Value x) {
   const Value root = y * b.bitcast(b.shl(b.cast(shifted, format.integer), format.mantissa), t);
   const Value plain = b.bit_and(b.gt(size, 0), b.lt(size, std::numeric_limits<double>::infinity()));
   return b.select(plain, b.select(b.lt(x, 0), -root, root), x);
+}
+
+// Infinite if either is, even beside NaN (C99 Annex F.9.4.3). Squares of f32 are exact in f64; f64 is scaled where squares might be lost.
+Value hypot(Builder& b, Value x, Value y) {
+  const DType t = x.dtype();
+  const Value a = b.abs(x), c = b.abs(y);
+  Value result;
+  if (t == DType::F32) {
+    const Value wide_a = b.cast(a, DType::F64), wide_c = b.cast(c, DType::F64);
+    result = b.cast(b.sqrt(b.fma(wide_a, wide_a, wide_c * wide_c)), t);
+  } else {
+    const Value swap = b.lt(a, c), larger = b.select(swap, c, a), smaller = b.select(swap, a, c);
+    const Value large = b.gt(larger, 0x1p500), small = b.lt(larger, 0x1p-450);
+    const Value scale = b.select(large, b.constant(t, 0x1p-600), b.select(small, b.constant(t, 0x1p600), 1));
+    const Value back = b.select(large, b.constant(t, 0x1p600), b.select(small, b.constant(t, 0x1p-600), 1));
+    const Value p = larger * scale, q = smaller * scale;
+    result = b.sqrt(b.fma(p, p, q * q)) * back;
+  }
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  return b.select(b.bit_or(b.eq(a, kInf), b.eq(c, kInf)), kInf, result);
 }
 
 }  // namespace kiln::codegen

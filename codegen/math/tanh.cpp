@@ -21,11 +21,12 @@ using namespace math;
 Value tanh(Builder& b, Value x) {
   const bool f32 = x.dtype() == DType::F32;
   const Value magnitude = b.abs(x);
-  const Value twice = at_most(b, magnitude + magnitude, f32 ? 20 : 44);  // from there on the result rounds to 1
-  const Value large = 1 - 2 / exp_of_moderate_plus_one(b, twice);
+  const double most = f32 ? 10 : 22;                                       // from there on the result rounds to 1
+  const Value bounded = b.select(b.lt(magnitude, most), magnitude, most);  // no NaN: it takes the other way
+  const Value large = 1 - 2 / exp_of_twice_plus_one(b, bounded);
   const Value square = x * x;
   const Value small = x * b.fma(f32 ? polynomial(b, square, kCubic32) : polynomial(b, square, kCubic64), square, 1);  // keeps -0
-  return b.select(b.lt(magnitude, kSmall), small, b.select(b.lt(x, 0), -large, large));
+  return b.select(b.ge(magnitude, kSmall), b.select(b.lt(x, 0), -large, large), small);
 }
 
 }  // namespace kiln::codegen

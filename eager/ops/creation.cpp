@@ -139,6 +139,17 @@ const Operator& empty = define({
     .compose = [](const Arguments& a) { return Tensors{Tensor::empty(checked(a.attr<Dims>(0)), dtype_attr(a, 1, default_dtype()))}; },
 });
 
+const Operator& empty_like = define({
+    .name = "empty_like",
+    .doc = "A tensor of x's shape whose elements are whatever its memory held; dtype None: x's own.",
+    .parameters = {any("x"), dtype_or_none()},
+    .compose =
+        [](const Arguments& a) {
+          const Tensor x = tensor_of(a.operands[0]);
+          return Tensors{Tensor::empty(x.shape(), dtype_attr(a, 0, x.dtype()))};
+        },
+});
+
 const Operator& sequence = define({
     .name = "sequence",
     .doc = "n numbers start, start + step, ..., computed in 64 bits, then converted: what arange is made of.",

@@ -93,34 +93,20 @@ const Operator& log1p = define({
     .reference = "numpy.log1p(x)",
 });
 
-const Operator& tanh = define({
-    .name = "tanh",
-    .doc = "The hyperbolic tangent, within 2 ulp. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::tanh(b, x); },
-    .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::subtract(1, op::square(c.output())))}; },
-    .saves = {.outputs = 0b1},
-    .method = true,
-    .samples = unary_samples(),
-    .reference = "numpy.tanh(x)",
-    .onnx = "Tanh",
-});
-
-const Operator& erf = define({
-    .name = "erf",
-    .doc = "The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x, within 2 ulp. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::erf(b, x); },
+const Operator& logaddexp = define({
+    .name = "logaddexp",
+    .doc = "log(exp(x1) + exp(x2)) without overflow, within 3 ulp; in float64 within 2 of max(|result|, 1/2).",
+    .parameters = {floating("x1"), floating("x2")},
+    .body = [](Builder& b, Value x, Value y) { return codegen::logaddexp(b, x, y); },
     .gradient =
         [](GradContext& c) {
-          constexpr double k2OverSqrtPi = 1.12837916709551257390;
-          return Tensors{op::multiply(c.grad(), op::multiply(op::exp(op::negative(op::square(c.input(0)))), k2OverSqrtPi))};
+          const Tensor x = tensor_of(c.operand(0)), y = tensor_of(c.operand(1));
+          return Tensors{op::multiply(c.grad(), op::sigmoid(op::subtract(x, y))), op::multiply(c.grad(), op::sigmoid(op::subtract(y, x)))};
         },
-    .saves = {.inputs = 0b1},
+    .saves = {.inputs = 0b11},
     .method = true,
-    .samples = unary_samples(),
-    .reference = "numpy.vectorize(__import__('math').erf, otypes=[x.dtype])(x)",
-    .onnx = "Erf",
+    .samples = binary_samples(),
+    .reference = "numpy.logaddexp(x1, x2)",
 });
 
 }  // namespace kiln::eager::ops

@@ -1,4 +1,6 @@
 // Losses: how far predictions are from their targets, as a mean, a sum, or one number per example.
+#include <limits>
+
 #include "codegen/scalar_types.h"
 #include "eager/ops/ops.h"
 
@@ -50,9 +52,12 @@ void check_classes(const Arguments& a) {
   });
 }
 
-// Which element of each example's predictions is its target's: compared, not gathered, so that it fuses with what is done to it.
-Tensor is_target(const Dims& x, const Tensor& target) {
+// Which element of each example's predictions is its target's: compared, not gathered, so that it fuses with what is done to it. Targets were
+// checked to be classes: where those fit 32 bits, twice as many are compared at once.
+Tensor is_target(const Dims& x, const Tensor& given) {
   const int axis = class_axis(x);
+  const bool narrow = given.dtype() == DType::I64 && x[axis] <= std::numeric_limits<int32_t>::max();
+  const Tensor target = as(given, narrow ? DType::I32 : given.dtype());
   Dims along = Dims::filled(x.size(), 1);
   along[axis] = x[axis];
   return op::equal(op::expand_dims(target, Dims{axis}), op::reshape(op::sequence(x[axis], 0, 1, target.dtype()), along));

@@ -33,6 +33,41 @@ Parameter axis_or_none() {
   return p;
 }
 
+DType bits_of(DType t) {
+  for (const DTypeInfo& integer : kDTypes)
+    if (integer.kind == DTypeKind::signed_integer && integer.bytes == size_of(t)) return integer.dtype;
+  fail(ErrorCode::internal, "no integers are as wide as " + std::string(name_of(t)));
+}
+
+codegen::Lines lines_of(const Dims& shape, int axis) {
+  codegen::Lines l{.n = shape[axis]};
+  for (int d = 0; d < shape.size(); ++d) {
+    if (d < axis) l.outer *= shape[d];
+    if (d > axis) l.inner *= shape[d];
+  }
+  return l;
+}
+
+Tensor part_of(const Tensor& x, int axis, int64_t start, int64_t stop) {
+  Dims starts = Dims::filled(axis + 1, 0), stops(x.shape().begin(), x.shape().begin() + axis + 1);
+  starts[axis] = start;
+  stops[axis] = stop;
+  return op::slice(x, starts, stops);
+}
+
+Tensor shifted(const Tensor& x, int axis, int64_t by, int64_t fill) {
+  const int64_t n = x.shape()[axis], kept = std::max<int64_t>(0, n - std::abs(by));
+  Dims before = Dims::filled(x.rank(), 0), after = before;
+  (by > 0 ? before : after)[axis] = n - kept;
+  return op::pad(part_of(x, axis, by > 0 ? 0 : n - kept, by > 0 ? kept : n), before, after, Attr(fill));
+}
+
+Tensor positions_along(const Dims& shape, int axis) {
+  Dims along = Dims::filled(shape.size(), 1);
+  along[axis] = shape[axis];
+  return op::broadcast_to(op::reshape(op::sequence(shape[axis], 0, 1, DType::I64), along), shape);
+}
+
 Scalar scalar_of(const Attr& attr) {
   return std::holds_alternative<int64_t>(attr) ? Scalar(std::get<int64_t>(attr)) : Scalar(std::get<double>(attr));
 }

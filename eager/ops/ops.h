@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "codegen/math.h"
+#include "codegen/routines/routines.h"
 #include "eager/dispatch.h"
 #include "eager/promotion.h"
 
@@ -14,18 +15,23 @@ namespace kiln::eager::ops {
 
 // Handles resolve at first use, so definitions may refer to each other in any order.
 namespace op {
-inline const Op abs{"abs"}, add{"add"}, avg_pool2d{"avg_pool2d"}, avg_pool2d_backward{"avg_pool2d_backward"}, astype{"astype"},
-    broadcast_to{"broadcast_to"}, conv2d{"conv2d"}, conv2d_data{"conv2d_data"}, conv2d_weights{"conv2d_weights"}, copy{"copy"},
-    divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"}, flip{"flip"}, float_power{"float_power"},
-    floor_divide{"floor_divide"}, full{"full"}, greater{"greater"}, greater_equal{"greater_equal"}, integer_power{"integer_power"},
-    isfinite{"isfinite"}, isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, log{"log"}, log_softmax{"log_softmax"},
-    logical_and{"logical_and"}, logical_or{"logical_or"}, matmul_batched{"matmul_batched"}, matmul{"matmul"},
-    matrix_transpose{"matrix_transpose"}, max{"max"}, max_pool2d_backward{"max_pool2d_backward"}, max_pool2d_tiles{"max_pool2d_tiles"},
-    maximum{"maximum"}, mean{"mean"}, min{"min"}, multiply{"multiply"}, negative{"negative"}, nll_loss{"nll_loss"}, pad{"pad"},
-    permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, random_bits{"random_bits"}, random_uniform{"random_uniform"},
-    remainder{"remainder"}, reshape{"reshape"}, sequence{"sequence"}, sigmoid{"sigmoid"}, sign{"sign"}, slice{"slice"}, softmax{"softmax"},
-    sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"}, tanh{"tanh"},
-    unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
+inline const Op abs{"abs"}, add{"add"}, argsort{"argsort"}, astype{"astype"}, avg_pool2d{"avg_pool2d"},
+    avg_pool2d_backward{"avg_pool2d_backward"}, bounded_index{"bounded_index"}, broadcast_to{"broadcast_to"}, concat{"concat"},
+    conv2d{"conv2d"}, conv2d_data{"conv2d_data"}, conv2d_weights{"conv2d_weights"}, copy{"copy"}, cos{"cos"}, cosh{"cosh"},
+    digamma{"digamma"}, divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"}, flatnonzero{"flatnonzero"},
+    flip{"flip"}, float_power{"float_power"}, floor_divide{"floor_divide"}, full{"full"}, gather_along{"gather_along"},
+    gather_rows{"gather_rows"}, greater{"greater"}, greater_equal{"greater_equal"}, integer_power{"integer_power"}, isfinite{"isfinite"},
+    isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, linear_recurrence{"linear_recurrence"}, log{"log"},
+    log_softmax{"log_softmax"}, logical_and{"logical_and"}, logical_or{"logical_or"}, masked_select{"masked_select"}, matmul{"matmul"},
+    matmul_batched{"matmul_batched"}, matrix_transpose{"matrix_transpose"}, max{"max"}, max_pool2d_backward{"max_pool2d_backward"},
+    max_pool2d_tiles{"max_pool2d_tiles"}, maximum{"maximum"}, mean{"mean"}, min{"min"}, moveaxis{"moveaxis"}, multiply{"multiply"},
+    negative{"negative"}, nll_loss{"nll_loss"}, not_equal{"not_equal"}, pad{"pad"}, permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"},
+    random_bits{"random_bits"}, random_uniform{"random_uniform"}, remainder{"remainder"}, reshape{"reshape"}, rsqrt{"rsqrt"},
+    scan_along{"scan_along"}, scatter_along{"scatter_along"}, scatter_rows{"scatter_rows"}, search{"search"}, sequence{"sequence"},
+    sigmoid{"sigmoid"}, sign{"sign"}, signbit{"signbit"}, sin{"sin"}, sinh{"sinh"}, slice{"slice"}, softmax{"softmax"}, sort{"sort"},
+    sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, stack{"stack"}, subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"},
+    take{"take"}, take_along_axis{"take_along_axis"}, tanh{"tanh"}, tril{"tril"}, triu{"triu"}, unslice{"unslice"}, var{"var"},
+    view{"view"}, where{"where"};
 }  // namespace op
 
 // ---- dtypes and operands --------------------------------------------------------------------------------------------
@@ -39,6 +45,7 @@ DType default_dtype_of(const Operand&);                      // a tensor's own; 
 bool is_floating(const Operand&);
 
 Parameter integers(std::string_view name);  // a tensor of integers, not bool
+DType bits_of(DType);                       // the signed integer dtype as wide as a float, for its bits
 
 // ---- axes -----------------------------------------------------------------------------------------------------------
 
@@ -58,6 +65,20 @@ Dims reduced_shape(const Dims& shape, const Dims& axes, bool keepdims);
 int64_t axes_count(const Dims& shape, const Dims& axes);  // elements reduced into one
 // A reduction's result (or its gradient), given back the axes it lost: broadcasts against the reduced operand.
 Tensor with_axes(const Tensor& reduced, const Attr& axes, bool keepdims, int rank);
+
+// An array as codegen's routines see it, along an axis in [0, rank).
+codegen::Lines lines_of(const Dims& shape, int axis);
+// x moved along an axis by `by` elements, towards its end if positive; `fill` where nothing has moved to.
+Tensor shifted(const Tensor& x, int axis, int64_t by, int64_t fill);
+Tensor part_of(const Tensor& x, int axis, int64_t start, int64_t stop);  // x[..., start:stop, ...]
+Tensor positions_along(const Dims& shape, int axis);  // int64: each element's position along the axis, broadcast to shape
+
+// ---- integers as data (indices.cpp) -----------------------------------------------------------------------------------
+
+// What a shape is to follow from: an integer tensor's elements in row-major order, after what is pending on it has run.
+std::vector<int64_t> counts_of(const Tensor&);
+// Throws Error{index} unless every index is in [-extent, extent), naming the first that is not and the axis.
+void check_indices(const Tensor& indices, int64_t extent, int axis);
 
 // ---- samples --------------------------------------------------------------------------------------------------------
 

@@ -133,4 +133,21 @@ const Operator& integer_power = define({
     .reference = "numpy.power(x1, x2)",
 });
 
+const Operator& hypot = define({
+    .name = "hypot",
+    .doc = "sqrt(x1^2 + x2^2) without overflow, within 3 ulp; infinite if either is, even beside NaN. Where both are 0, gradients are 0.",
+    .parameters = {floating("x1"), floating("x2")},
+    .body = [](Builder& b, Value x, Value y) { return codegen::hypot(b, x, y); },
+    .gradient =
+        [](GradContext& c) {
+          const Tensor x = tensor_of(c.operand(0)), y = tensor_of(c.operand(1));
+          const Tensor scaled = op::divide(c.grad(), op::where(op::equal(c.output(), 0), 1, c.output()));
+          return Tensors{op::multiply(scaled, x), op::multiply(scaled, y)};
+        },
+    .saves = {.inputs = 0b11, .outputs = 0b1},
+    .method = true,
+    .samples = binary_samples(),
+    .reference = "numpy.hypot(x1, x2)",
+});
+
 }  // namespace kiln::eager::ops

@@ -70,6 +70,25 @@ Dims permutation(const Attr& attr, int rank) {
   return order;
 }
 
+// The axis of x that each axis of moveaxis' result is.
+Dims moved_axes(const Attr& source, const Attr& destination, int rank) {
+  const Dims given = dims_of(source), places = dims_of(destination);
+  if (given.size() != places.size())
+    fail(ErrorCode::value, "moveaxis: source " + to_string(given) + " and destination " + to_string(places) + " are not equally many axes");
+  axes_of(Attr(given), rank), axes_of(Attr(places), rank);  // throw where one is named twice
+  Dims order = Dims::filled(rank, -1), taken;
+  for (int i = 0; i < given.size(); ++i) {
+    taken.push_back(normalize_axis(given[i], rank));
+    order[normalize_axis(places[i], rank)] = taken.back();
+  }
+  for (int64_t axis = 0, at = 0; axis < rank; ++axis) {
+    if (taken.contains(axis)) continue;
+    while (order[static_cast<int>(at)] >= 0) ++at;
+    order[static_cast<int>(at)] = axis;
+  }
+  return order;
+}
+
 ViewMap swapped(const Tensor& x, int a, int b) {
   ViewMap map = view_of(x);
   std::swap(map.shape[a], map.shape[b]);
@@ -244,6 +263,30 @@ const Operator& swapaxes = define({
     .method = true,
     .samples = {shapes({{2, 3, 5}}, {int64_t{0}, int64_t{-1}}), shapes({{3, 5}}, {int64_t{1}, int64_t{1}})},
     .reference = "numpy.swapaxes(x, axis1, axis2)",
+    .onnx = "Transpose",
+});
+
+const Operator& moveaxis = define({
+    .name = "moveaxis",
+    .doc = "A view of x with the axes in source at the places in destination; the others keep their order.",
+    .parameters = {any("x"), shape("source"), shape("destination")},
+    .view =
+        [](const Arguments& a) {
+          const Tensor& x = a.tensor(0);
+          const Dims order = moved_axes(a.attrs[0], a.attrs[1], x.rank());
+          ViewMap map{.offset = x.offset()};
+          for (int64_t axis : order) {
+            map.shape.push_back(x.shape()[static_cast<int>(axis)]);
+            map.strides.push_back(x.strides()[static_cast<int>(axis)]);
+          }
+          return map;
+        },
+    .gradient = [](GradContext& c) { return Tensors{op::moveaxis(c.grad(), c.arguments.attrs[1], c.arguments.attrs[0])}; },
+    .aliases = {"movedim"},
+    .method = true,
+    .samples = {shapes({{2, 3, 5}}, {Dims{0}, Dims{-1}}), shapes({{2, 3, 5, 4}}, {Dims{3, 0}, Dims{0, 2}}),
+                shapes({{3}}, {Dims{0}, Dims{0}}), shapes({{0, 3}}, {Dims{1}, Dims{0}})},
+    .reference = "numpy.moveaxis(x, source, destination)",
     .onnx = "Transpose",
 });
 

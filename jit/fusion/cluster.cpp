@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "eager/lowering.h"
+#include "jit/fusion/place.h"
 
 namespace kiln::jit {
 namespace {
@@ -80,10 +80,14 @@ class Fuser {
     if (partition_.clusters[id].kind != StepKind::kernel) return;
     for (const Operand& o : n.operands) {
       if (!o.is_value()) continue;
-      const uint32_t producer = partition_.cluster_of[g_.values[o.id].node];  // kNone through views: those read memory
+      const ValueId base = base_of(g_, o.id);
+      const uint32_t producer = partition_.cluster_of[g_.values[base].node];  // kNone for inputs
       const uint32_t own = partition_.cluster_of[i];
       if (producer == own) continue;
-      std::optional<Apart> why = producer == kNone ? Apart::view : reads_askew(i, o.id) ? Apart::shape : apart(i, o.id, own, producer);
+      std::optional<Apart> why;
+      if (producer == kNone) why = Apart::view;
+      else if (!reads_in_place(g_, joined(own, producer), i, o.id)) why = base == o.id ? Apart::shape : Apart::view;
+      else why = apart(i, base, own, producer);
       if (!why && would_cycle(own, producer)) why = Apart::cycle;
       if (why) {
         partition_.borders.push_back({i, o.id, *why});
@@ -129,24 +133,6 @@ class Fuser {
     return unless(a.space == b.space, Apart::shape);
   }
 
-  // Does node i, over all elements, read a row's result elsewhere than at the row? x + sum(x, axis=1) of a square x does: broadcasting lays
-  // the sums along the rows. Within the rows' kernel there is only the row's own.
-  bool reads_askew(NodeIndex i, ValueId v) const {
-    const uint32_t producer = partition_.cluster_of[g_.values[v].node];
-    if (producer == kNone || !is_pointwise(g_.nodes[i])) return false;
-    const Cluster& rows = partition_.clusters[producer];
-    const eager::Dims all = shape_of(g_, g_.nodes[i].first_output), own = shape_of(g_, v);
-    if (!rows.reduced_count || all != rows.space || own.size() == all.size()) return false;
-    const int added = all.size() - own.size();  // axes that broadcasting puts in front
-    int axis = 0;
-    for (int d = 0; d < all.size(); ++d) {
-      if (d >= rows.first_reduced && d < rows.first_reduced + rows.reduced_count) continue;
-      if (axis == own.size() || (own[axis] != 1 && d != axis + added)) return true;
-      ++axis;
-    }
-    return false;
-  }
-
   bool fuses_values(NodeIndex i) const {
     const Node& n = g_.nodes[i];
     return is_pointwise(n) || is_reduction(n) || is_affine(n) || n.kind == NodeKind::update;
@@ -188,11 +174,26 @@ class Fuser {
 
   // ---- merging ----
 
-  // Is there a path between the two clusters through a third (or through memory, by a view)?
-  bool would_cycle(uint32_t a, uint32_t b) const { return reaches_outside(a, b) || reaches_outside(b, a); }
+  // The iteration that the two would share.
+  Cluster joined(uint32_t into, uint32_t from) const {
+    Cluster c;
+    const Cluster &a = partition_.clusters[into], &b = partition_.clusters[from];
+    const Cluster& leads = b.has_affine() || (b.reduced_count > 0 && !a.has_affine() && a.reduced_count == 0) ? b : a;
+    c.space = leads.space;
+    c.affine = leads.affine;
+    c.first_reduced = leads.first_reduced;
+    c.reduced_count = leads.reduced_count;
+    return c;
+  }
+
+  // Is there a path between the two clusters through a third (or through memory)?
+  bool would_cycle(uint32_t a, uint32_t b) const {
+    const Cluster both = joined(a, b);
+    return reaches_outside(a, b, both) || reaches_outside(b, a, both);
+  }
 
   // Does `to` depend on `from` other than by a direct, fusable edge?
-  bool reaches_outside(uint32_t from, uint32_t to) const {
+  bool reaches_outside(uint32_t from, uint32_t to, const Cluster& both) const {
     std::vector<bool> seen(partition_.clusters.size(), false);
     std::vector<uint32_t> work;
     const NodeIndex earliest = partition_.clusters[from].nodes.front();  // what ends before it cannot depend on it
@@ -203,8 +204,8 @@ class Fuser {
           if (!o.is_value()) continue;
           const uint32_t p = partition_.cluster_of[g_.values[base_of(g_, o.id)].node];
           if (p == kNone || p == c) continue;
-          const bool through_memory = base_of(g_, o.id) != o.id || (g_.nodes[i].kind == NodeKind::update && k == 0) || reads_askew(i, o.id);
-          if (p == from && first && !through_memory) continue;  // the edge that fusion removes
+          const bool overwritten = g_.nodes[i].kind == NodeKind::update && k == 0;
+          if (p == from && first && !overwritten && reads_in_place(g_, both, i, o.id)) continue;  // the edge that fusion removes
           if (p == from) return true;
           if (!seen[p] && partition_.clusters[p].nodes.back() > earliest) {
             seen[p] = true;
@@ -225,14 +226,11 @@ class Fuser {
   void merge(uint32_t into, uint32_t from) {
     Cluster& a = partition_.clusters[into];
     Cluster& b = partition_.clusters[from];
-    if (b.has_affine()) {  // the affine operator's iteration leads
-      a.affine = b.affine;
-      a.space = b.space;
-    } else if (b.reduced_count && !a.reduced_count) {
-      a.space = b.space;
-      a.first_reduced = b.first_reduced;
-      a.reduced_count = b.reduced_count;
-    }
+    const Cluster iteration = joined(into, from);
+    a.space = iteration.space;
+    a.affine = iteration.affine;
+    a.first_reduced = iteration.first_reduced;
+    a.reduced_count = iteration.reduced_count;
     a.nodes.insert(a.nodes.end(), b.nodes.begin(), b.nodes.end());
     std::sort(a.nodes.begin(), a.nodes.end());
     for (NodeIndex i : b.nodes) partition_.cluster_of[i] = into;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "jit/fusion/place.h"
+
 namespace kiln::jit {
 namespace {
 
@@ -108,19 +110,7 @@ class Drafter final : public eager::AffineContext {
   // The index of a value of this shape at the kernel's current position.
   IndexMap position(const Dims& shape) const {
     if (c_.has_affine()) return affine_at_;
-    const int rank = c_.space.size();
-    if (shape == c_.space) return blocked() ? split_channels(IndexMap::identity(rank)) : IndexMap::identity(rank);
-    IndexMap m;  // a row's result: the reduced axes are 1, or gone
-    m.rank = shape.size();
-    m.iteration = rank;
-    const bool kept = shape.size() == rank;
-    for (int d = 0, at = 0; d < rank; ++d) {
-      const bool reduced = d >= c_.first_reduced && d < c_.first_reduced + c_.reduced_count;
-      if (reduced && !kept) continue;
-      if (!reduced) m.coefficient[at][d] = 1;
-      ++at;
-    }
-    return m;
+    return blocked() && shape == c_.space ? split_channels(jit::position(c_, shape)) : jit::position(c_, shape);
   }
 
   // Two maps to the same element: an axis of one element has but one index, however it is written.
@@ -147,6 +137,7 @@ class Drafter final : public eager::AffineContext {
   Value eval(ValueId v, const IndexMap& at) {
     for (const Known& k : known_)
       if (k.value == v && !mask_ && same_place(k.at, at, constant_shape(g_.type(v)))) return k.expression;
+    if (const ValueId base = base_of(g_, v); base != v && computes(base)) return eval(base, position(constant_shape(g_.type(base))));
     if (!computes(v)) return load_from(v, at);
     const Node& n = g_.producer(v);
     if (n.op->reduction) {
@@ -299,15 +290,21 @@ class Drafter final : public eager::AffineContext {
 
 }  // namespace
 
-Location locate(const Graph& g, ValueId v) {
-  const Node& n = g.producer(v);
-  const Dims shape = constant_shape(g.type(v));
-  if (n.kind == NodeKind::view) {
-    const ValueId base = n.operands[0].id;
-    check(g.producer(base).kind != NodeKind::view, "a view of a view");
-    return {base, n.window.offset.constant(), Dims(n.window.strides.begin(), n.window.strides.end()), Layout::plain, shape};
+std::vector<bool> stored_values(const Graph& g, const Partition& p) {
+  std::vector<bool> stored(g.values.size(), false);
+  for (NodeIndex i = 0; i < g.nodes.size(); ++i) {
+    const Node& n = g.nodes[i];
+    if (n.kind == NodeKind::view) continue;  // its readers count
+    for (size_t k = 0; k < n.operands.size(); ++k) {
+      const Operand& o = n.operands[k];
+      if (!o.is_value()) continue;
+      const ValueId base = base_of(g, o.id);
+      const bool overwritten = n.kind == NodeKind::update && k == 0;
+      if (overwritten || p.cluster_of[g.values[base].node] != p.cluster_of[i]) stored[base] = true;
+    }
   }
-  return {v, 0, eager::contiguous_strides(shape), g.values[v].layout, shape};
+  for (const tracer::Result& r : g.results) stored[base_of(g, r.value)] = true;
+  return stored;
 }
 
 std::optional<DraftedCluster> draft(const Graph& g, const Cluster& c, const std::vector<bool>& stored) {

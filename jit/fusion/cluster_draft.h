@@ -9,16 +9,6 @@
 
 namespace kiln::jit {
 
-// Where a value lies: elements of the memory of `tensor` (a value that is materialised), in row-major or blocked order.
-struct Location {
-  tracer::ValueId tensor;
-  int64_t offset = 0;   // elements
-  eager::Dims strides;  // per axis; meaningless when blocked
-  codegen::Layout layout = codegen::Layout::plain;
-  eager::Dims shape;
-};
-Location locate(const tracer::Graph&, tracer::ValueId);
-
 struct DraftedCluster {
   std::vector<eager::LoweredKernel> kernels;  // BufferUse::tensor: a ValueId (an update's: the updated value), or partials below
   std::vector<int> scalars;                   // unused numbers are allowed: LoweredKernel::scalars index `scalar_slots`
@@ -31,6 +21,10 @@ struct DraftedCluster {
   std::vector<tracer::ValueId> reads, writes;  // materialised values
 };
 inline constexpr int kPartials = -2;
+
+// Which values must be in memory: those read by another cluster, as what an update overwrites, or wanted at the end. Fusion lets a cluster
+// read its own values through a view only where it has them in registers.
+std::vector<bool> stored_values(const tracer::Graph&, const Partition&);
 
 // `stored[v]`: is value v wanted outside the cluster. nullopt: an access does not cross the reduced range evenly; run the nodes apart.
 std::optional<DraftedCluster> draft(const tracer::Graph&, const Cluster&, const std::vector<bool>& stored);

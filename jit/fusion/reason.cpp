@@ -66,14 +66,16 @@ std::string reason(const Graph& g, const Partition& p, const std::vector<bool>& 
     case StepKind::contraction: return "a contraction: runs by its plan, as in eager mode";
     case StepKind::reorder: return "a library call wants this layout";
     case StepKind::update: return "a write in place";
-    case StepKind::opaque: return "no kernel can be drawn over it: runs as in eager mode";
+    case StepKind::opaque:
+      if (const tracer::Node& n = g.nodes[p.clusters[cluster].nodes[0]]; n.op->routine) return "a library routine: runs as in eager mode";
+      return "no kernel can be drawn over it: runs as in eager mode";
     case StepKind::kernel: s = together(g, p.clusters[cluster], stored);
   }
   std::vector<ValueId> told;
   for (const Border& b : p.borders) {
     const tracer::Node& producer = g.producer(base_of(g, b.value));
     if (p.cluster_of[b.reader] != cluster || producer.kind == NodeKind::input || std::ranges::find(told, b.value) != told.end()) continue;
-    if (b.why != Apart::view && p.cluster_of[g.values[b.value].node] == cluster) continue;  // joined by another way
+    if (p.cluster_of[g.values[base_of(g, b.value)].node] == cluster) continue;  // joined by another way
     told.push_back(b.value);
     s += "; reads %" + std::to_string(b.value) + " from memory: " + text(b.why);
   }

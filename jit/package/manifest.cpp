@@ -1,6 +1,6 @@
 #include "jit/package/manifest.h"
 
-#include "jit/package/hash.h"
+#include "codegen/hash.h"
 #include "jit/package/json_reader.h"
 #include "jit/package/json_writer.h"
 
@@ -86,7 +86,7 @@ void check_manifest(Bytes file, const ZipLayout& zip) {
     if (l.name != m.name) corrupt(std::string(kManifest) + " lists " + l.name + " where " + m.name + " stands");
     if (l.size != m.size)
       corrupt(m.name + " is " + std::to_string(m.size) + " bytes long; " + kManifest + " says " + std::to_string(l.size));
-    if (const std::string found = hash_of(member_bytes(file, zip, i + 1)); found != l.hash)
+    if (const std::string found = codegen::hash_of(member_bytes(file, zip, i + 1)); found != l.hash)
       corrupt(m.name + " is corrupt: the hash of its bytes is " + found + ", " + kManifest + " says " + l.hash);
   }
 }

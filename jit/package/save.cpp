@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "codegen/hash.h"
 #include "jit/package/graph.h"
-#include "jit/package/hash.h"
 #include "jit/package/manifest.h"
 #include "jit/package/names.h"
 #include "jit/package/output_file.h"
@@ -46,14 +46,15 @@ void save_checked(const Package& package, const std::string& path) {
   const WeightsLayout layout(types);
   const std::string graph = write_graph(package.entries, types), header = layout.header();
 
-  Hasher hash;
+  codegen::Hasher hash;
   uint32_t crc = 0;
   weights(layout, header, package.state, [&](Bytes piece) {
     hash.update(piece);
     crc = crc32(piece, crc);
   });
   const Bytes graph_bytes = std::as_bytes(std::span(graph));
-  const std::string manifest = write_manifest({{kGraph, graph.size(), hash_of(graph_bytes)}, {kWeights, layout.size(), hash.hex()}});
+  const std::string manifest =
+      write_manifest({{kGraph, graph.size(), codegen::hash_of(graph_bytes)}, {kWeights, layout.size(), hash.hex()}});
   const ZipLayout zip({{kManifest, manifest.size(), crc32(std::as_bytes(std::span(manifest)))},
                        {kGraph, graph.size(), crc32(graph_bytes)},
                        {kWeights, layout.size(), crc}});

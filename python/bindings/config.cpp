@@ -107,9 +107,22 @@ void bind_config(py::module_& m) {
         record["launches"] = by_backend(c.launches);
         record["compiles"] = by_backend(c.compiles);
         record["kernels"] = c.kernels;
+        record["cancelled"] = c.cancelled;
+        py::dict trials;
+        trials["llvm"] = c.trials_llvm;
+        trials["asmjit"] = c.trials_asmjit;
+        record["trials_won"] = trials;
+        py::dict disk;
+        disk["hits"] = c.disk.hits;
+        disk["misses"] = c.disk.misses;
+        disk["rejected"] = c.disk.rejected;
+        disk["stores"] = c.disk.stores;
+        disk["failed_stores"] = c.disk.failed_stores;
+        disk["evictions"] = c.disk.evictions;
+        record["disk_cache"] = disk;
         return record;
       },
-      "Launches and compilations by back end, and kernels alive.");
+      "Launches and compilations by back end, kernels alive, compilations cancelled, trials won by back end, what the disk cache did.");
 }
 
 }  // namespace kiln::python

@@ -1,4 +1,4 @@
-// x[...] and x[...] = v with integers, slices, None and Ellipsis: Python's words for eager/indexing.h.
+// x[...] and x[...] = v with integers, slices, None, Ellipsis, arrays of integers and masks: Python's words for eager/indexing.h.
 #include "eager/indexing.h"
 
 #include "python/bindings/arguments.h"
@@ -13,15 +13,27 @@ using eager::Tensor;
 
 namespace {
 
-[[noreturn]] void refuse(PyObject* item) {
-  if (PyList_Check(item) || is_numpy(item) || is_tensor(item) || PyBool_Check(item))
-    fail(ErrorCode::not_implemented,
-         "indexing with arrays, lists and masks is not there yet: use kiln.where to choose by a mask, slices to choose a range");
-  fail(ErrorCode::index, std::string("only integers, slices, None and ... are indices, not ") + Py_TYPE(item)->tp_name);
+bool is_numpy_bool(PyObject* item) {
+  return py::hasattr(item, "dtype") && !is_tensor(item) && py::handle(item).attr("dtype").attr("kind").equal(py::str("b"));
+}
+
+// An array, a list or a bool as positions or a mask.
+Index tensor(PyObject* item) {
+  if (!PyList_Check(item) && !is_numpy(item) && !is_tensor(item) && !PyBool_Check(item) && !is_numpy_bool(item))
+    fail(ErrorCode::index,
+         std::string("only integers, slices, None, ..., arrays of integers and masks are indices, not ") + Py_TYPE(item)->tp_name);
+  Tensor at = is_tensor(item) ? unwrap(item) : asarray(item);
+  if (PyList_Check(item) && at.numel() == 0) at = Tensor::empty(at.shape(), DType::I64);  // no positions
+  if (is_floating(at.dtype()))
+    fail(ErrorCode::index, "arrays that are indices hold integers or bools, not " + std::string(name_of(at.dtype())));
+  Index index{.kind = Index::Kind::tensor};
+  index.tensor = std::move(at);
+  return index;
 }
 
 bool is_integer_index(PyObject* item) {
-  if (PyBool_Check(item)) return false;
+  if (PyLong_CheckExact(item)) return true;
+  if (PyBool_Check(item) || is_numpy_bool(item)) return false;
   if (is_tensor(item)) return unwrap(item).rank() == 0 && is_integer(unwrap(item).dtype());
   return PyLong_Check(item) || (PyIndex_Check(item) && !(is_numpy(item) && !py::object(py::handle(item).attr("ndim")).equal(py::int_(0))));
 }
@@ -52,7 +64,7 @@ std::vector<Index> indices(PyObject* key) {
     else if (o == Py_Ellipsis) list.push_back({.kind = Index::Kind::ellipsis});
     else if (PySlice_Check(o)) list.push_back(slice(o));
     else if (is_integer_index(o)) list.push_back(integer(o));
-    else refuse(o);
+    else list.push_back(tensor(o));
   }
   return list;
 }

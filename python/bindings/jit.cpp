@@ -118,8 +118,17 @@ py::dict program_record(const tracer::Program& p) {
   d["launches"] = info.launches;
   d["compile_ms"] = info.compile_ms;
   d["arena_bytes"] = info.arena_bytes;
+  d["live_bytes"] = info.live_bytes;
+  d["scratch_bytes"] = info.scratch_bytes;
+  d["moved_bytes"] = info.moved_bytes;
+  d["least_bytes"] = info.least_bytes;
+  py::list costs;
+  for (const tracer::StepCost& c : info.costs) costs.append(py::make_tuple(c.bytes, c.contraction));
+  d["costs"] = costs;
+  d["times"] = p.times();
   d["steps"] = info.steps;
   d["reasons"] = info.reasons;
+  d["code"] = p.code();
   return d;
 }
 

@@ -15,4 +15,5 @@ PYBIND11_MODULE(_core, m) {
   bind_config(m);
   bind_jit(m);
   bind_export(m);
+  bind_simplify(m);
 }

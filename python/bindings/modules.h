@@ -17,6 +17,7 @@ void bind_random(py::module_&);
 void bind_config(py::module_&);
 void bind_jit(py::module_&);
 void bind_export(py::module_&);
+void bind_simplify(py::module_&);
 
 py::dict records_of(const tracer::FunctionRecord&);  // what explain() tells, as plain data
 

@@ -23,6 +23,7 @@ struct OperatorObject {
   PyObject_HEAD vectorcallfunc vectorcall;
   const Operator* op;
   const Signature* signature;
+  PyObject* results;  // the named tuple of an operator whose results have names, else null
 };
 OperatorObject* object(PyObject* o) { return reinterpret_cast<OperatorObject*>(o); }
 
@@ -56,7 +57,7 @@ PyObject* call(PyObject* self, PyObject* const* arguments, size_t flags, PyObjec
     }
     py::tuple results(outputs.size());
     for (size_t i = 0; i < outputs.size(); ++i) results[i] = py::reinterpret_steal<py::object>(wrap(outputs[i]));
-    return results.release().ptr();
+    return object(self)->results ? PyObject_CallObject(object(self)->results, results.ptr()) : results.release().ptr();
   });
 }
 
@@ -137,6 +138,7 @@ std::string_view family(const Operator& op) {
   if (op.affine) return "window";
   if (op.view) return "view";
   if (op.contraction) return "contraction";
+  if (op.routine) return "routine";
   return "composition";
 }
 
@@ -174,7 +176,7 @@ PyGetSetDef getters[] = {
      nullptr},
     {"onnx", attribute<[](const Operator& op) { return op.onnx; }>, nullptr, "ONNX's operator of the same meaning, or empty.", nullptr},
     {"family", attribute<[](const Operator& op) { return family(op); }>, nullptr,
-     "How it is computed: pointwise, reduction, window, view, contraction or composition.", nullptr},
+     "How it is computed: pointwise, reduction, window, view, contraction, routine or composition.", nullptr},
     {"version", attribute<[](const Operator& op) { return op.version; }>, nullptr, "Grows when the meaning changes.", nullptr},
     {"outputs", attribute<[](const Operator& op) { return op.outputs; }>, nullptr, "Number of results.", nullptr},
     {"is_method", attribute<[](const Operator& op) { return op.method; }>, nullptr, "Is it also a method of tensors?", nullptr},
@@ -238,6 +240,12 @@ PyObject* make(const Operator& op) {
   object(made)->vectorcall = call;
   object(made)->op = &op;
   object(made)->signature = new Signature(op);  // as lasting as the operator itself
+  if (!op.output_names.empty()) {
+    py::list fields;
+    for (std::string_view field : op.output_names) fields.append(field);
+    object(made)->results =
+        py::module_::import("collections").attr("namedtuple")(op.name, fields, py::arg("module") = "kiln").release().ptr();
+  }
   return made;
 }
 

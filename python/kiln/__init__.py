@@ -48,6 +48,7 @@ from kiln._core import (
 from kiln._dtypes import can_cast, finfo, iinfo, isdtype, result_type
 from kiln._grad import enable_grad, grad, no_grad, value_and_grad
 from kiln._operators import *  # noqa: F403  every operator, by all its names
+from kiln._several import broadcast_arrays, broadcast_shapes, meshgrid, nonzero, unravel_index, unstack
 from kiln._weights import load, save
 from kiln.comparing.compare import compare
 from kiln.config import config

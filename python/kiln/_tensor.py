@@ -5,6 +5,7 @@ import numpy as np
 from kiln import _core
 from kiln._core import Tensor
 from kiln._elsewhere import INSTEAD, explain_missing
+from kiln._several import nonzero, unstack
 
 
 class Size(int):
@@ -101,5 +102,7 @@ for _name in INSTEAD:
 Tensor.size = property(lambda self: Size(self.shape), doc="Number of elements; x.size() is the shape, x.size(0) an extent.")
 Tensor.T = property(_transposed, doc="A matrix, transposed.")
 Tensor.mT = property(lambda self: _core.operators["matrix_transpose"](self), doc="The last two dimensions, swapped.")
+Tensor.nonzero = nonzero
+Tensor.unstack = unstack
 Tensor.numel = lambda self: int(self.size)
 Tensor.dim = lambda self: self.ndim

@@ -12,10 +12,17 @@ class Trace:
     contractions: int
     launches: int
     compile_ms: float
-    arena_bytes: int
+    arena_bytes: int  # temporaries of one run
+    live_bytes: int  # the most of them that are live at once
+    scratch_bytes: int  # what the contraction that needs most works in
+    moved_bytes: int  # read and written by all steps that are not contractions
+    least_bytes: int  # what those would move if everything between two contractions were one kernel
     runs: int
     steps: list[str]
     reasons: list[str]  # of each step: why it is one, and why what it reads is not computed in it
+    costs: list[tuple[int, bool]]  # of each step: bytes read and written, and whether it is a contraction
+    times: list[float]  # of each step: the shortest time in seconds while kn.config.profile was 1; empty if it never was
+    code: list[str]  # of each step: whose code runs it now, and why; empty for what is no kernel
     flushes: list[dict]
     text: object = field(repr=False)
 

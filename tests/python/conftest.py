@@ -26,6 +26,8 @@ def _find_package() -> None:
 if importlib.util.find_spec("kiln") is None:
     _find_package()
 
+os.environ.setdefault("KILN_DISK_CACHE_MB", "0")  # what is tested is what compiles; tests of the cache have folders of their own
+
 settings.register_profile("kiln", deadline=None, max_examples=60, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("kiln")
 

@@ -53,6 +53,39 @@ def test_what_keeps_values_apart(case):
     assert any(reason.endswith(f" from memory: {why}") or f" from memory: {why};" in reason for reason in reasons(f, kn.ones(shape)))
 
 
+def test_a_routine_is_a_step_between_kernels():
+    before, routine, after = reasons(lambda x: kn.sqrt(kn.cumulative_sum(x * 2 + 1, axis=1) + 1), kn.ones((4, 8)))
+    assert routine == "a library routine: runs as in eager mode"
+    assert "2 operators in one kernel" in before and "2 operators in one kernel" in after
+
+
 def test_the_text_has_the_reasons(capsys):
     reasons(softmax, kn.ones((4, 8)))
     assert "5 operators in one kernel over (4, 8)" in capsys.readouterr().out
+
+
+def test_steps_are_timed_on_request(capsys):
+    f = kn.jit(lambda x: kn.relu(x @ x) + 1)
+    x = kn.ones((64, 64))
+    f(x)
+    assert f.explain().traces[0].times == []
+    try:
+        kn.config.profile = 1
+        f(x)
+    finally:
+        kn.config.profile = 0
+    (trace,) = f.explain().traces
+    assert len(trace.times) == len(trace.costs) == len(trace.steps) == 2 and all(t > 0 for t in trace.times)
+    assert " us\n" in capsys.readouterr().out
+    f(x)
+    assert f.explain().traces[0].times == trace.times
+
+
+def test_bytes_of_memory_and_of_traffic():
+    f = kn.jit(lambda x: kn.exp(kn.relu(x @ x)) @ x)
+    f(kn.ones((64, 64)))
+    (trace,) = f.explain().traces
+    one = 64 * 64 * 4
+    assert [c for _, c in trace.costs] == [True, False, True]
+    assert trace.moved_bytes == trace.least_bytes == trace.costs[1][0] == 2 * one
+    assert trace.live_bytes == trace.arena_bytes == one  # exp's result is where the product was

@@ -500,7 +500,9 @@ def test_fork_after_use():
 
 def test_ctrl_c_in_a_long_loop():
     program = """
+        import signal
         import kiln as kn
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background, which ignores it
         f = kn.jit(lambda x: kn.tanh(x) * 1.5)
         x = kn.ones((300_000,))
         try:
@@ -513,7 +515,10 @@ def test_ctrl_c_in_a_long_loop():
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[0] == "sum True\n"
+        try:
+            assert process.communicate(timeout=60)[0] == "sum True\n"
+        finally:
+            process.kill()
 
 
 def test_nothing_is_deferred_under_a_tracer():

@@ -69,7 +69,7 @@ def _agrees(call: Call, opset: int) -> onnx.ModelProto | None:
     registers = procedure.replay(*arrays)
     for got, number in zip(results, registers_of(procedure.results), strict=True):
         wanted = registers[number].numpy()
-        if call.op.__name__ == "empty":
+        if call.op.__name__ in ("empty", "empty_like"):
             assert got.shape == wanted.shape and got.dtype == wanted.dtype
         else:
             assert_agrees(got, wanted, LIMITS.get(call.op.__name__, lambda call: True)(call))
@@ -82,6 +82,7 @@ def _by_operator() -> dict[str, list[Call]]:
     for call in calls():
         found[call.op.__name__].append(call)
     found["empty"] = [Call(OPERATORS["empty"], "empty-0", {"shape": (2, 3), "dtype": kn.int32})]
+    found["empty_like"] = [Call(OPERATORS["empty_like"], "empty_like-0", {"x": np.zeros((2, 3), np.int32)})]
     return found
 
 

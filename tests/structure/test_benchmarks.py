@@ -7,8 +7,8 @@ import sys
 from tree import ROOT
 
 
-def benchmark(*arguments):
-    return subprocess.run([sys.executable, "benchmarks/run.py", *arguments], cwd=ROOT, capture_output=True, text=True)
+def benchmark(*arguments, script="run"):
+    return subprocess.run([sys.executable, f"benchmarks/{script}.py", *arguments], cwd=ROOT, capture_output=True, text=True)
 
 
 def test_a_table_and_json(tmp_path):
@@ -31,3 +31,16 @@ def test_unknown_cases_and_peers_are_refused():
     for arguments in (("no_such_case",), ("add8", "--peers", "no_such_peer")):
         result = benchmark(*arguments)
         assert result.returncode == 2 and "no such" in result.stderr
+
+
+def test_steps_of_the_models_and_their_memory():
+    """Each step has a time, and no model's arena is a tenth larger than what is live in it at once."""
+    models = ("mnist_cnn_step", "lenet_step")
+    result = benchmark(*models, "--budget", "0.05", script="steps")
+    assert result.returncode == 0, result.stderr
+    assert "library conv2d_weights" in result.stdout and " µs  kernel  " in result.stdout
+    table = [line.split("|") for line in result.stdout.splitlines() if line.startswith("| ")]
+    assert len(table) == 1 + len(models)
+    for row in table[1:]:
+        arena, live = (float(cell.split()[0]) for cell in row[-3:-1])
+        assert 0 < live <= arena <= 1.1 * live

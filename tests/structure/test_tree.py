@@ -23,7 +23,7 @@ def test_files_are_short_enough_to_read(record_property):
 
 MACHINE = {
     "a home or work folder": r"(?<![\w.$}])/(home|work|Users|mnt|opt)/\w+",
-    "an address": r"\b(?!127\.0\.0\.1|0\.0\.0\.0)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b",
+    "an address": r"(?<!==)\b(?!127\.0\.0\.1|0\.0\.0\.0)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b",
     "a package registry": r"\b(files\.)?pyp(i|thonhosted)\.org/(simple|packages)|index-url|deb\.debian\.org",
     "a secret": r"(?i)(api|access|secret)[_-]?key\s*[:=]\s*\S|BEGIN (RSA|OPENSSH) PRIVATE",
 }

@@ -2,7 +2,8 @@
 
 convert.py     a procedure's calls, in order; writes as values
 table.py       which operator becomes what: from the definitions' `onnx`, and from the modules of families below
-pointwise.py functions.py arithmetic.py movement.py reductions.py contractions.py windows.py losses.py creation.py randomness.py
+pointwise.py functions.py arithmetic.py movement.py positions.py reductions.py contractions.py windows.py losses.py creation.py
+randomness.py
 graph.py dims.py call.py    what converters write with
 file.py        the package onnx's objects, the checker, the file
 """
@@ -11,7 +12,19 @@ import os
 from typing import Any
 
 from kiln._files import write_whole
-from kiln.onnx import arithmetic, contractions, creation, functions, losses, movement, pointwise, randomness, reductions, windows
+from kiln.onnx import (
+    arithmetic,
+    contractions,
+    creation,
+    functions,
+    losses,
+    movement,
+    pointwise,
+    positions,
+    randomness,
+    reductions,
+    windows,
+)
 from kiln.onnx.call import Unsupported
 from kiln.onnx.convert import Converter
 from kiln.onnx.file import model_of, require_onnx

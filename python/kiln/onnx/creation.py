@@ -21,7 +21,7 @@ def constant(c: Call) -> Value:
     return filled(c, c.dims.shape(c.attributes["shape"]), int(c.op.__name__ == "ones"))
 
 
-@converts("zeros_like", "ones_like", made_of="ConstantOfShape")
+@converts("zeros_like", "ones_like", "empty_like", made_of="ConstantOfShape")
 def constant_like(c: Call) -> Value:
     return filled(c, c.g.shape_of(c.x), int(c.op.__name__ == "ones_like"))
 

@@ -109,7 +109,9 @@ class Graph:
         limits = np.iinfo(dtype)
         if dtype in ("int8", "int16", "uint16", "uint32"):
             wide = "int64" if dtype == "uint32" else "int32"
-            held = self.node("Min", self.node("Max", self._saturated(x, wide), self.constant(limits.min, wide)), self.constant(limits.max, wide))
+            held = self.node(
+                "Min", self.node("Max", self._saturated(x, wide), self.constant(limits.min, wide)), self.constant(limits.max, wide)
+            )
             return self.node("Cast", held, dtype=dtype, shape=x.shape, to=dtype)
         if dtype == "uint64":  # the upper half by way of the lower one, whose bits it has but for the first
             zero, half = self.constant(0, x.dtype), self.constant(2.0**63, x.dtype)

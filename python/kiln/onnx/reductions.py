@@ -54,6 +54,11 @@ def any_true(c: Call) -> Value:
     return c.g.node("Greater", _count(c, c.g.cast(c.x, "bool")), c.g.constant(0, "int64"), dtype="bool")
 
 
+@converts("count_nonzero", made_of="Cast, ReduceSum")
+def count_nonzero(c: Call) -> Value:
+    return _count(c, c.g.cast(c.x, "bool"))
+
+
 def _count(c: Call, truth: Value) -> Value:
     return c.g.reduce("ReduceSum", c.g.cast(truth, "int64"), c.axes(c.x), c.constant("keepdims"))
 

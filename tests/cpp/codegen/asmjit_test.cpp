@@ -1,9 +1,11 @@
 // The AsmJit back end's own parts: what the fuzzer, which sees results alone, cannot tell apart.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <numeric>
+#include <set>
 
 #include "codegen/asmjit/interleave.h"
 #include "codegen/asmjit/machine.h"
@@ -12,6 +14,7 @@
 #include "codegen/backend.h"
 #include "codegen/builder.h"
 #include "codegen/math.h"
+#include "tests/cpp/codegen/run_kernel.h"
 
 namespace kiln::codegen {
 namespace {
@@ -84,7 +87,7 @@ TEST(AsmjitRegisters, TheCheckerSeesEveryWrongRegister) {
   EXPECT_EQ(seen, wrong);
 }
 
-// n loads, each stored at once: two chains of n a step.
+// n loads, each stored at once.
 Program copier(Isa isa, int n) {
   Program p;
   p.isa = isa;
@@ -98,27 +101,49 @@ Program copier(Isa isa, int n) {
   return p;
 }
 
-TEST(AsmjitInterleave, CopiesGoSideBySideInTheirOwnOrder) {
-  Program p = copier(Isa::avx512, 3);
-  const std::vector<x64::Instruction> before = p.sections[0].code;
-  x64::interleave(p.sections[0], 3);
-  const auto& code = p.sections[0].code;
-  ASSERT_EQ(code.size(), before.size());
-  for (size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(code[i].op, Op::load);
-    EXPECT_EQ(code[i].dst, before[2 * i].dst);
-    EXPECT_EQ(code[3 + i].op, Op::store);
-    EXPECT_EQ(code[3 + i].src[0], before[2 * i].dst);
+TEST(AsmjitInterleave, StepsGoSideBySideEachOnItsOwnElements) {
+  for (const bool in_place : {false, true}) {
+    Program p = copier(Isa::avx512, 1);
+    p.sections.push_back({"steps", 2, {}});
+    const int to = in_place ? 0 : 1;
+    x64::put_side_by_side(p, 0, to, 3);
+    const auto& code = p.sections[static_cast<size_t>(to)].code;
+    ASSERT_EQ(code.size(), 6u);
+    std::set<VReg> values;
+    for (size_t c = 0; c < 3; ++c) {
+      EXPECT_EQ(code[c].op, Op::load);
+      EXPECT_EQ(code[c].memory.offset, static_cast<int>(16 * c));
+      EXPECT_EQ(code[3 + c].op, Op::store);
+      EXPECT_EQ(code[3 + c].src[0], code[c].dst);
+      EXPECT_EQ(code[3 + c].memory.offset, static_cast<int>(16 * c));
+      values.insert(code[c].dst);
+    }
+    EXPECT_EQ(values.size(), 3u);
+    EXPECT_EQ(p.sections[0].code.size(), in_place ? 6u : 2u);
+    if (!in_place) { EXPECT_FALSE(values.contains(p.sections[0].code[0].dst)) << "locals belong to one section"; }
   }
 }
 
-TEST(AsmjitInterleave, CodeThatIsNotMadeOfCopiesStays) {
-  Program p = copier(Isa::avx512, 2);
-  std::swap(p.sections[0].code[2], p.sections[0].code[3]);
-  const std::vector<x64::Instruction> before = p.sections[0].code;
-  x64::interleave(p.sections[0], 2);
-  x64::interleave(p.sections[0], 3);
-  for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(p.sections[0].code[i].dst, before[i].dst);
+TEST(AsmjitInterleave, WhatComesFromOutsideIsShared) {
+  Program p;
+  p.isa = Isa::avx2;
+  const VReg scale = p.fresh(RegClass::vector), x = p.fresh(RegClass::vector), y = p.fresh(RegClass::vector);
+  p.sections.push_back({"row", 1, {{.op = Op::load_broadcast_d, .dst = scale, .memory = {x64::Place::uniform, 4, 1, 0}}}});
+  p.sections.push_back({"steps",
+                        2,
+                        {{.op = Op::load, .dst = x, .memory = {x64::Place::element, 4, 0, 0}},
+                         {.op = Op::load_broadcast_d, .dst = y, .memory = {x64::Place::uniform, 4, 2, 0}},
+                         {.op = Op::fma_ps, .dst = p.fresh(RegClass::vector), .src = {x, scale, y}}}});
+  x64::put_side_by_side(p, 1, 1, 2);
+  const auto& code = p.sections[1].code;
+  ASSERT_EQ(code.size(), 6u);
+  EXPECT_EQ(code[1].memory.offset, 8);
+  EXPECT_EQ(code[3].memory.offset, 0) << "the same element for every step";
+  for (size_t c : {4u, 5u}) {
+    EXPECT_EQ(code[c].src[1], scale);
+    EXPECT_EQ(code[c].src[0], code[c - 4].dst);
+    EXPECT_EQ(code[c].src[2], code[c - 2].dst);
+  }
 }
 
 TEST(AsmjitInterleave, AsManyCopiesAsFitTheRegisters) {
@@ -224,7 +249,6 @@ TEST(AsmjitCode, StreamsAlignedAndUnalignedRows) {
   x64::streaming_threshold = 1;
   const auto code = asmjit_backend().compile(gelu(), isa());
   x64::streaming_threshold = before;
-  EXPECT_NE(code->listing(), "");
   alignas(64) float in[300], out[300], want[300];
   std::iota(std::begin(in), std::end(in), -150.f);
   const auto oracle = interpreter_backend().compile(gelu(), isa());
@@ -239,6 +263,45 @@ TEST(AsmjitCode, StreamsAlignedAndUnalignedRows) {
     EXPECT_TRUE(std::equal(want, want + 280, out + shift));
     EXPECT_EQ(out[280 + shift], 7.f);
   }
+}
+
+// A page that may be touched, before one that may not.
+class Guarded {
+ public:
+  Guarded() : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+    void* const at = mmap(nullptr, 2 * page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT_NE(at, MAP_FAILED);
+    base_ = static_cast<char*>(at);
+    EXPECT_EQ(mprotect(base_ + page_, page_, PROT_NONE), 0);
+  }
+  ~Guarded() { munmap(base_, 2 * page_); }
+  Guarded(const Guarded&) = delete;
+  float* last(int64_t count) const { return reinterpret_cast<float*>(base_ + page_) - count; }
+
+ private:
+  size_t page_;
+  char* base_;
+};
+
+// The places between are neither written nor, behind the last one, read.
+TEST(AsmjitStrides, EveryOtherElementAndNoneBehindTheLast) {
+  Kernel k;
+  Builder b(k);
+  const uint32_t x = b.add_buffer({.dtype = DType::F32, .inner = Stride::any}),
+                 y = b.add_buffer({.dtype = DType::F32, .inner = Stride::any});
+  b.store(y, b.load(x) * 2.0);
+  const Guarded from, to;
+  for (int64_t stride : {2, 3, 1, -2})
+    for (int64_t n = 1; n <= 70; ++n) {
+      const int64_t step = std::abs(stride), reach = step * (n - 1) + 1;
+      float *const source = from.last(reach), *const target = to.last(reach);
+      for (int64_t i = 0; i < reach; ++i) source[i] = static_cast<float>(i + 1), target[i] = -1;
+      const int64_t first = stride < 0 ? reach - 1 : 0, bytes = stride * static_cast<int64_t>(sizeof(float));
+      ASSERT_TRUE(testing::run_kernel(asmjit_backend(), k, {{n}}, {{source + first, {bytes}}, {target + first, {bytes}}}));
+      for (int64_t i = 0; i < reach; ++i)
+        ASSERT_EQ(target[i], i % step == 0 ? 2 * static_cast<float>(i + 1) : -1)
+            << "element " << i << " of " << reach << ", stride " << stride;
+    }
 }
 
 }  // namespace

@@ -13,8 +13,11 @@
 #include "codegen/backend_setting.h"
 #include "codegen/builder.h"
 #include "codegen/error.h"
+#include "codegen/heat_queue.h"
 #include "codegen/math.h"
 #include "codegen/thread_pool.h"
+#include "codegen/tier_up.h"
+#include "codegen/trial.h"
 #include "codegen/tunables.h"
 
 namespace kiln::codegen {
@@ -46,6 +49,33 @@ TEST_F(Compiler, OneInstanceForEqualKernels) {
   EXPECT_EQ(first, again);
   EXPECT_NE(first, other);
   EXPECT_EQ(first->hash, hash(affine(2)));
+}
+
+// A softmax keeps its row's exponentials between its passes: of a row longer than any memory it asks for that, and touches nothing.
+TEST_F(Compiler, AKernelThatRunsOutOfMemorySaysSo) {
+  force_backend(BackendKind::asmjit);
+  Kernel k;
+  k.reduction = Reduction::lanes;
+  Builder b(k);
+  const Value x = b.load(b.add_buffer({.dtype = DType::F32, .reduced = Stride::contiguous}));
+  const Value e = exp(b, x - b.reduce(Prim::max, x));
+  b.store(b.add_buffer({.dtype = DType::F32, .reduced = Stride::contiguous}), e / b.reduce(Prim::add, e));
+  const auto kernel = get(k);
+  float in[] = {1, 1, 1, 1}, out[4] = {};
+  void* pointers[] = {in, out};
+  const int64_t strides[] = {4, 4};
+  for (const int64_t extent : {int64_t{1} << 59, int64_t{4}}) {
+    const Args args{.pointers = pointers, .strides = strides, .extents = &extent};
+    try {
+      launch(*kernel, args);
+      EXPECT_EQ(extent, 4);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::memory);
+      EXPECT_NE(extent, 4);
+      EXPECT_EQ(out[0], 0);
+    }
+  }
+  EXPECT_EQ(out[3], 0.25f);
 }
 
 TEST_F(Compiler, LaunchesTogetherMayBeEmpty) {
@@ -201,35 +231,132 @@ TEST_F(Compiler, ThreadsShareTheCache) {
   for (const auto& kernel : got) EXPECT_EQ(got[0], kernel);
 }
 
-TEST_F(Compiler, HotKernelsGoToLlvmOnce) {
+// Launches until nothing is undecided about the kernel any more.
+void run_until_settled(CompiledKernel& kernel) {
+  std::vector<float> x(100, 1.0f), y;
+  for (int i = 0; i < 100 && kernel.tier != Tier::settled; ++i) {
+    for (int64_t n = 0; n <= value(Tunable::tier_up_launches); ++n) launch_over(kernel, x, y);
+    wait_for_compiles();
+  }
+}
+
+TEST_F(Compiler, HotKernelsTryBothCodesAndKeepOne) {
   if (llvm_backend() == nullptr) GTEST_SKIP() << "no LLVM library here";
   force_backend(std::nullopt);
   const auto kernel = get(affine(41));
+  EXPECT_EQ(Tier::heating, kernel->tier);
+  EXPECT_EQ(BackendKind::asmjit, kernel->code().backend);
   std::vector<float> x(100, 1.0f), y;
-  for (int64_t i = 0; i <= value(Tunable::tier_up_launches); ++i) launch_over(*kernel, x, y);
+  for (int64_t i = 0; i < value(Tunable::tier_up_launches); ++i) launch_over(*kernel, x, y);
   wait_for_compiles();
-  EXPECT_EQ(BackendKind::llvm, kernel->code().backend);
-  EXPECT_TRUE(kernel->queued);
-  launch_over(*kernel, x, y);
-  EXPECT_EQ(42.0f, y[0]);
-  EXPECT_GE(kernel->launches_by_backend[static_cast<size_t>(BackendKind::llvm)], 1u);
+  EXPECT_EQ(Tier::trial, kernel->tier);
+  const auto launches = [&](BackendKind kind) { return kernel->launches_by_backend[static_cast<size_t>(kind)].load(); };
+  const uint64_t first_tier = launches(BackendKind::asmjit);
+  for (int i = 0; i < 2 * Trial::kSamples; ++i) {
+    launch_over(*kernel, x, y);
+    ASSERT_EQ(42.0f, y[0]);
+  }
+  EXPECT_EQ(Tier::settled, kernel->tier);
+  EXPECT_EQ(static_cast<uint64_t>(Trial::kSamples), launches(BackendKind::llvm));
+  EXPECT_EQ(first_tier + Trial::kSamples, launches(BackendKind::asmjit));
+  EXPECT_GT(kernel->ratio, 0);
+  EXPECT_EQ(kernel->ratio >= Trial::kMargin ? BackendKind::llvm : BackendKind::asmjit, kernel->code().backend);
+  EXPECT_NE(std::string::npos, kernel->describe_code().find("LLVM's")) << kernel->describe_code();
 }
 
-// AsmJit's code keeps what the second pass over a row needs again.
-TEST_F(Compiler, HotKernelsOfSeveralPassesStayOnTheFirstTier) {
+// The compiler thread is kept from working while the test looks at what waits for it.
+struct CompilerHeldUp : Compiler {
+  CompilerHeldUp() {
+    force_backend(std::nullopt);
+    wait_for_compiles();
+    hold = std::unique_lock(compile_gate());
+  }
+  std::shared_ptr<CompiledKernel> queued(double tag, int64_t heat) {
+    auto kernel = std::make_shared<CompiledKernel>(affine(tag));
+    kernel->swap_in(asmjit_backend().compile(kernel->kernel, isa()));
+    kernel->tier = Tier::heating;
+    kernel->heat = heat;
+    queue_if_hot(*kernel);
+    return kernel;
+  }
+  void release() {
+    hold.unlock();
+    wait_for_compiles();
+  }
+  std::unique_lock<std::shared_mutex> hold;
+};
+
+TEST_F(CompilerHeldUp, KernelsThatNobodyHoldsAreNotCompiled) {
+  if (llvm_backend() == nullptr) GTEST_SKIP() << "no LLVM library here";
+  const KernelCounters before = counters();
+  const int64_t hot = value(Tunable::tier_up_launches);
+  auto first = queued(500, hot), gone = queued(501, hot), kept = queued(502, hot), cancelled = queued(503, hot);
+  gone.reset();
+  cancel_compile(*cancelled);
+  EXPECT_EQ(Tier::heating, cancelled->tier);
+  release();
+  const KernelCounters after = counters();
+  const size_t llvm = static_cast<size_t>(BackendKind::llvm);
+  EXPECT_EQ(before.compiles[llvm] + 2, after.compiles[llvm]);
+  EXPECT_EQ(before.cancelled + 2, after.cancelled);
+  EXPECT_EQ(Tier::trial, kept->tier);
+  EXPECT_EQ(Tier::heating, cancelled->tier) << "and it can grow hot again:";
+  std::vector<float> x(100, 1.0f), y;
+  for (int64_t i = 0; i < hot; ++i) launch_over(*cancelled, x, y);
+  wait_for_compiles();
+  EXPECT_EQ(Tier::trial, cancelled->tier);
+}
+
+TEST_F(Compiler, TheHottestKernelIsTakenFirst) {
+  HeatQueue queue;
+  std::vector<std::shared_ptr<CompiledKernel>> kernels;
+  for (const int64_t heat : {3, 9, 1, 7}) {
+    kernels.push_back(std::make_shared<CompiledKernel>(affine(static_cast<double>(heat))));
+    kernels.back()->heat = heat;
+    queue.push(kernels.back());
+  }
+  uint64_t gone = 0;
+  EXPECT_EQ(kernels[1], queue.take_hottest(gone));
+  kernels[2]->heat = 8;  // it grew hot while it waited
+  EXPECT_EQ(kernels[2], queue.take_hottest(gone));
+  queue.push(kernels[3]);  // a second time
+  kernels[0].reset();
+  EXPECT_EQ(kernels[3], queue.take_hottest(gone));
+  EXPECT_EQ(1u, gone);
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(nullptr, queue.take_hottest(gone));
+}
+
+// What is launched from several threads during a trial has the same bits, and one verdict.
+TEST_F(Compiler, ThreadsShareATrial) {
   if (llvm_backend() == nullptr) GTEST_SKIP() << "no LLVM library here";
   force_backend(std::nullopt);
-  Kernel k;
-  k.reduction = Reduction::lanes;
-  Builder b(k);
-  const Value e = exp(b, b.load(b.add_buffer({DType::F32, false, Stride::contiguous, Stride::contiguous})));
-  b.store(b.add_buffer({DType::F32, true, Stride::contiguous, Stride::contiguous}), e / b.reduce(Prim::add, e));
-  const auto kernel = get(k);
-  std::vector<float> x(100, 1.0f), y;
-  for (int64_t i = 0; i <= value(Tunable::tier_up_launches); ++i) launch_over(*kernel, x, y);
-  wait_for_compiles();
-  EXPECT_EQ(BackendKind::asmjit, kernel->code().backend);
-  EXPECT_FLOAT_EQ(0.01f, y[99]);
+  const auto kernel = get(affine(43));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      std::vector<float> x(100, 1.0f), y;
+      for (int i = 0; i < 3000; ++i) {
+        launch_over(*kernel, x, y);
+        ASSERT_EQ(44.0f, y[99]);
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  run_until_settled(*kernel);
+  EXPECT_EQ(Tier::settled, kernel->tier);
+}
+
+TEST_F(Compiler, KernelsHaveNames) {
+  EXPECT_EQ(0u, get(affine(44), "mul + add, relu")->name.find("kiln_mul_add_relu_"));
+  const auto unnamed = get(affine(45));
+  EXPECT_EQ(0u, unnamed->name.find("kiln_fma_"));
+  char hash[17];
+  std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(unnamed->hash));
+  EXPECT_TRUE(unnamed->name.ends_with(hash));
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += "multiply + ";
+  EXPECT_LT(name_of(affine(1), 0, many).size(), 120u);
+  EXPECT_EQ("kiln_fma_0000000000000000", name_of(affine(1), 0, "+ ?"));
 }
 
 TEST_F(Compiler, WorksInAForkedChild) {

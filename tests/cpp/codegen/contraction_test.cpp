@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <random>
 #include <thread>
@@ -15,6 +16,7 @@
 
 #include "codegen/allocator.h"
 #include "codegen/contraction/gemm.h"
+#include "codegen/contraction/winograd.h"
 #include "codegen/error.h"
 #include "codegen/thread_pool.h"
 
@@ -198,7 +200,14 @@ const Convolution kShapes[] = {
     {2, 5, 7, 1, 3, 4, 1, 1, 3},         // padding as large as the kernel allows
     {2, 256, 3, 3, 128, 3, 3, 1, 1},     // weights large enough to be reordered in pieces
     {35, 16, 12, 12, 32, 3, 3, 1, 1},    // images that do not divide into slices
+    {9, 32, 13, 11, 32, 3, 3},           // Winograd: odd results, so that tiles reach beyond them
+    {3, 48, 12, 17, 64, 3, 3, 1, 1},     // with padding, and rows of tiles that chunks cut
+    {5, 32, 6, 7, 96, 3, 3, 1, 2},       // padded as widely as the data gradient allows
+    {40, 64, 3, 3, 32, 3, 3, 1, 1},      // images smaller than a patch
+    {2, 64, 40, 3, 64, 3, 3},            // one column of results
 };
+
+bool by_winograd(const Problem& p) { return contraction_plan(p.key)->describe().find("Winograd") != std::string::npos; }
 
 TEST_F(Contraction, MatmulIsOneChainOfMultiplyAddsOverK) {
   for (const auto& [m, n, k] :
@@ -280,6 +289,76 @@ TEST_F(ConvolutionByDnnl, ThreadCountChangesNoBit) {
       ASSERT_TRUE(same_bits(one, run(p, inputs))) << threads << " threads: " << contraction_plan(p.key)->describe();
     }
   }
+}
+
+TEST_F(ConvolutionByDnnl, SlicesAreEvenlyShared) {
+  for (const ContractionKind kind : kConvolutions) {
+    const std::string plan = contraction_plan(convolution(kind, {64, 1, 28, 28, 6, 5, 5, 1, 2}).key)->describe();
+    EXPECT_NE(plan.find(": 8 slices"), std::string::npos) << plan;
+  }
+}
+
+TEST_F(ConvolutionByDnnl, LargeOnesOf3x3AreWinogradsInAllThreeKinds) {
+  for (const ContractionKind kind : kConvolutions) {
+    EXPECT_TRUE(by_winograd(convolution(kind, {64, 32, 26, 26, 64, 3, 3})));
+    EXPECT_TRUE(by_winograd(convolution(kind, {9, 32, 13, 11, 32, 3, 3})));
+    EXPECT_FALSE(by_winograd(convolution(kind, {64, 32, 26, 26, 64, 3, 3, 2})));        // strided
+    EXPECT_FALSE(by_winograd(convolution(kind, {64, 32, 26, 26, 64, 3, 3, 1, 0, 2})));  // dilated
+    EXPECT_FALSE(by_winograd(convolution(kind, {64, 32, 26, 26, 64, 5, 5})));           // another kernel
+    EXPECT_FALSE(by_winograd(convolution(kind, {64, 32, 26, 26, 60, 3, 3})));           // channels not in sixteens
+    EXPECT_FALSE(by_winograd(convolution(kind, {1, 32, 4, 4, 64, 3, 3})));              // too few tiles
+    EXPECT_FALSE(by_winograd(convolution(kind, {64, 256, 26, 26, 256, 3, 3})));         // weights beyond the cache
+    EXPECT_FALSE(by_winograd(convolution(kind, {64, 32, 26, 26, 64, 3, 3, 1, 3})));     // a data gradient that crops
+  }
+}
+
+// Infinities and NaN come out exactly where the definition has them, and a huge pixel disturbs no result that it is no term of.
+TEST_F(ConvolutionByDnnl, WinogradKeepsWhatIsNotFiniteInItsPlace) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const ContractionKind kind : kConvolutions)
+    for (const float special : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN(), 1e30f}) {
+      const Problem p = convolution(kind, {9, 32, 13, 11, 32, 3, 3, 1, 1});
+      ASSERT_TRUE(by_winograd(p));
+      for (size_t operand : {0, 1}) {
+        auto inputs = random_inputs(p);
+        Floats& spoilt = inputs[operand];
+        spoilt[spoilt.size() / 2] = spoilt[spoilt.size() / 3] = special;
+        const auto results = run(p, inputs);
+        const auto exact = run_in_double(p, inputs, [](double v) { return v; });
+        const auto scale = run_in_double(p, inputs, [](double v) { return std::abs(v); });
+        size_t finite = 0;
+        for (size_t o = 0; o < results.size(); ++o)
+          for (size_t i = 0; i < results[o].size(); ++i) {
+            const double expected = exact[o][i], got = results[o][i];
+            if (std::isfinite(expected)) {
+              ++finite;
+              // A huge pixel is in its own results alone; a huge weight meets the padding, and a weight's gradient has all pixels.
+              const bool pixel = operand == 0 && kind != ContractionKind::conv2d_weights;
+              const bool apart = !std::isfinite(special) || (pixel && scale[o][i] < 1e20);
+              const double terms = apart ? scale[o][i] + 1 : double{special};
+              ASSERT_NEAR(got, expected, 1e-6 * terms) << "output " << o << " element " << i << ", special " << special;
+            } else {
+              ASSERT_TRUE(std::isnan(expected) ? std::isnan(got) : got == expected) << got << " for " << expected;
+            }
+          }
+        EXPECT_GT(finite, 0u);
+      }
+    }
+}
+
+TEST_F(Contraction, BothWinogradTransformsGiveTheSameBits) {
+  if (!__builtin_cpu_supports("avx512f")) GTEST_SKIP() << "this CPU has no AVX-512";
+  const Floats values = random_floats(64 * 64, 1), bias = random_floats(16, 2);
+  const auto all = [&](const WinogradTransforms& t) {
+    std::vector<Floats> out(6, Floats(16 * 256));
+    t.patches({values.data(), 12 * 16, 32, 5, out[0].data(), 48, 256});
+    t.gradients({values.data(), 10 * 16, 32, 5, out[1].data(), 48, 256}, out[2].data());
+    EXPECT_TRUE(t.results({values.data(), 48, 250, bias.data(), out[3].data(), 10 * 16, 32, 5}));
+    t.filter(values.data(), out[4].data(), 256);
+    t.filter_gradient(values.data(), 256, out[5].data());
+    return out;
+  };
+  EXPECT_TRUE(same_bits(all(avx2_winograd_transforms()), all(avx512_winograd_transforms())));
 }
 
 TEST_F(ConvolutionByDnnl, RunsFromSeveralThreadsAtOnceAndInAForkedChild) {

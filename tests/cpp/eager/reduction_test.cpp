@@ -60,7 +60,7 @@ TEST(Reduction, TheLastAxisReducesInLanes) {
 }
 
 TEST(Reduction, OtherAxesReduceInRows) {
-  for (int64_t n : {1, 63, 64, 65, 200, 40'000}) {  // the last one in two kernels
+  for (int64_t n : {1, 63, 64, 65, 200, 22'000, 30'001, 40'000}) {  // the last three in two kernels, of parts of many blocks
     const Tensor x = uniform({n, 3});
     const std::vector<float> all_values = floats(x), result = floats(sum(x, 0));
     for (int64_t c = 0; c < 3; ++c) {

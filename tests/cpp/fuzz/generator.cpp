@@ -27,6 +27,8 @@ class Generator {
 
   Program make() {
     for (int64_t n = random_.between(1, 3); n-- > 0;) any_leaf();
+    const std::vector<const Operator*>& operators = callable();  // two of them in turn, so that none is rare, however many there are
+    for (const size_t ahead : {size_t{0}, operators.size() / 2}) call_operator(*operators[(p_.seed + ahead) % operators.size()]);
     for (int64_t n = random_.between(4, 14); n-- > 0;) action();
     if (differentiates_) differentiate();
     while (random_.chance(0.5)) drop();

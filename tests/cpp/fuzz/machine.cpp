@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "codegen/backend_setting.h"
+#include "codegen/simplify/simplify.h"
 #include "codegen/thread_pool.h"
 #include "codegen/tunables.h"
 #include "eager/generator.h"
@@ -33,6 +34,16 @@ class Threads {
  private:
   int before_;
   int64_t work_;
+};
+
+class Simplified {
+ public:
+  explicit Simplified(bool on) : before_(codegen::simplification.exchange(on)) {}
+  ~Simplified() { codegen::simplification = before_; }
+  Simplified(const Simplified&) = delete;
+
+ private:
+  bool before_;
 };
 
 std::string hex(const std::byte* at, size_t bytes) {
@@ -164,6 +175,7 @@ Outcome Machine::finish() {
 Outcome run(const Program& p, const Setting& setting) {
   const codegen::BackendInstead backend(*setting.backend);
   const Threads threads(setting.threads);
+  const Simplified simplified(setting.simplified);
   Machine machine;
   for (const Leaf& leaf : p.leaves) machine.add(leaf);
   if (!setting.segment) {

@@ -14,6 +14,7 @@ struct Setting {
   codegen::Backend* backend = nullptr;
   bool segment = false;
   int threads = 1;
+  bool simplified = true;  // or kernels as operators' bodies are written
 };
 
 // One thing that was seen: a tensor, or an error in its place.

@@ -22,13 +22,20 @@ using tracer::Tree;
 
 constexpr int64_t kDefaultCount = 150;
 
+// Does its result's shape follow from the values of operands?
+bool shape_from_data(const Step& s) {
+  if (s.op == nullptr) return false;
+  const bool repeats_by_a_tensor = s.op->name == "repeat" && std::holds_alternative<TensorId>(s.operands[1]);
+  return s.op->shape_from_data || repeats_by_a_tensor;
+}
+
 // What a procedure can hold: no step that raises, none that looks at values on the way.
 Program recordable(Program p) {
   Machine machine;
   for (const Leaf& leaf : p.leaves) machine.add(leaf);
   std::vector<Step> kept;
   for (const Step& s : p.steps)
-    if (s.kind != Step::Kind::read && machine.apply(s)) kept.push_back(s);
+    if (s.kind != Step::Kind::read && !shape_from_data(s) && machine.apply(s)) kept.push_back(s);
   p.steps = std::move(kept);
   return p;
 }

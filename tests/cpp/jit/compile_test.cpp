@@ -45,6 +45,28 @@ TEST(Fusion, SumsLaidAcrossTheRowsTheyAreOfAreReadFromMemory) {
   EXPECT_EQ(compiled(text("8, 1", "1")).kernels, 1u);
 }
 
+TEST(Fusion, ARowsResultIsBroadcastOverTheRowByAView) {
+  // The gradient of a mean: what a gradient's rule broadcasts comes as a view of the row's result.
+  const auto text = [](const char* window) {
+    return std::string(
+               "graph storages 2 scalars 1\n"
+               "  %0: f32[8, 8] = input storage 0\n"
+               "  %1: f32[8, 8] = exp(%0)\n"
+               "  %2: f32[8, 1] = sum(%1) {axis=(1,), keepdims=true, dtype=none}\n"
+               "  %3: f32[8, 1] = divide(%2, s0f)\n"
+               "  %4: f32[8, 8] = view(%3) offset ") +
+           window +
+           "\n"
+           "  %5: f32[8, 8] = add(%1, %4)\n"
+           "  storage 1 <- %5\n";
+  };
+  const auto info = compiled(text("0 shape (8, 8) strides (1, 0)"));
+  EXPECT_EQ(info.kernels, 1u);
+  EXPECT_EQ(info.arena_bytes, 0) << "nobody reads the row's result from memory";
+  EXPECT_EQ(compiled(text("0 shape (8, 8) strides (0, 1)")).kernels, 2u) << "across the rows";
+  EXPECT_EQ(compiled(text("7 shape (8, 8) strides (-1, 0)")).kernels, 2u) << "of another row";
+}
+
 TEST(Fusion, NothingIsFusedAcrossACycle) {
   // %3 needs %1 both directly and through the view of %2, which must be in memory first.
   const auto info = compiled(

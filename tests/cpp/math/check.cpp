@@ -22,11 +22,13 @@ struct Format {
 };
 Format format_of(DType t) { return t == DType::F32 ? Format{24, -125, 128} : Format{53, -1021, 1024}; }
 
-// A number of MPFR's, with bits enough that rounding to it does not show in an f64's ulps.
+// A number of MPFR's, with bits enough that rounding to it does not show in the format's ulps.
 class Number {
  public:
-  Number() { mpfr_init2(value_, 192); }
-  explicit Number(double v) : Number() { mpfr_set_d(value_, v, MPFR_RNDN); }
+  Number(DType t, double v) {
+    mpfr_init2(value_, t == DType::F32 ? 96 : 192);
+    mpfr_set_d(value_, v, MPFR_RNDN);
+  }
   ~Number() { mpfr_clear(value_); }
   Number(const Number&) = delete;
   operator mpfr_ptr() { return value_; }
@@ -113,16 +115,18 @@ double ulps(double value, double exact, DType t) {
 }
 
 double exact_ulps(const Function& f, double x, double y, double value, DType t) {
-  Number exact, mx(x), my(y), mv(value);
+  Number exact(t, 0), mx(t, x), my(t, y), mv(t, value);
   f.exact(exact, mx, my);
   const Format format = format_of(t);
   if (std::isnan(value) || mpfr_nan_p(exact)) return std::isnan(value) && mpfr_nan_p(exact) ? 0 : kInf;
-  if ((value == 0 || mpfr_zero_p(exact)) && std::signbit(value) != (mpfr_signbit(exact) != 0)) return kInf;
-  Number most(1.0);
+  const double least = t == DType::F64 && f.least ? f.least(x) : 0;
+  if (least == 0 && (value == 0 || mpfr_zero_p(exact)) && std::signbit(value) != (mpfr_signbit(exact) != 0)) return kInf;
+  Number most(t, 1);
   mpfr_mul_2si(most, most, format.max_exponent, MPFR_RNDN);
   for (mpfr_ptr v : {static_cast<mpfr_ptr>(exact), static_cast<mpfr_ptr>(mv)})
     if (mpfr_cmpabs(v, most) > 0) mpfr_copysign(v, most, v, MPFR_RNDN);
-  const long exponent = mpfr_zero_p(exact) ? format.min_exponent : std::max<long>(mpfr_get_exp(exact), format.min_exponent);
+  const long lowest = least > 0 ? std::ilogb(least) + 1 : format.min_exponent;
+  const long exponent = mpfr_zero_p(exact) ? lowest : std::max<long>(mpfr_get_exp(exact), lowest);
   mpfr_sub(mv, mv, exact, MPFR_RNDN);
   mpfr_mul_2si(mv, mv, format.digits - exponent, MPFR_RNDN);
   return std::abs(mpfr_get_d(mv, MPFR_RNDN));
@@ -256,7 +260,7 @@ void check_boundaries(const Function& f, DType t, std::vector<Wrong>& wrong) {
     const bool same =
         std::bit_cast<std::array<std::byte, sizeof(T)>>(z[i]) == std::bit_cast<std::array<std::byte, sizeof(T)>>(interpreted[i]);
     const double u = same ? exact_ulps(f, x[i], y[i], z[i], t) : kInf;
-    if (u > (t == DType::F32 ? f.most_ulps_f32() : f.most_ulps_f64)) wrong.push_back({t, {u, x[i], y[i]}});
+    if (u > (t == DType::F32 ? f.most_ulps_f32() : f.most_ulps_f64())) wrong.push_back({t, {u, x[i], y[i]}});
   }
 }
 

@@ -23,11 +23,14 @@ struct Function {
   Value (*binary)(Builder&, Value, Value) = nullptr;  // exactly one of the two
   Oracle oracle = nullptr;
   Exact exact = nullptr;
-  double samples = 1;         // of f64 inputs, relative to other functions: MPFR takes its time over some
-  double most_ulps_f64 = 2;   // on samples
+  double samples = 1;  // of f64 inputs, relative to other functions: MPFR takes its time over some
+  double f64_bound = 2;
+  // f64 where larger terms cancel to a result near zero: its ulp is not below that of least(x), if there is such a function.
+  double (*least)(double x) = nullptr;
   std::vector<double> edges;  // positive numbers at which something changes: an algorithm's thresholds, zeros, overflow
   int arguments() const { return unary ? 1 : 2; }
   double most_ulps_f32() const { return unary ? 2 : 3; }
+  double most_ulps_f64() const { return f64_bound; }
 };
 std::span<const Function> functions();
 

@@ -7,7 +7,7 @@
 #include <limits>
 #include <sstream>
 
-#include "jit/package/hash.h"
+#include "codegen/hash.h"
 #include "jit/package/manifest.h"
 #include "tests/cpp/eager/tensors.h"
 
@@ -228,8 +228,8 @@ std::string put_together(const std::vector<std::pair<std::string, std::string>>&
 
 std::string put_together(const std::string& graph, const std::string& weights) {
   using namespace jit::package;
-  const std::string manifest =
-      write_manifest({{kGraph, graph.size(), hash_of(bytes(graph))}, {kWeights, weights.size(), hash_of(bytes(weights))}});
+  const std::string manifest = write_manifest(
+      {{kGraph, graph.size(), codegen::hash_of(bytes(graph))}, {kWeights, weights.size(), codegen::hash_of(bytes(weights))}});
   return put_together({{kManifest, manifest}, {kGraph, graph}, {kWeights, weights}});
 }
 

@@ -1,4 +1,4 @@
-// XXH3, 128 bits: what a manifest says of a member's bytes. Finds damage; it is no signature.
+// XXH3, 128 bits: what a manifest says of a member's bytes, and a file of the disk cache of its own. Finds damage; it is no signature.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-namespace kiln::jit::package {
+namespace kiln::codegen {
 
 class Hasher {
  public:
@@ -23,4 +23,4 @@ class Hasher {
 
 std::string hash_of(std::span<const std::byte>);
 
-}  // namespace kiln::jit::package
+}  // namespace kiln::codegen

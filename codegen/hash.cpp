@@ -1,9 +1,9 @@
-#include "jit/package/hash.h"
+#include "codegen/hash.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-namespace kiln::jit::package {
+namespace kiln::codegen {
 namespace {
 
 std::string hex_of(XXH128_hash_t hash) {
@@ -30,4 +30,4 @@ std::string Hasher::hex() const { return hex_of(XXH3_128bits_digest(&state_->xxh
 
 std::string hash_of(std::span<const std::byte> bytes) { return hex_of(XXH3_128bits(bytes.data(), bytes.size())); }
 
-}  // namespace kiln::jit::package
+}  // namespace kiln::codegen

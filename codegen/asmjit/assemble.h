@@ -1,0 +1,33 @@
+// The steps from a kernel to encoded instructions, one after the other.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "codegen/asmjit/shape.h"
+#include "codegen/backend.h"
+
+namespace kiln::codegen::x64 {
+
+// What a thread keeps between compilations, so that most of them allocate no memory.
+struct Workshop {
+  Program program;
+  Allocation allocation;
+  asmjit::CodeHolder code;
+  asmjit::x86::Assembler assembler;
+  std::optional<Vectors> vectors;  // of the program
+};
+
+// The kernel as machine operations, in w.program; null where it is not covered. The kernel and its schedule must outlive the shape.
+std::unique_ptr<Shape> lower(const Kernel&, const Schedule&, Isa, Workshop& w);
+
+// Registers, in w.allocation; checked where check_allocations says so.
+void allocate(const Kernel&, Workshop& w);
+
+// Instructions, to `to`, which is attached to a code holder.
+void encode(const Kernel&, Shape&, const Workshop& w, asmjit::x86::Emitter& to);
+
+// All of it, into w.code. False where the kernel is not covered.
+bool assemble(const Kernel&, Isa, Workshop& w, asmjit::Logger* logger);
+
+}  // namespace kiln::codegen::x64

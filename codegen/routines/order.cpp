@@ -1,0 +1,136 @@
+// Sorting by radix: stable, linear, and the same for every dtype, whose elements become unsigned keys.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+
+#include "codegen/error.h"
+#include "codegen/interpreter/primitives.h"
+#include "codegen/routines/routines.h"
+#include "codegen/thread_pool.h"
+
+namespace kiln::codegen {
+namespace {
+
+// What a key takes from a dtype.
+struct KeyRule {
+  uint64_t sign = 0, infinity = 0, all = 0;  // masks of the dtype's width; `infinity`: the bits of +inf
+  bool floating = false;
+
+  explicit KeyRule(DType t) : floating(is_floating(t)) {
+    const int bits = 8 * size_of(t);
+    all = bits == 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
+    if (is_signed(t)) sign = uint64_t{1} << (bits - 1);
+    if (floating)
+      infinity = interpreter::evaluate(Prim::cast, t, DType::F64, std::bit_cast<uint64_t>(std::numeric_limits<double>::infinity()));
+  }
+  uint64_t operator()(uint64_t x) const {
+    if (!floating) return x ^ sign;
+    const uint64_t magnitude = x & ~sign & all;
+    if (magnitude > infinity) return all;
+    if (magnitude == 0) return sign;
+    return x & sign ? ~x & all : x | sign;
+  }
+};
+
+template <class U>
+uint64_t load(const void* p, int64_t i) {
+  U u;
+  std::memcpy(&u, static_cast<const std::byte*>(p) + i * static_cast<int64_t>(sizeof(U)), sizeof(U));
+  return u;
+}
+
+// Calls f with a function that reads element i, zero-extended.
+template <class F>
+void with_elements(int size, const void* p, F&& f) {
+  switch (size) {
+    case 1: return f([=](int64_t i) { return load<uint8_t>(p, i); });
+    case 2: return f([=](int64_t i) { return load<uint16_t>(p, i); });
+    case 4: return f([=](int64_t i) { return load<uint32_t>(p, i); });
+    case 8: return f([=](int64_t i) { return load<uint64_t>(p, i); });
+    default: fail(ErrorCode::internal, "elements of " + std::to_string(size) + " bytes have no order");
+  }
+}
+
+struct Entry {
+  uint64_t key;
+  int64_t position;
+};
+
+constexpr int64_t kSmall = 128;  // shorter lines are sorted by comparing: the counters alone would cost more
+
+// By key, then by position, which entries come in order of. The result is in `a`; `b` is as long.
+void sort_entries(Entry* a, Entry* b, int64_t n, int key_bytes) {
+  if (n <= kSmall) {
+    std::sort(a, a + n, [](const Entry& x, const Entry& y) { return x.key != y.key ? x.key < y.key : x.position < y.position; });
+    return;
+  }
+  Entry *from = a, *to = b;
+  std::array<std::array<int64_t, 256>, 8> counts{};
+  for (int64_t i = 0; i < n; ++i)
+    for (int d = 0; d < key_bytes; ++d) ++counts[d][a[i].key >> (8 * d) & 255];
+  for (int d = 0; d < key_bytes; ++d) {
+    std::array<int64_t, 256>& count = counts[d];
+    if (count[from[0].key >> (8 * d) & 255] == n) continue;  // all have the same digit
+    int64_t at = 0;
+    for (int64_t& c : count) at += std::exchange(c, at);
+    for (int64_t i = 0; i < n; ++i) to[count[from[i].key >> (8 * d) & 255]++] = from[i];
+    std::swap(from, to);
+  }
+  if (from != a) std::memcpy(a, from, static_cast<size_t>(n) * sizeof(Entry));
+}
+
+}  // namespace
+
+uint64_t order_key(DType dtype, uint64_t bits) { return KeyRule(dtype)(bits); }
+
+void sort_positions(DType dtype, const Lines& l, bool descending, const void* x, int64_t* positions) {
+  const KeyRule rule(dtype);
+  const uint64_t flip = descending ? rule.all : 0;
+  const int64_t lines = l.outer * l.inner;
+  std::atomic<bool> out_of_memory = false;
+  with_elements(size_of(dtype), x, [&](auto element) {
+    parallel_for(lines, std::max<int64_t>(1, 4096 / std::max<int64_t>(l.n, 1)), [&](int64_t begin, int64_t end) {
+      const std::unique_ptr<Entry[]> entries(new (std::nothrow) Entry[static_cast<size_t>(2 * l.n)]);
+      if (!entries) {
+        out_of_memory = true;
+        return;
+      }
+      for (int64_t line = begin; line < end; ++line) {
+        const int64_t first = line / l.inner * l.n * l.inner + line % l.inner;
+        for (int64_t i = 0; i < l.n; ++i) entries[i] = {rule(element(first + i * l.inner)) ^ flip, i};
+        sort_entries(entries.get(), entries.get() + l.n, l.n, size_of(dtype));
+        for (int64_t i = 0; i < l.n; ++i) positions[first + i * l.inner] = entries[i].position;
+      }
+    });
+  });
+  if (out_of_memory) fail(ErrorCode::memory, "no memory to sort " + std::to_string(l.n) + " elements");
+}
+
+void search_sorted(DType dtype, const void* sorted, int64_t n, const void* queries, int64_t count, bool right, int64_t* positions) {
+  const KeyRule rule(dtype);
+  with_elements(size_of(dtype), sorted, [&](auto element) {
+    with_elements(size_of(dtype), queries, [&](auto query) {
+      parallel_for(count, 1024, [&](int64_t begin, int64_t end) {
+        for (int64_t q = begin; q < end; ++q) {
+          const uint64_t key = rule(query(q));
+          int64_t low = 0, length = n;
+          while (length > 0) {
+            const int64_t half = length / 2;
+            const uint64_t middle = rule(element(low + half));
+            const bool after = right ? middle <= key : middle < key;
+            low = after ? low + half + 1 : low;
+            length = after ? length - half - 1 : half;
+          }
+          positions[q] = low;
+        }
+      });
+    });
+  });
+}
+
+}  // namespace kiln::codegen

@@ -1,0 +1,29 @@
+// Where a value lies in memory, and where along a cluster's iteration it is computed: what decides whether one operator may read another's
+// result inside one kernel.
+#pragma once
+
+#include "eager/lowering.h"
+#include "jit/fusion/cluster.h"
+
+namespace kiln::jit {
+
+// Elements of the memory of `tensor` (a value that is materialised), in row-major or blocked order.
+struct Location {
+  tracer::ValueId tensor;
+  int64_t offset = 0;   // elements
+  eager::Dims strides;  // per axis; meaningless when blocked
+  codegen::Layout layout = codegen::Layout::plain;
+  eager::Dims shape;
+};
+Location locate(const tracer::Graph&, tracer::ValueId);
+
+// The index of a value of this shape at a cluster's logical position: the whole space's, or a row's result (the reduced axes are 1, or gone).
+bool has_position(const Cluster&, const eager::Dims& shape);
+eager::IndexMap position(const Cluster&, const eager::Dims& shape);
+
+// Does node i, were it in the cluster together with what computes v (or what v is a view of), read at each position the element that is computed
+// at that position? Then it takes it from a register. Broadcasting a row's sum over the row does so, written as a view or not; x + sum(x, axis=1)
+// of a square x does not: it lays the sums along the rows.
+bool reads_in_place(const tracer::Graph&, const Cluster&, tracer::NodeIndex i, tracer::ValueId v);
+
+}  // namespace kiln::jit
