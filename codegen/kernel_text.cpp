@@ -45,6 +45,7 @@ std::string readable(DType type, uint64_t bits) {
   return with_type(type, [bits]<class T>(T value) -> std::string {
     std::memcpy(&value, &bits, sizeof value);
     if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
+    else if constexpr (kIsHalf<T>) return shortest(static_cast<float>(value));
     else return shortest(value);
   });
 }
@@ -234,7 +235,8 @@ class Parser {
       return;
     }
     with_type(n.dtype, [&]<class T>(T value) {
-      if constexpr (!std::is_same_v<T, bool>) value = number<T>();
+      if constexpr (kIsHalf<T>) value = T(number<double>());
+      else if constexpr (!std::is_same_v<T, bool>) value = number<T>();
       std::memcpy(&n.bits, &value, sizeof value);
     });
   }

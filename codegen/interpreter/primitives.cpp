@@ -13,7 +13,7 @@ namespace kiln::codegen::interpreter {
 namespace {
 
 template <class T>
-constexpr bool kFloat = std::is_floating_point_v<T>;
+constexpr bool kFloat = std::is_floating_point_v<T> || kIsHalf<T>;
 template <class T>
 constexpr bool kBool = std::is_same_v<T, bool>;
 template <class T>
@@ -169,7 +169,9 @@ bool ge(T a, T b) {
 
 template <class To, class From>
 To cast(From a) {
-  if constexpr (kBool<To>) return a != From{0};  // NaN is not 0
+  if constexpr (kIsHalf<From>) return cast<To>(static_cast<float>(a));
+  else if constexpr (kIsHalf<To>) return To(a);
+  else if constexpr (kBool<To>) return a != From{0};  // NaN is not 0
   else if constexpr (kFloat<From> && kInt<To>) {
     // 2^width is exact in both float types, the largest integer may not be.
     constexpr From above = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * From{2};
@@ -184,7 +186,10 @@ To cast(From a) {
 
 template <class T>
 T canonical(T a) {
-  if constexpr (kFloat<T>) return a != a ? kNaN<T> : a;
+  if constexpr (kIsHalf<T>) {
+    if (a.is_nan()) a.bits = T::kNaN;
+    return a;
+  } else if constexpr (kFloat<T>) return a != a ? kNaN<T> : a;
   else return a;
 }
 
@@ -217,39 +222,42 @@ void ternary_select(void* out, const void* condition, const void* then, const vo
 // clang-format off: a table
 template <class T>
 Apply apply_to(Prim p, DType result) {
+  if constexpr (kIsHalf<T>) {
+    if (!takes(p, DType::F16)) return nullptr;
+  }
   switch (p) {
-    case Prim::add: if constexpr (!kBool<T>) return binary<T, T, add<T>>; break;
-    case Prim::sub: if constexpr (!kBool<T>) return binary<T, T, sub<T>>; break;
-    case Prim::mul: if constexpr (!kBool<T>) return binary<T, T, mul<T>>; break;
-    case Prim::div: if constexpr (!kBool<T>) return binary<T, T, div<T>>; break;
-    case Prim::min: return binary<T, T, min<T>>;
-    case Prim::max: return binary<T, T, max<T>>;
-    case Prim::fma: if constexpr (kFloat<T>) return ternary_fma<T>; break;
-    case Prim::neg: if constexpr (!kBool<T>) return unary<T, T, neg<T>>; break;
-    case Prim::abs: if constexpr (!kBool<T>) return unary<T, T, abs<T>>; break;
-    case Prim::sqrt: if constexpr (kFloat<T>) return unary<T, T, sqrt<T>>; break;
-    case Prim::floor: if constexpr (kFloat<T>) return unary<T, T, floor<T>>; break;
-    case Prim::ceil: if constexpr (kFloat<T>) return unary<T, T, ceil<T>>; break;
-    case Prim::trunc: if constexpr (kFloat<T>) return unary<T, T, trunc<T>>; break;
-    case Prim::round: if constexpr (kFloat<T>) return unary<T, T, round<T>>; break;
-    case Prim::bit_and: if constexpr (!kFloat<T>) return binary<T, T, bit_and<T>>; break;
-    case Prim::bit_or: if constexpr (!kFloat<T>) return binary<T, T, bit_or<T>>; break;
-    case Prim::bit_xor: if constexpr (!kFloat<T>) return binary<T, T, bit_xor<T>>; break;
-    case Prim::bit_not: if constexpr (!kFloat<T>) return unary<T, T, bit_not<T>>; break;
-    case Prim::shl: if constexpr (kInt<T>) return binary<T, T, shl<T>>; break;
-    case Prim::shr: if constexpr (kInt<T>) return binary<T, T, shr<T>>; break;
-    case Prim::shr_logical: if constexpr (kInt<T>) return binary<T, T, shr_logical<T>>; break;
-    case Prim::eq: return binary<bool, T, eq<T>>;
-    case Prim::ne: return binary<bool, T, ne<T>>;
-    case Prim::lt: return binary<bool, T, lt<T>>;
-    case Prim::le: return binary<bool, T, le<T>>;
-    case Prim::gt: return binary<bool, T, gt<T>>;
-    case Prim::ge: return binary<bool, T, ge<T>>;
+    case Prim::add: if constexpr (!kBool<T> && !kIsHalf<T>) return binary<T, T, add<T>>; break;
+    case Prim::sub: if constexpr (!kBool<T> && !kIsHalf<T>) return binary<T, T, sub<T>>; break;
+    case Prim::mul: if constexpr (!kBool<T> && !kIsHalf<T>) return binary<T, T, mul<T>>; break;
+    case Prim::div: if constexpr (!kBool<T> && !kIsHalf<T>) return binary<T, T, div<T>>; break;
+    case Prim::min: if constexpr (!kIsHalf<T>) return binary<T, T, min<T>>; break;
+    case Prim::max: if constexpr (!kIsHalf<T>) return binary<T, T, max<T>>; break;
+    case Prim::fma: if constexpr (kFloat<T> && !kIsHalf<T>) return ternary_fma<T>; break;
+    case Prim::neg: if constexpr (!kBool<T> && !kIsHalf<T>) return unary<T, T, neg<T>>; break;
+    case Prim::abs: if constexpr (!kBool<T> && !kIsHalf<T>) return unary<T, T, abs<T>>; break;
+    case Prim::sqrt: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, sqrt<T>>; break;
+    case Prim::floor: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, floor<T>>; break;
+    case Prim::ceil: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, ceil<T>>; break;
+    case Prim::trunc: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, trunc<T>>; break;
+    case Prim::round: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, round<T>>; break;
+    case Prim::bit_and: if constexpr (!kFloat<T> && !kIsHalf<T>) return binary<T, T, bit_and<T>>; break;
+    case Prim::bit_or: if constexpr (!kFloat<T> && !kIsHalf<T>) return binary<T, T, bit_or<T>>; break;
+    case Prim::bit_xor: if constexpr (!kFloat<T> && !kIsHalf<T>) return binary<T, T, bit_xor<T>>; break;
+    case Prim::bit_not: if constexpr (!kFloat<T> && !kIsHalf<T>) return unary<T, T, bit_not<T>>; break;
+    case Prim::shl: if constexpr (kInt<T> && !kIsHalf<T>) return binary<T, T, shl<T>>; break;
+    case Prim::shr: if constexpr (kInt<T> && !kIsHalf<T>) return binary<T, T, shr<T>>; break;
+    case Prim::shr_logical: if constexpr (kInt<T> && !kIsHalf<T>) return binary<T, T, shr_logical<T>>; break;
+    case Prim::eq: if constexpr (!kIsHalf<T>) return binary<bool, T, eq<T>>; break;
+    case Prim::ne: if constexpr (!kIsHalf<T>) return binary<bool, T, ne<T>>; break;
+    case Prim::lt: if constexpr (!kIsHalf<T>) return binary<bool, T, lt<T>>; break;
+    case Prim::le: if constexpr (!kIsHalf<T>) return binary<bool, T, le<T>>; break;
+    case Prim::gt: if constexpr (!kIsHalf<T>) return binary<bool, T, gt<T>>; break;
+    case Prim::ge: if constexpr (!kIsHalf<T>) return binary<bool, T, ge<T>>; break;
     case Prim::select: return ternary_select<T>;
     case Prim::cast: return with_type(result, [](auto to) -> Apply { return unary<decltype(to), T, cast<decltype(to), T>>; });
     case Prim::bitcast: return with_type(result, [](auto to) -> Apply {
       using To = decltype(to);
-      if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 4 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
+      if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 2 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
       else return nullptr;
     });
   }
@@ -283,6 +291,8 @@ uint64_t evaluate(Prim p, DType result, DType operand, uint64_t a, uint64_t b, u
 }
 
 void canonicalise(DType t, void* values, int64_t n) {
+  if (t == DType::F16) unary<Float16, Float16, canonical<Float16>>(values, values, nullptr, nullptr, n);
+  if (t == DType::BF16) unary<BFloat16, BFloat16, canonical<BFloat16>>(values, values, nullptr, nullptr, n);
   if (t == DType::F32) unary<float, float, canonical<float>>(values, values, nullptr, nullptr, n);
   if (t == DType::F64) unary<double, double, canonical<double>>(values, values, nullptr, nullptr, n);
 }

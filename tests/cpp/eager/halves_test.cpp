@@ -1,0 +1,79 @@
+// f16 and bf16 tensors: operators compute in f32 and round once each, reductions at their end, contractions likewise.
+#include <cmath>
+
+#include "codegen/half.h"
+#include "eager/promotion.h"
+#include "tests/cpp/eager/tensors.h"
+
+namespace kiln::testing {
+namespace {
+
+const Op add{"add"}, multiply{"multiply"}, sum{"sum"}, matmul{"matmul"}, astype{"astype"}, exp_{"exp"}, max_{"max"}, linear{"linear"}, conv2d{"conv2d"},
+    uniform{"random_uniform"};
+
+double rounded(DType t, double x) { return t == DType::F16 ? double{static_cast<float>(Float16(x))} : double{static_cast<float>(BFloat16(x))}; }
+
+Tensor ramp(const Dims& shape, DType t) {
+  std::vector<double> v(static_cast<size_t>(product(shape)));
+  for (size_t i = 0; i < v.size(); ++i) v[i] = std::sin(static_cast<double>(i)) * 3;
+  return tensor(shape, v, t);
+}
+
+TEST(Halves, EachOperatorRoundsItsResult) {
+  for (const DType t : {DType::F16, DType::BF16}) {
+    const Tensor x = ramp({301}, t), y = ramp({301}, t), product = multiply(x, y), both = add(product, x);
+    EXPECT_EQ(both.dtype(), t);
+    const auto a = values(x), b = values(y), p = values(product), s = values(both);
+    for (size_t i = 0; i < a.size(); ++i) {
+      ASSERT_EQ(p[i], rounded(t, static_cast<float>(a[i]) * static_cast<float>(b[i])));
+      ASSERT_EQ(s[i], rounded(t, static_cast<float>(p[i]) + static_cast<float>(a[i])));
+    }
+    EXPECT_EQ(values(exp_(x)), values(astype(exp_(astype(x, DType::F32)), t)));
+  }
+}
+
+TEST(Halves, ReductionsAccumulateInF32AndRoundOnce) {
+  for (const DType t : {DType::F16, DType::BF16})
+    for (const Dims& shape : {Dims{5000}, Dims{3, 70000}, Dims{130, 3}, Dims{4, 5, 6}})
+      for (const Attr& axes : {Attr(), Attr(Dims{0}), Attr(Dims{0, -1})}) {
+        if (const Dims* list = std::get_if<Dims>(&axes); list != nullptr && list->size() > 1 && shape.size() == 1) continue;
+        const Tensor x = ramp(shape, t), wide = astype(x, DType::F32);
+        EXPECT_EQ(values(sum(x, axes)), values(astype(sum(wide, axes), t)));
+        EXPECT_EQ(values(max_(x, axes)), values(astype(max_(wide, axes), t)));
+      }
+  // In f16 itself, 2048 + 1 is 2048.
+  EXPECT_EQ(values(sum(tensor({4096}, {1}, DType::F16))), std::vector<double>{4096});
+}
+
+TEST(Halves, ContractionsAreThoseOfF32Rounded) {
+  for (const DType t : {DType::F16, DType::BF16}) {
+    const Tensor a = ramp({7, 33}, t), b = ramp({33, 5}, t), w = ramp({4, 33}, t), image = ramp({1, 2, 6, 6}, t), kernel = ramp({3, 2, 3, 3}, t);
+    const auto wide = [](const Tensor& x) { return astype(x, DType::F32); };
+    EXPECT_EQ(matmul(a, b).dtype(), t);
+    EXPECT_EQ(values(matmul(a, b)), values(astype(matmul(wide(a), wide(b)), t)));
+    EXPECT_EQ(values(linear(a, w, Operand())), values(astype(linear(wide(a), wide(w), Operand()), t)));
+    const Attr one(Dims{1, 1}), none(Dims{0, 0});
+    EXPECT_EQ(values(conv2d(image, kernel, Operand(), one, none, one)), values(astype(conv2d(wide(image), wide(kernel), Operand(), one, none, one), t)));
+  }
+}
+
+TEST(Halves, PromotionMeetsInF32) {
+  EXPECT_EQ(promote(DType::F16, DType::BF16), DType::F32);
+  EXPECT_EQ(promote(DType::F16, DType::F32), DType::F32);
+  EXPECT_EQ(promote(DType::BF16, DType::I64), DType::BF16);
+  EXPECT_EQ(promote(DType::F16, DTypeKind::floating), DType::F16);
+}
+
+TEST(Halves, UniformDrawsStayBelowOne) {
+  for (const DType t : {DType::F16, DType::BF16}) {
+    double most = 0;
+    for (double x : values(uniform(Dims{20000}, t))) {
+      ASSERT_TRUE(x >= 0 && x < 1);
+      most = std::max(most, x);
+    }
+    EXPECT_EQ(most, t == DType::F16 ? 1 - 0x1p-11 : 1 - 0x1p-8);
+  }
+}
+
+}  // namespace
+}  // namespace kiln::testing
