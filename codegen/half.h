@@ -62,7 +62,8 @@ struct Half {
   }
   template <std::integral T>
   explicit Half(T x)
-      : bits(detail::nearest_half(x < T{0}, x < T{0} ? uint64_t{0} - static_cast<uint64_t>(x) : static_cast<uint64_t>(x), 0, Mantissa, kBias)) {}
+      : bits(detail::nearest_half(x < T{0}, x < T{0} ? uint64_t{0} - static_cast<uint64_t>(x) : static_cast<uint64_t>(x), 0, Mantissa,
+                                  kBias)) {}
 
   bool is_nan() const { return (bits & 0x7fff) > kInfinity; }
   explicit operator float() const {

@@ -4,10 +4,7 @@
 namespace kiln::eager::ops {
 namespace {
 
-Value negative_sign(Builder& b, Value x) {
-  const DType bits = x.dtype() == DType::F32 ? DType::I32 : DType::I64;
-  return b.lt(b.bitcast(x, bits), 0);
-}
+Value negative_sign(Builder& b, Value x) { return b.lt(b.bitcast(x, bits_of(x.dtype())), 0); }
 
 Value with_sign_of(Builder& b, Value magnitude, Value sign) {
   return b.select(negative_sign(b, sign), b.neg(b.abs(magnitude)), b.abs(magnitude));

@@ -52,7 +52,8 @@ void round_results(Graph& g, size_t node, std::vector<ValueId>& forward) {
   const Node n = g.nodes[node];
   if (!is_half(g.type(n.first_output).dtype)) return;
   std::vector<Type> wide;
-  for (uint32_t k = 0; k < n.outputs; ++k) wide.push_back({compute_dtype(g.type(n.first_output + k).dtype), g.type(n.first_output + k).shape});
+  for (uint32_t k = 0; k < n.outputs; ++k)
+    wide.push_back({compute_dtype(g.type(n.first_output + k).dtype), g.type(n.first_output + k).shape});
   const ValueId computed = g.add(Node(n), wide);
   for (uint32_t k = 0; k < n.outputs; ++k) {
     const Type type = g.type(n.first_output + k);

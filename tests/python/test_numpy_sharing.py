@@ -91,9 +91,7 @@ def test_dtypes_of_literals():
     assert kn.asarray(np.float16(1), dtype=kn.float32).dtype is kn.float32
 
 
-@pytest.mark.parametrize(
-    "value", [np.zeros(2, np.complex64), np.array(["a"]), np.array([None]), np.zeros(2, np.longdouble)]
-)
+@pytest.mark.parametrize("value", [np.zeros(2, np.complex64), np.array(["a"]), np.array([None]), np.zeros(2, np.longdouble)])
 def test_foreign_dtypes_are_refused_by_name(value):
     with pytest.raises(TypeError, match=rf"Kiln has no dtype {value.dtype}"):
         kn.asarray(value)

@@ -70,7 +70,8 @@ TEST(Halves, EveryValueConvertsToEveryDtypeAlikeOnEveryBackEnd) {
       if (to.dtype == t) continue;
       const auto want = converted(interpreter_backend(), t, to.dtype, halves.data(), kAll);
       for (Backend* backend : back_ends())
-        EXPECT_EQ(converted(*backend, t, to.dtype, halves.data(), kAll), want) << name_of(backend->kind()) << ": " << name_of(t) << " to " << to.name;
+        EXPECT_EQ(converted(*backend, t, to.dtype, halves.data(), kAll), want)
+            << name_of(backend->kind()) << ": " << name_of(t) << " to " << to.name;
     }
 }
 
@@ -84,7 +85,9 @@ std::vector<double> about_every_value(DType t) {
     // Beyond the greatest number: half way to what would be next.
     const double before = value_of(t, static_cast<uint16_t>(i - 1));
     const double middle = std::isfinite(next) ? x + (next - x) / 2 : x + (x - before) / 2;
-    for (double y : {middle, std::nextafter(middle, 0), std::nextafter(middle, middle * 2), static_cast<double>(std::nextafterf(static_cast<float>(middle), 0))}) all.push_back(y);
+    for (double y : {middle, std::nextafter(middle, 0), std::nextafter(middle, middle * 2),
+                     static_cast<double>(std::nextafterf(static_cast<float>(middle), 0))})
+      all.push_back(y);
   }
   return all;
 }
@@ -95,7 +98,9 @@ uint16_t nearest(DType t, double x) {
   if (std::isnan(x)) return t == DType::F16 ? Float16::kNaN : BFloat16::kNaN;
   const double magnitude = std::fabs(x);
   int low = 0, high = infinity;  // value(low) <= |x| < value(high), infinity taken for the next power of two
-  const auto value = [&](int bits) { return bits == infinity ? std::ldexp(1.0, t == DType::F16 ? 16 : 128) : double{value_of(t, static_cast<uint16_t>(bits))}; };
+  const auto value = [&](int bits) {
+    return bits == infinity ? std::ldexp(1.0, t == DType::F16 ? 16 : 128) : double{value_of(t, static_cast<uint16_t>(bits))};
+  };
   const auto sign = static_cast<uint16_t>(std::signbit(x) ? 0x8000 : 0);
   if (magnitude >= value(infinity)) return static_cast<uint16_t>(sign | infinity);
   while (high - low > 1) {
@@ -113,7 +118,8 @@ TEST(Halves, FloatsRoundOnceToTheNearest) {
     std::vector<float> narrow;
     for (double x : wide) narrow.push_back(static_cast<float>(x));
     for (Backend* backend : back_ends()) {
-      const auto of_wide = converted(*backend, DType::F64, t, wide.data(), n), of_narrow = converted(*backend, DType::F32, t, narrow.data(), n);
+      const auto of_wide = converted(*backend, DType::F64, t, wide.data(), n),
+                 of_narrow = converted(*backend, DType::F32, t, narrow.data(), n);
       for (int64_t i = 0; i < n; ++i) {
         uint16_t bits[2];
         std::memcpy(&bits[0], of_wide.data() + 2 * i, 2);
@@ -141,7 +147,8 @@ TEST(Halves, IntegersRoundOnceToTheNearest) {
   const auto n = static_cast<int64_t>(from.size());
   for (const DType t : {DType::F16, DType::BF16})
     for (Backend* backend : back_ends()) {
-      const auto of_signed = converted(*backend, DType::I64, t, from.data(), n), of_unsigned = converted(*backend, DType::U64, t, from.data(), n);
+      const auto of_signed = converted(*backend, DType::I64, t, from.data(), n),
+                 of_unsigned = converted(*backend, DType::U64, t, from.data(), n);
       for (int64_t i = 0; i < n; ++i) {
         const int64_t x = from[static_cast<size_t>(i)];
         uint16_t bits[2];
@@ -149,7 +156,8 @@ TEST(Halves, IntegersRoundOnceToTheNearest) {
         std::memcpy(&bits[1], of_unsigned.data() + 2 * i, 2);
         const auto expected = [&](auto v) { return t == DType::F16 ? Float16(v).bits : BFloat16(v).bits; };
         ASSERT_EQ(bits[0], expected(x)) << name_of(backend->kind()) << ": " << x << " to " << name_of(t);
-        ASSERT_EQ(bits[1], expected(static_cast<uint64_t>(x))) << name_of(backend->kind()) << ": " << static_cast<uint64_t>(x) << " to " << name_of(t);
+        ASSERT_EQ(bits[1], expected(static_cast<uint64_t>(x)))
+            << name_of(backend->kind()) << ": " << static_cast<uint64_t>(x) << " to " << name_of(t);
         if (std::abs(static_cast<double>(x)) < 0x1p53) ASSERT_EQ(bits[0], nearest(t, static_cast<double>(x))) << x;
       }
     }

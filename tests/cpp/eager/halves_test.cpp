@@ -1,5 +1,6 @@
 // f16 and bf16 tensors: operators compute in f32 and round once each, reductions at their end, contractions likewise.
 #include <cmath>
+#include <cstring>
 
 #include "codegen/half.h"
 #include "eager/promotion.h"
@@ -8,10 +9,14 @@
 namespace kiln::testing {
 namespace {
 
-const Op add{"add"}, multiply{"multiply"}, sum{"sum"}, matmul{"matmul"}, astype{"astype"}, exp_{"exp"}, max_{"max"}, linear{"linear"}, conv2d{"conv2d"},
-    uniform{"random_uniform"};
+const Op add{"add"}, multiply{"multiply"}, sum{"sum"}, matmul{"matmul"}, astype{"astype"}, exp_{"exp"}, max_{"max"}, linear{"linear"},
+    conv2d{"conv2d"}, uniform{"random_uniform"}, scan_along{"scan_along"}, recurrence{"linear_recurrence"}, scatter_rows{"scatter_rows"},
+    argsort{"argsort"}, unique{"unique_values"}, searchsorted{"searchsorted"}, nextafter_{"nextafter"}, copysign_{"copysign"},
+    signbit_{"signbit"}, remainder_{"remainder"}, lgamma_{"lgamma"};
 
-double rounded(DType t, double x) { return t == DType::F16 ? double{static_cast<float>(Float16(x))} : double{static_cast<float>(BFloat16(x))}; }
+double rounded(DType t, double x) {
+  return t == DType::F16 ? double{static_cast<float>(Float16(x))} : double{static_cast<float>(BFloat16(x))};
+}
 
 Tensor ramp(const Dims& shape, DType t) {
   std::vector<double> v(static_cast<size_t>(product(shape)));
@@ -47,13 +52,69 @@ TEST(Halves, ReductionsAccumulateInF32AndRoundOnce) {
 
 TEST(Halves, ContractionsAreThoseOfF32Rounded) {
   for (const DType t : {DType::F16, DType::BF16}) {
-    const Tensor a = ramp({7, 33}, t), b = ramp({33, 5}, t), w = ramp({4, 33}, t), image = ramp({1, 2, 6, 6}, t), kernel = ramp({3, 2, 3, 3}, t);
+    const Tensor a = ramp({7, 33}, t), b = ramp({33, 5}, t), w = ramp({4, 33}, t), image = ramp({1, 2, 6, 6}, t),
+                 kernel = ramp({3, 2, 3, 3}, t);
     const auto wide = [](const Tensor& x) { return astype(x, DType::F32); };
     EXPECT_EQ(matmul(a, b).dtype(), t);
     EXPECT_EQ(values(matmul(a, b)), values(astype(matmul(wide(a), wide(b)), t)));
     EXPECT_EQ(values(linear(a, w, Operand())), values(astype(linear(wide(a), wide(w), Operand()), t)));
     const Attr one(Dims{1, 1}), none(Dims{0, 0});
-    EXPECT_EQ(values(conv2d(image, kernel, Operand(), one, none, one)), values(astype(conv2d(wide(image), wide(kernel), Operand(), one, none, one), t)));
+    EXPECT_EQ(values(conv2d(image, kernel, Operand(), one, none, one)),
+              values(astype(conv2d(wide(image), wide(kernel), Operand(), one, none, one), t)));
+  }
+}
+
+TEST(Halves, ScansAndScattersAreThoseOfF32Rounded) {
+  for (const DType t : {DType::F16, DType::BF16}) {
+    const auto wide = [](const Tensor& x) { return astype(x, DType::F32); };
+    const Tensor x = ramp({5000}, t), y = ramp({7, 3}, t), a = ramp({7, 3}, t);
+    for (const char* combine : {"sum", "prod", "max", "min"})
+      for (const bool reverse : {false, true})
+        EXPECT_EQ(values(scan_along(x, int64_t{0}, std::string(combine), reverse)),
+                  values(astype(scan_along(wide(x), int64_t{0}, std::string(combine), reverse), t)));
+    EXPECT_EQ(values(recurrence(a, y, int64_t{0}, false)), values(astype(recurrence(wide(a), wide(y), int64_t{0}, false), t)));
+    const Tensor at = tensor({4}, {1, 1, 0, 1}, DType::I64), v = ramp({4, 3}, t);
+    EXPECT_EQ(values(scatter_rows(y, at, v, int64_t{0}, std::string("add"))),
+              values(astype(scatter_rows(wide(y), at, wide(v), int64_t{0}, std::string("add")), t)));
+    // 4096 ones, added one by one, are more than f16 or bf16 could count to alone.
+    EXPECT_EQ(values(scan_along(tensor({4096}, {1}, t), int64_t{0}, std::string("sum"), false)).back(), 4096);
+  }
+}
+
+TEST(Halves, AreOrderedByValue) {
+  for (const DType t : {DType::F16, DType::BF16}) {
+    const Tensor x = tensor({7}, {3, -HUGE_VAL, 0.5, -2, std::nan(""), -0.0, 0.0}, t);
+    EXPECT_EQ(values(argsort(x)), (std::vector<double>{1, 3, 5, 6, 2, 0, 4}));
+    EXPECT_EQ(values(unique(tensor({5}, {2, -1, 2, 0.5, -1}, t))), (std::vector<double>{-1, 0.5, 2}));
+    EXPECT_EQ(values(searchsorted(tensor({3}, {-1, 0.5, 2}, t), tensor({2}, {0.5, 3}, t))), (std::vector<double>{1, 3}));
+  }
+}
+
+// The bits of every number that is no NaN, in order, are consecutive.
+TEST(Halves, NextAfterStepsOneBit) {
+  for (const DType t : {DType::F16, DType::BF16}) {
+    const int infinity = t == DType::F16 ? Float16::kInfinity : BFloat16::kInfinity;
+    const Tensor all = Tensor::empty(Dims{infinity + 1}, t);
+    std::vector<uint16_t> bits(static_cast<size_t>(infinity + 1));
+    for (int i = 0; i <= infinity; ++i) bits[static_cast<size_t>(i)] = static_cast<uint16_t>(i);
+    std::memcpy(all.storage().data_for_write(), bits.data(), bits.size() * 2);
+    const std::vector<double> v = values(all), up = values(nextafter_(all, HUGE_VAL)), down = values(nextafter_(all, -HUGE_VAL));
+    for (int i = 0; i <= infinity; ++i) {
+      const auto at = static_cast<size_t>(i);
+      ASSERT_EQ(up[at], v[std::min(at + 1, v.size() - 1)]) << i;
+      ASSERT_EQ(down[at], i > 0 ? v[at - 1] : -v[1]) << i;
+    }
+  }
+}
+
+TEST(Halves, SignsAndMathAreThoseOfF32Rounded) {
+  for (const DType t : {DType::F16, DType::BF16}) {
+    const Tensor x = tensor({4}, {-0.0, 0.0, -2.5, 7}, t), y = tensor({4}, {3, -3, 2, -4}, t);
+    const auto wide = [](const Tensor& x) { return astype(x, DType::F32); };
+    EXPECT_EQ(values(signbit_(x)), (std::vector<double>{1, 0, 1, 0}));
+    EXPECT_EQ(values(copysign_(x, y)), (std::vector<double>{0, 0, 2.5, -7}));
+    EXPECT_EQ(values(remainder_(x, y)), (std::vector<double>{0, 0, 1.5, -1}));
+    EXPECT_EQ(values(lgamma_(y)), values(astype(lgamma_(wide(y)), t)));
   }
 }
 
