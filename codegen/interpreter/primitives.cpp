@@ -221,49 +221,57 @@ void ternary_select(void* out, const void* condition, const void* then, const vo
 
 // clang-format off: a table
 template <class T>
-Apply apply_to(Prim p, DType result) {
-  if constexpr (kIsHalf<T>) {
-    if (!takes(p, DType::F16)) return nullptr;
-  }
+Apply computing(Prim p) {
   switch (p) {
-    case Prim::add: if constexpr (!kBool<T> && !kIsHalf<T>) return binary<T, T, add<T>>; break;
-    case Prim::sub: if constexpr (!kBool<T> && !kIsHalf<T>) return binary<T, T, sub<T>>; break;
-    case Prim::mul: if constexpr (!kBool<T> && !kIsHalf<T>) return binary<T, T, mul<T>>; break;
-    case Prim::div: if constexpr (!kBool<T> && !kIsHalf<T>) return binary<T, T, div<T>>; break;
-    case Prim::min: if constexpr (!kIsHalf<T>) return binary<T, T, min<T>>; break;
-    case Prim::max: if constexpr (!kIsHalf<T>) return binary<T, T, max<T>>; break;
-    case Prim::fma: if constexpr (kFloat<T> && !kIsHalf<T>) return ternary_fma<T>; break;
-    case Prim::neg: if constexpr (!kBool<T> && !kIsHalf<T>) return unary<T, T, neg<T>>; break;
-    case Prim::abs: if constexpr (!kBool<T> && !kIsHalf<T>) return unary<T, T, abs<T>>; break;
-    case Prim::sqrt: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, sqrt<T>>; break;
-    case Prim::floor: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, floor<T>>; break;
-    case Prim::ceil: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, ceil<T>>; break;
-    case Prim::trunc: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, trunc<T>>; break;
-    case Prim::round: if constexpr (kFloat<T> && !kIsHalf<T>) return unary<T, T, round<T>>; break;
-    case Prim::bit_and: if constexpr (!kFloat<T> && !kIsHalf<T>) return binary<T, T, bit_and<T>>; break;
-    case Prim::bit_or: if constexpr (!kFloat<T> && !kIsHalf<T>) return binary<T, T, bit_or<T>>; break;
-    case Prim::bit_xor: if constexpr (!kFloat<T> && !kIsHalf<T>) return binary<T, T, bit_xor<T>>; break;
-    case Prim::bit_not: if constexpr (!kFloat<T> && !kIsHalf<T>) return unary<T, T, bit_not<T>>; break;
-    case Prim::shl: if constexpr (kInt<T> && !kIsHalf<T>) return binary<T, T, shl<T>>; break;
-    case Prim::shr: if constexpr (kInt<T> && !kIsHalf<T>) return binary<T, T, shr<T>>; break;
-    case Prim::shr_logical: if constexpr (kInt<T> && !kIsHalf<T>) return binary<T, T, shr_logical<T>>; break;
-    case Prim::eq: if constexpr (!kIsHalf<T>) return binary<bool, T, eq<T>>; break;
-    case Prim::ne: if constexpr (!kIsHalf<T>) return binary<bool, T, ne<T>>; break;
-    case Prim::lt: if constexpr (!kIsHalf<T>) return binary<bool, T, lt<T>>; break;
-    case Prim::le: if constexpr (!kIsHalf<T>) return binary<bool, T, le<T>>; break;
-    case Prim::gt: if constexpr (!kIsHalf<T>) return binary<bool, T, gt<T>>; break;
-    case Prim::ge: if constexpr (!kIsHalf<T>) return binary<bool, T, ge<T>>; break;
-    case Prim::select: return ternary_select<T>;
-    case Prim::cast: return with_type(result, [](auto to) -> Apply { return unary<decltype(to), T, cast<decltype(to), T>>; });
-    case Prim::bitcast: return with_type(result, [](auto to) -> Apply {
-      using To = decltype(to);
-      if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 2 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
-      else return nullptr;
-    });
+    case Prim::add: if constexpr (!kBool<T>) return binary<T, T, add<T>>; break;
+    case Prim::sub: if constexpr (!kBool<T>) return binary<T, T, sub<T>>; break;
+    case Prim::mul: if constexpr (!kBool<T>) return binary<T, T, mul<T>>; break;
+    case Prim::div: if constexpr (!kBool<T>) return binary<T, T, div<T>>; break;
+    case Prim::min: return binary<T, T, min<T>>;
+    case Prim::max: return binary<T, T, max<T>>;
+    case Prim::fma: if constexpr (kFloat<T>) return ternary_fma<T>; break;
+    case Prim::neg: if constexpr (!kBool<T>) return unary<T, T, neg<T>>; break;
+    case Prim::abs: if constexpr (!kBool<T>) return unary<T, T, abs<T>>; break;
+    case Prim::sqrt: if constexpr (kFloat<T>) return unary<T, T, sqrt<T>>; break;
+    case Prim::floor: if constexpr (kFloat<T>) return unary<T, T, floor<T>>; break;
+    case Prim::ceil: if constexpr (kFloat<T>) return unary<T, T, ceil<T>>; break;
+    case Prim::trunc: if constexpr (kFloat<T>) return unary<T, T, trunc<T>>; break;
+    case Prim::round: if constexpr (kFloat<T>) return unary<T, T, round<T>>; break;
+    case Prim::bit_and: if constexpr (!kFloat<T>) return binary<T, T, bit_and<T>>; break;
+    case Prim::bit_or: if constexpr (!kFloat<T>) return binary<T, T, bit_or<T>>; break;
+    case Prim::bit_xor: if constexpr (!kFloat<T>) return binary<T, T, bit_xor<T>>; break;
+    case Prim::bit_not: if constexpr (!kFloat<T>) return unary<T, T, bit_not<T>>; break;
+    case Prim::shl: if constexpr (kInt<T>) return binary<T, T, shl<T>>; break;
+    case Prim::shr: if constexpr (kInt<T>) return binary<T, T, shr<T>>; break;
+    case Prim::shr_logical: if constexpr (kInt<T>) return binary<T, T, shr_logical<T>>; break;
+    case Prim::eq: return binary<bool, T, eq<T>>;
+    case Prim::ne: return binary<bool, T, ne<T>>;
+    case Prim::lt: return binary<bool, T, lt<T>>;
+    case Prim::le: return binary<bool, T, le<T>>;
+    case Prim::gt: return binary<bool, T, gt<T>>;
+    case Prim::ge: return binary<bool, T, ge<T>>;
+    default: break;
   }
   return nullptr;
 }
 // clang-format on
+
+template <class T>
+Apply apply_to(Prim p, DType result) {
+  switch (p) {
+    case Prim::select: return ternary_select<T>;
+    case Prim::cast: return with_type(result, [](auto to) -> Apply { return unary<decltype(to), T, cast<decltype(to), T>>; });
+    case Prim::bitcast:
+      return with_type(result, [](auto to) -> Apply {
+        using To = decltype(to);
+        if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 2 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
+        else return nullptr;
+      });
+    default: break;
+  }
+  if constexpr (kIsHalf<T>) return nullptr;  // formats of memory
+  else return computing<T>(p);
+}
 
 // An array of one element of any dtype.
 struct Cell {

@@ -127,7 +127,7 @@ def test_gradients_through_halves():
 
 def test_a_bfloat16_that_files_and_buffers_cannot_hold_says_so(tmp_path):
     x = kn.ones(2, dtype=kn.bfloat16)
-    with pytest.raises(TypeError, match="'w' is bfloat16.*astype"):
+    with pytest.raises(TypeError, match=r"'w' is bfloat16.*astype"):
         kn.save({"w": x}, tmp_path / "w.npz")
     with pytest.raises(BufferError, match="no bfloat16"):
         memoryview(x)
