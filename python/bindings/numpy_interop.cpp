@@ -50,7 +50,7 @@ class NumpyMemory final : public eager::ForeignMemory {
 };
 
 std::optional<DType> dtype_of(const py::dtype& t) {
-  if (t.attr("name").equal(py::str("bfloat16"))) return DType::BF16;
+  if (t.attr("name").cast<std::string>() == "bfloat16") return DType::BF16;
   for (const DTypeInfo& known : kDTypes) {
     const char kind = known.kind == DTypeKind::boolean            ? 'b'
                       : known.kind == DTypeKind::unsigned_integer ? 'u'
