@@ -12,6 +12,7 @@ namespace kiln::codegen {
 namespace {
 
 uint64_t float_bits(DType t, double value) {
+  if (is_half(t)) return interpreter::evaluate(Prim::cast, t, DType::F64, std::bit_cast<uint64_t>(value));
   return t == DType::F32 ? std::bit_cast<uint32_t>(static_cast<float>(value)) : std::bit_cast<uint64_t>(value);
 }
 
@@ -110,12 +111,12 @@ Value Builder::binary(Prim prim, Operand a, Operand b) {
   const DType t = dtype_of({&a, &b});
   const Value x = resolve(*this, a, t), y = resolve(*this, b, t);
   check(x.dtype() == y.dtype(), "operands of different dtypes");
-  check(accepts(info(prim).accepts, t), "an operand of a dtype that the primitive does not take");
+  check(takes(prim, t), "an operand of a dtype that the primitive does not take");
   return primitive(prim, info(prim).gives_bool ? DType::Bool : t, {x, y});
 }
 
 Value Builder::unary(Prim prim, Value x) {
-  check(accepts(info(prim).accepts, x.dtype()), "an operand of a dtype that the primitive does not take");
+  check(takes(prim, x.dtype()), "an operand of a dtype that the primitive does not take");
   return primitive(prim, x.dtype(), {x});
 }
 
@@ -128,7 +129,7 @@ Value Builder::maximum(Operand a, Operand b) { return binary(Prim::max, a, b); }
 Value Builder::fma(Operand a, Operand b, Operand c) {
   const DType t = dtype_of({&a, &b, &c});
   const Value x = resolve(*this, a, t), y = resolve(*this, b, t), z = resolve(*this, c, t);
-  check(x.dtype() == t && y.dtype() == t && z.dtype() == t && is_floating(t), "fma of operands of different dtypes, or not of floats");
+  check(x.dtype() == t && y.dtype() == t && z.dtype() == t && takes(Prim::fma, t), "fma of operands of different dtypes, or not of floats");
   return primitive(Prim::fma, t, {x, y, z});
 }
 Value Builder::neg(Value x) { return unary(Prim::neg, x); }
@@ -159,11 +160,18 @@ Value Builder::select(Value condition, Operand then, Operand otherwise) {
   return primitive(Prim::select, t, {condition, x, y});
 }
 
-Value Builder::cast(Value x, DType t) { return x.dtype() == t ? x : primitive(Prim::cast, t, {x}); }
+Value Builder::cast(Value x, DType t) {
+  if (x.dtype() == t) return x;
+  if (is_half(t) && x.dtype() == DType::F32) {  // a half that was widened, back again
+    const Node& from = node(x.id());
+    if (from.kind == NodeKind::primitive && from.prim == Prim::cast && node(from.operands[0]).dtype == t) return {this, from.operands[0]};
+  }
+  return primitive(Prim::cast, t, {x});
+}
 Value Builder::bitcast(Value x, DType t) { return x.dtype() == t ? x : primitive(Prim::bitcast, t, {x}); }
 
 Value Builder::reduce(Prim combine, Value x) {
-  check(can_combine(combine) && accepts(info(combine).accepts, x.dtype()), "a primitive that cannot combine values of this dtype");
+  check(can_combine(combine) && takes(combine, x.dtype()), "a primitive that cannot combine values of this dtype");
   return push({.kind = NodeKind::reduce, .prim = combine, .dtype = x.dtype(), .operands = {x.id(), kNoNode, kNoNode}});
 }
 

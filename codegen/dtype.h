@@ -7,9 +7,9 @@
 
 namespace kiln {
 
-enum class DType : uint8_t { Bool, U8, U16, U32, U64, I8, I16, I32, I64, F32, F64 };
+enum class DType : uint8_t { Bool, U8, U16, U32, U64, I8, I16, I32, I64, F16, BF16, F32, F64 };
 
-inline constexpr int kDTypeCount = 11;
+inline constexpr int kDTypeCount = 13;
 
 enum class DTypeKind : uint8_t { boolean, unsigned_integer, signed_integer, floating };
 
@@ -31,6 +31,8 @@ inline constexpr std::array<DTypeInfo, kDTypeCount> kDTypes{{
     {DType::I16, "int16", "i16", DTypeKind::signed_integer, 2},
     {DType::I32, "int32", "i32", DTypeKind::signed_integer, 4},
     {DType::I64, "int64", "i64", DTypeKind::signed_integer, 8},
+    {DType::F16, "float16", "f16", DTypeKind::floating, 2},
+    {DType::BF16, "bfloat16", "bf16", DTypeKind::floating, 2},
     {DType::F32, "float32", "f32", DTypeKind::floating, 4},
     {DType::F64, "float64", "f64", DTypeKind::floating, 8},
 }};
@@ -39,9 +41,13 @@ constexpr const DTypeInfo& info(DType t) { return kDTypes[static_cast<size_t>(t)
 constexpr int size_of(DType t) { return info(t).bytes; }
 constexpr std::string_view name_of(DType t) { return info(t).name; }
 constexpr bool is_floating(DType t) { return info(t).kind == DTypeKind::floating; }
+constexpr bool is_half(DType t) { return is_floating(t) && info(t).bytes == 2; }
 constexpr bool is_integer(DType t) { return info(t).kind == DTypeKind::signed_integer || info(t).kind == DTypeKind::unsigned_integer; }
 constexpr bool is_signed(DType t) { return is_floating(t) || info(t).kind == DTypeKind::signed_integer; }
 constexpr bool is_unsigned(DType t) { return info(t).kind == DTypeKind::unsigned_integer; }
+
+// What operators compute in: f16 and bf16 are formats of memory, computed in f32 and rounded after every operator.
+constexpr DType compute_dtype(DType t) { return is_half(t) ? DType::F32 : t; }
 
 // The integer of so many bytes (1, 2, 4, 8), with or without sign.
 constexpr DType integer_of(int bytes, bool with_sign) {

@@ -45,7 +45,11 @@ std::string readable(DType type, uint64_t bits) {
   return with_type(type, [bits]<class T>(T value) -> std::string {
     // By its bits: what the verifier refuses is printed too, and a C++ bool must not hold it.
     if constexpr (std::is_same_v<T, bool>) return bits == 0 ? "false" : bits == 1 ? "true" : "neither false nor true";
-    else return std::memcpy(&value, &bits, sizeof value), shortest(value);
+    else {
+      std::memcpy(&value, &bits, sizeof value);
+      if constexpr (kIsHalf<T>) return shortest(static_cast<float>(value));
+      else return shortest(value);
+    }
   });
 }
 
@@ -234,7 +238,8 @@ class Parser {
       return;
     }
     with_type(n.dtype, [&]<class T>(T value) {
-      if constexpr (!std::is_same_v<T, bool>) value = number<T>();
+      if constexpr (kIsHalf<T>) value = T(number<double>());
+      else if constexpr (!std::is_same_v<T, bool>) value = number<T>();
       std::memcpy(&n.bits, &value, sizeof value);
     });
   }

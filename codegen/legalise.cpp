@@ -251,9 +251,9 @@ class Legaliser {
 }  // namespace
 
 bool is_legal(const Kernel& kernel) {
-  return std::all_of(kernel.nodes.begin(), kernel.nodes.end(), [](const Node& n) { return is_machine(n.dtype); });
+  return std::all_of(kernel.nodes.begin(), kernel.nodes.end(), [](const Node& n) { return is_machine(n.dtype) && !is_half(n.dtype); });
 }
 
-Kernel legalise(const Kernel& kernel) { return Legaliser(kernel).run(); }
+Kernel legalise(const Kernel& kernel) { return has_halves(kernel) ? Legaliser(legalise_halves(kernel)).run() : Legaliser(kernel).run(); }
 
 }  // namespace kiln::codegen

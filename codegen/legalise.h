@@ -5,6 +5,8 @@
 // where what is above would show: comparisons, minima, quotients, shifts to the right, conversions. In memory a signed dtype is read and
 // written as its unsigned twin, so the result has one dtype beside the machine's: u16, in loads, in stores, and in the casts next to them.
 //
+// f16 and bf16 become u16 first, their conversions integer operations (legalise_halves); that much is for the other back ends too.
+//
 // The result is a kernel like any other, and computes the same bits.
 #pragma once
 
@@ -15,5 +17,9 @@ namespace kiln::codegen {
 // Do all values have machine dtypes already? Most do, and need no rewriting.
 bool is_legal(const Kernel&);
 Kernel legalise(const Kernel&);
+
+// Without f16 and bf16, which are u16 in the result; any other dtype as it was.
+bool has_halves(const Kernel&);
+Kernel legalise_halves(const Kernel&);
 
 }  // namespace kiln::codegen

@@ -38,7 +38,11 @@ uint64_t identity(Prim p) {
 
 uint64_t identity_bits(Prim p, DType t) {
   if (t == DType::Bool) return p == Prim::min || p == Prim::bit_and || p == Prim::mul;
-  return with_type(t, [p](auto of) { return identity<decltype(of)>(p); });
+  check(!is_half(t), "reductions are not in f16 or bf16, but in f32");
+  return with_type(t, [p]<class T>(T) -> uint64_t {
+    if constexpr (kIsHalf<T>) return 0;
+    else return identity<T>(p);
+  });
 }
 
 }  // namespace kiln::codegen

@@ -11,8 +11,10 @@
 //   - cast float -> int truncates toward zero and saturates, NaN gives 0; to bool is x != 0 (NaN gives true); bool -> number is 0 or 1;
 //     int -> int keeps the low bits (a wider one sign-extends what is signed); int -> float and f64 -> f32 round to nearest even.
 //   - bitcast between a float and an integer of its size (f32 <-> i32, u32; f64 <-> i64, u64); from a float, NaN first becomes the canonical NaN.
+//   - f16 and bf16 are formats of memory: they are loaded, stored, selected and converted, nothing else. Conversions to them round once, to
+//     nearest even, from any dtype; denormals are kept, what is too large becomes infinite. bitcast f16, bf16 <-> i16, u16.
 //   - A NaN's sign and payload are not visible inside a kernel. A store of a float writes any NaN as the canonical
-//     quiet NaN (0x7fc00000, 0x7ff8000000000000).
+//     quiet NaN (0x7fc00000, 0x7ff8000000000000, 0x7e00 of f16, 0x7fc0 of bf16).
 #pragma once
 
 #include <array>
@@ -113,6 +115,11 @@ inline constexpr int kPrimCount = static_cast<int>(kPrims.size());
 constexpr const PrimInfo& info(Prim p) { return kPrims[static_cast<size_t>(p)]; }
 
 constexpr bool accepts(DTypeSet set, DType t) { return (set & (t == DType::Bool ? kBools : is_floating(t) ? kFloats : kInts)) != 0; }
+
+// Does a primitive take operands of this dtype?
+constexpr bool takes(Prim p, DType t) {
+  return accepts(info(p).accepts, t) && (!is_half(t) || p == Prim::select || p == Prim::cast || p == Prim::bitcast);
+}
 
 static_assert(
     [] {

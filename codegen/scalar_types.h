@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "codegen/dtype.h"
+#include "codegen/half.h"
 
 namespace kiln {
 
@@ -20,6 +21,8 @@ constexpr decltype(auto) with_type(DType t, F&& f) {
     case DType::I16: return f(int16_t{});
     case DType::I32: return f(int32_t{});
     case DType::I64: return f(int64_t{});
+    case DType::F16: return f(Float16{});
+    case DType::BF16: return f(BFloat16{});
     case DType::F32: return f(float{});
     case DType::F64: break;
   }

@@ -80,7 +80,7 @@ class Verifier {
       case NodeKind::primitive: return primitive(id, n);
       case NodeKind::reduce:
         require(kernel_.reduction != Reduction::none, "node", id, "reduces, but no dimension is reduced");
-        require(can_combine(n.prim) && accepts(info(n.prim).accepts, n.dtype), "node", id, "combines with a primitive that cannot");
+        require(can_combine(n.prim) && takes(n.prim, n.dtype), "node", id, "combines with a primitive that cannot");
         return require(operand_dtype(n, 0) == n.dtype, "node", id, "has another dtype than its operand");
     }
     broken("node", id, "has an unknown kind");
@@ -104,7 +104,7 @@ class Verifier {
     const DType first = operand_dtype(n, 0);
     if (n.prim == Prim::cast) return require(first != n.dtype, "node", id, "casts a value to the dtype it has");
     if (n.prim == Prim::bitcast) {
-      const bool fits = size_of(first) == size_of(n.dtype) && size_of(first) >= 4 && is_floating(first) != is_floating(n.dtype);
+      const bool fits = size_of(first) == size_of(n.dtype) && size_of(first) >= 2 && is_floating(first) != is_floating(n.dtype);
       return require(fits, "node", id, "bitcasts between dtypes that are no float and integer of one size");
     }
     const bool selects = n.prim == Prim::select;
@@ -112,7 +112,7 @@ class Verifier {
     const DType type = selects ? operand_dtype(n, 1) : first;
     for (int i = selects ? 1 : 0; i < prim.operands; ++i)
       require(operand_dtype(n, i) == type, "node", id, "has operands of different dtypes");
-    require(accepts(prim.accepts, type), "node", id, "has operands of a dtype that its primitive does not take");
+    require(takes(n.prim, type), "node", id, "has operands of a dtype that its primitive does not take");
     require(n.dtype == (prim.gives_bool ? DType::Bool : type), "node", id, "has a dtype that its primitive does not give");
   }
 

@@ -15,16 +15,20 @@ namespace {
 constexpr int64_t kWhole = 1000;  // elements of a tensor that is shown whole
 constexpr int64_t kEdge = 3;      // else as many at either end of an axis
 
+template <class T>
+std::string shortest(T value) {
+  char text[32];
+  std::string s(text, std::to_chars(text, text + sizeof text, value).ptr);
+  if (std::is_floating_point_v<T> && s.find_first_not_of("-0123456789") == std::string::npos) s += '.';
+  return s;
+}
+
 std::string element(const std::byte* p, DType dtype) {
   return with_type(dtype, [p]<class T>(T value) -> std::string {
     std::memcpy(&value, p, sizeof value);
     if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
-    else {
-      char text[32];
-      std::string s(text, std::to_chars(text, text + sizeof text, value).ptr);
-      if (std::is_floating_point_v<T> && s.find_first_not_of("-0123456789") == std::string::npos) s += '.';
-      return s;
-    }
+    else if constexpr (kIsHalf<T>) return shortest(static_cast<float>(value));
+    else return shortest(value);
   });
 }
 

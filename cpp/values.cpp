@@ -43,7 +43,10 @@ T loaded(const std::byte* p) {
 }
 
 Number number_at(const std::byte* p, DType dtype) {
-  return with_type(dtype, [p]<class T>(T) -> Number { return loaded<T>(p); });
+  return with_type(dtype, [p]<class T>(T) -> Number {
+    if constexpr (kIsHalf<T>) return static_cast<float>(loaded<T>(p));
+    else return loaded<T>(p);
+  });
 }
 
 // Elements in row-major order, whatever their strides. Moves `to` behind what it wrote.

@@ -34,7 +34,8 @@ class EagerAffine final : public AffineContext {
   }
   void store(int output, const IndexMap& at, Value value) override {
     const Tensor& t = outputs_[output];
-    draft_->store(static_cast<int>(inputs_.size()) + output, t.dtype(), at.offset(t.strides()), at.iteration_strides(t.strides()), value);
+    draft_->store(static_cast<int>(inputs_.size()) + output, t.dtype(), at.offset(t.strides()), at.iteration_strides(t.strides()),
+                  b().cast(value, t.dtype()));
   }
   LoweredKernel finish() && { return std::move(*draft_).finish(); }
 

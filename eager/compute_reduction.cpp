@@ -27,10 +27,11 @@ StepPlan make_plan(const Operator& op, const Tensor& x, const ReductionShape& st
     if (!reduced) strides[d] = result.strides()[r];
     if (!reduced || step.keepdims) ++r;
   }
-  const ReductionRequest request{x.shape(), step, *op.reduction, result.dtype(), kPartials};
+  const DType combined = compute_dtype(result.dtype());  // rounded once, at the end
+  const ReductionRequest request{x.shape(), step, *op.reduction, combined, kPartials};
   const auto draft = draft_reduction(
-      request, [&](KernelDraft& d) { return d.b().cast(d.load(kOperand, x.dtype(), 0, x.strides()), result.dtype()); },
-      [&](KernelDraft& d, Value value) { d.store(kResult, result.dtype(), 0, strides, value); });
+      request, [&](KernelDraft& d) { return d.b().cast(d.load(kOperand, x.dtype(), 0, x.strides()), combined); },
+      [&](KernelDraft& d, Value value) { d.store(kResult, result.dtype(), 0, strides, d.b().cast(value, result.dtype())); });
   StepPlan plan;
   if (!draft) return plan;
   for (const LoweredKernel& kernel : draft->kernels) plan.kernels.emplace_back(kernel);
@@ -70,7 +71,7 @@ void compute_reduction(const Operator& op, const Arguments& a, std::span<const T
   if (steps.empty()) return copy_into(result, x);
   for (const ReductionShape& step : steps) {
     const bool last = &step == &steps.back();
-    const Tensor into = last ? result : Tensor::empty(reduced_shape(x.shape(), step), result.dtype());
+    const Tensor into = last ? result : Tensor::empty(reduced_shape(x.shape(), step), compute_dtype(result.dtype()));
     reduce(op, x, step, into);
     x = into;
   }

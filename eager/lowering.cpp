@@ -15,9 +15,11 @@ std::vector<Value> emit_pointwise(const Operator& op, EmitContext& c, const Inde
   for (size_t i = 0; i < count; ++i) {
     const OperandType& o = c.inputs[i];
     const int operand = static_cast<int>(i);
-    if (o.kind == OperandType::Kind::scalar) inputs[i] = c.scalar(operand, dtypes[i]);
+    // Halves are computed in f32: an operator's body sees no other.
+    if (o.kind == OperandType::Kind::scalar) inputs[i] = c.b.cast(c.scalar(operand, dtypes[i]), compute_dtype(dtypes[i]));
     if (o.kind == OperandType::Kind::tensor)
-      inputs[i] = c.b.cast(c.operand(operand, at.broadcast_from(o.type.shape, c.outputs[0].shape)), dtypes[i]);
+      inputs[i] =
+          c.b.cast(c.b.cast(c.operand(operand, at.broadcast_from(o.type.shape, c.outputs[0].shape)), dtypes[i]), compute_dtype(dtypes[i]));
   }
   BodyContext body{c.b, inputs, c.attrs, c.outputs, [&](int axis) { return c.index(at, axis); }};
   std::vector<Value> results = op.body(body);

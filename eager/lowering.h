@@ -140,7 +140,8 @@ class AffineContext {
   virtual Value index(int dimension) = 0;         // of the iteration
   virtual Value load(int operand, const IndexMap& at) = 0;
   virtual Value load(int operand, const IndexMap& at, Value mask, codegen::Operand otherwise) = 0;  // outside: not touched
-  virtual void store(int output, const IndexMap& at, Value) = 0;  // maps of all stores cover the output exactly once
+  // Maps of all stores cover the output exactly once. The value is of the output's dtype, or of the one it is computed in.
+  virtual void store(int output, const IndexMap& at, Value) = 0;
 };
 
 // Runs a lowered kernel, compiled as `compiled`, on these tensors' bytes and scalars (numbered as in the draft), now.

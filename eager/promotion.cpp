@@ -31,6 +31,7 @@ std::optional<DType> common_dtype(DType a, DType b) {
   if (a == b || b == DType::Bool) return a;
   if (a == DType::Bool) return b;
   if (is_floating(a) != is_floating(b)) return is_floating(a) ? a : b;
+  if (is_half(a) && is_half(b)) return DType::F32;  // neither holds the other's values
   if (is_floating(a) || is_signed(a) == is_signed(b)) return size_of(a) > size_of(b) ? a : b;
   const DType with = is_signed(a) ? a : b, without = is_signed(a) ? b : a;
   if (size_of(with) > size_of(without)) return with;

@@ -172,7 +172,9 @@ void reference_contraction(const ContractionKey& key, std::span<const void* cons
     case DType::I64: return run<int64_t>(key, inputs, outputs);
     case DType::F32: return run<float>(key, inputs, outputs);
     case DType::F64: return run<double>(key, inputs, outputs);
-    case DType::Bool: fail(ErrorCode::type, "contractions take numbers, not bool");
+    case DType::F16:
+    case DType::BF16:
+    case DType::Bool: fail(ErrorCode::type, "contractions take numbers that are computed in, not " + std::string(name_of(key.dtype)));
   }
 }
 

@@ -5,6 +5,7 @@
 #include "codegen/cuda/shape.h"
 #include "codegen/cuda/source.h"
 #include "codegen/error.h"
+#include "codegen/legalise.h"
 
 namespace kiln::codegen::cuda {
 namespace {
@@ -64,7 +65,8 @@ Team rows(const Kernel& kernel, const Args& args, int64_t outer, Call& call) {
 
 }  // namespace
 
-Call call(const Kernel& kernel, const Args& args) {
+Call call(const Kernel& given, const Args& args) {
+  const Kernel kernel = legalise_halves(given);  // what source() has printed
   Call call;
   int64_t outer = 1;
   for (int d = 0; d + 1 < kernel.rank; ++d)

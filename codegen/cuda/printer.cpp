@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codegen/error.h"
+#include "codegen/legalise.h"
 
 namespace kiln::codegen::cuda {
 namespace {
@@ -205,6 +206,6 @@ void Printer::trees(const Schedule::Pass& pass, char prefix, int levels) {
     out_.line("Tree<" + type(id) + ", " + combine(id) + ", " + std::to_string(levels) + "> " + named(prefix, id) + ";");
 }
 
-std::string source(const Kernel& kernel, const Options& options) { return Printer(kernel, options).run(); }
+std::string source(const Kernel& kernel, const Options& options) { return Printer(legalise_halves(kernel), options).run(); }
 
 }  // namespace kiln::codegen::cuda

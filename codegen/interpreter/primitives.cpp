@@ -13,7 +13,7 @@ namespace kiln::codegen::interpreter {
 namespace {
 
 template <class T>
-constexpr bool kFloat = std::is_floating_point_v<T>;
+constexpr bool kFloat = std::is_floating_point_v<T> || kIsHalf<T>;
 template <class T>
 constexpr bool kBool = std::is_same_v<T, bool>;
 template <class T>
@@ -169,7 +169,9 @@ bool ge(T a, T b) {
 
 template <class To, class From>
 To cast(From a) {
-  if constexpr (kBool<To>) return a != From{0};  // NaN is not 0
+  if constexpr (kIsHalf<From>) return cast<To>(static_cast<float>(a));
+  else if constexpr (kIsHalf<To>) return To(a);
+  else if constexpr (kBool<To>) return a != From{0};  // NaN is not 0
   else if constexpr (kFloat<From> && kInt<To>) {
     // 2^width is exact in both float types, the largest integer may not be.
     constexpr From above = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * From{2};
@@ -184,7 +186,10 @@ To cast(From a) {
 
 template <class T>
 T canonical(T a) {
-  if constexpr (kFloat<T>) return a != a ? kNaN<T> : a;
+  if constexpr (kIsHalf<T>) {
+    if (a.is_nan()) a.bits = T::kNaN;
+    return a;
+  } else if constexpr (kFloat<T>) return a != a ? kNaN<T> : a;
   else return a;
 }
 
@@ -216,7 +221,7 @@ void ternary_select(void* out, const void* condition, const void* then, const vo
 
 // clang-format off: a table
 template <class T>
-Apply apply_to(Prim p, DType result) {
+Apply computing(Prim p) {
   switch (p) {
     case Prim::add: if constexpr (!kBool<T>) return binary<T, T, add<T>>; break;
     case Prim::sub: if constexpr (!kBool<T>) return binary<T, T, sub<T>>; break;
@@ -245,17 +250,28 @@ Apply apply_to(Prim p, DType result) {
     case Prim::le: return binary<bool, T, le<T>>;
     case Prim::gt: return binary<bool, T, gt<T>>;
     case Prim::ge: return binary<bool, T, ge<T>>;
-    case Prim::select: return ternary_select<T>;
-    case Prim::cast: return with_type(result, [](auto to) -> Apply { return unary<decltype(to), T, cast<decltype(to), T>>; });
-    case Prim::bitcast: return with_type(result, [](auto to) -> Apply {
-      using To = decltype(to);
-      if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 4 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
-      else return nullptr;
-    });
+    default: break;
   }
   return nullptr;
 }
 // clang-format on
+
+template <class T>
+Apply apply_to(Prim p, DType result) {
+  switch (p) {
+    case Prim::select: return ternary_select<T>;
+    case Prim::cast: return with_type(result, [](auto to) -> Apply { return unary<decltype(to), T, cast<decltype(to), T>>; });
+    case Prim::bitcast:
+      return with_type(result, [](auto to) -> Apply {
+        using To = decltype(to);
+        if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 2 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
+        else return nullptr;
+      });
+    default: break;
+  }
+  if constexpr (kIsHalf<T>) return nullptr;  // formats of memory
+  else return computing<T>(p);
+}
 
 // An array of one element of any dtype.
 struct Cell {
@@ -283,6 +299,8 @@ uint64_t evaluate(Prim p, DType result, DType operand, uint64_t a, uint64_t b, u
 }
 
 void canonicalise(DType t, void* values, int64_t n) {
+  if (t == DType::F16) unary<Float16, Float16, canonical<Float16>>(values, values, nullptr, nullptr, n);
+  if (t == DType::BF16) unary<BFloat16, BFloat16, canonical<BFloat16>>(values, values, nullptr, nullptr, n);
   if (t == DType::F32) unary<float, float, canonical<float>>(values, values, nullptr, nullptr, n);
   if (t == DType::F64) unary<double, double, canonical<double>>(values, values, nullptr, nullptr, n);
 }

@@ -21,6 +21,7 @@
 
 #include "codegen/cpu_cache.h"
 #include "codegen/error.h"
+#include "codegen/legalise.h"
 #include "codegen/llvm/emit.h"
 
 namespace kiln::codegen::llvm_ir {
@@ -109,7 +110,7 @@ std::unique_ptr<llvm::Module> Compiler::module(const Kernel& kernel, Isa isa, ll
     function->addFnAttr("prefer-vector-width", "512");
     function->addFnAttr("min-legal-vector-width", "512");
   }
-  emit(kernel, {.isa = isa, .cache_bytes = last_level_cache_bytes()}, *function);
+  emit(legalise_halves(kernel), {.isa = isa, .cache_bytes = last_level_cache_bytes()}, *function);
 #ifndef NDEBUG
   check(!llvm::verifyFunction(*function, &llvm::errs()), "the LLVM IR of a kernel is invalid");
 #endif

@@ -3,6 +3,7 @@
 
 #include "codegen/error.h"
 #include "codegen/interpreter/primitives.h"
+#include "codegen/routines/halves.h"
 #include "codegen/routines/routines.h"
 #include "codegen/thread_pool.h"
 
@@ -32,6 +33,17 @@ void with_word(int size, F&& f) {
 }
 
 interpreter::Apply addition(DType t) { return interpreter::apply_of(t == DType::Bool ? Prim::bit_or : Prim::add, t, t); }
+
+// Halves are summed in f32 and rounded once: calls add(values, y) with both widened, unless there is nothing to widen.
+template <class F>
+bool added_in_f32(Scatter how, DType dtype, int64_t count, const void* values, const Lines& l, void* y, F&& add) {
+  if (how != Scatter::add || !is_half(dtype)) return false;
+  const std::vector<float> wide_values = widened(dtype, values, count);
+  std::vector<float> sums = widened(dtype, y, l.elements());
+  add(wide_values.data(), sums.data());
+  narrow_into(dtype, sums, y);
+  return true;
+}
 
 // Sums are stored with a canonical NaN.
 void canonicalise_sums(Scatter how, DType dtype, const Lines& l, void* y) {
@@ -76,6 +88,8 @@ void gather_along(DType dtype, const Lines& l, const void* x, const int64_t* ind
 
 // The rows of y are cut into ranges; each range goes through all indices and takes its own, so that an element's writes keep their order.
 void scatter_rows(Scatter how, DType dtype, const Lines& l, const int64_t* indices, int64_t count, const void* values, void* y) {
+  const auto in_f32 = [&](const float* wide, float* sums) { scatter_rows(how, DType::F32, l, indices, count, wide, sums); };
+  if (added_in_f32(how, dtype, l.outer * count * l.inner, values, l, y, in_f32)) return;
   constexpr int64_t kRanges = 8;
   const int64_t row = l.inner * size_of(dtype);
   const int64_t ranges = count * row >= kPieceBytes ? std::min(kRanges, l.n) : 1, height = (l.n + ranges - 1) / ranges;
@@ -99,6 +113,8 @@ void scatter_rows(Scatter how, DType dtype, const Lines& l, const int64_t* indic
 }
 
 void scatter_along(Scatter how, DType dtype, const Lines& l, const int64_t* indices, int64_t count, const void* values, void* y) {
+  const auto in_f32 = [&](const float* wide, float* sums) { scatter_along(how, DType::F32, l, indices, count, wide, sums); };
+  if (added_in_f32(how, dtype, l.outer * count * l.inner, values, l, y, in_f32)) return;
   constexpr int64_t kColumns = 64;
   const int64_t chunks = (l.inner + kColumns - 1) / kColumns, plane = l.n * l.inner;
   const interpreter::Apply add = how == Scatter::add ? addition(dtype) : nullptr;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codegen/interpreter/primitives.h"
+#include "codegen/routines/halves.h"
 #include "codegen/routines/routines.h"
 #include "codegen/thread_pool.h"
 
@@ -66,6 +67,12 @@ void scan_block(Prim combine, DType dtype, const Walk& rows, int64_t inner, int6
 }  // namespace
 
 void scan(Prim combine, DType dtype, const Lines& l, bool reverse, const void* from, void* to) {
+  if (is_half(dtype)) {
+    const std::vector<float> wide = widened(dtype, from, l.elements());
+    std::vector<float> sums(wide.size());
+    scan(combine, DType::F32, l, reverse, wide.data(), sums.data());
+    return narrow_into(dtype, sums, to);
+  }
   const int64_t size = size_of(dtype), blocks = (l.n + kScanBlock - 1) / kScanBlock, chunks = (l.inner + kColumns - 1) / kColumns;
   const auto* x = static_cast<const std::byte*>(from);
   auto* y = static_cast<std::byte*>(to);
@@ -117,6 +124,12 @@ void scan(Prim combine, DType dtype, const Lines& l, bool reverse, const void* f
 }
 
 void recur(DType dtype, const Lines& l, bool reverse, const void* a_from, const void* b_from, void* to) {
+  if (is_half(dtype)) {
+    const std::vector<float> wide_a = widened(dtype, a_from, l.elements()), wide_b = widened(dtype, b_from, l.elements());
+    std::vector<float> wide(wide_a.size());
+    recur(DType::F32, l, reverse, wide_a.data(), wide_b.data(), wide.data());
+    return narrow_into(dtype, wide, to);
+  }
   const int64_t size = size_of(dtype), chunks = (l.inner + kColumns - 1) / kColumns, plane = l.n * l.inner;
   const auto *a = static_cast<const std::byte*>(a_from), *b = static_cast<const std::byte*>(b_from);
   auto* y = static_cast<std::byte*>(to);

@@ -279,6 +279,19 @@ DType term_dtype(const Pattern& pattern, uint8_t term, const Instance& instance)
   return term_dtype(pattern, t.operands[info(t.prim).operands - 1u], instance);
 }
 
+namespace {
+
+// Are there primitives for all terms of a side?
+bool computes(const Pattern& side, const Instance& instance) {
+  for (uint8_t i = 0; i < side.count; ++i) {
+    const Term& t = side.terms[i];
+    if (!t.is_leaf && !takes(t.prim, term_dtype(side, t.operands[info(t.prim).operands - 1u], instance))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 std::vector<Instance> instances(const Rule& rule) {
   std::vector<Instance> found;
   const Prim root = rule.pattern.root().prim;
@@ -295,6 +308,7 @@ std::vector<Instance> instances(const Rule& rule) {
     }
     Instance instance{t, t, t, std::nullopt};
     instance.result = term_dtype(rule.pattern, 0, instance);
+    if (!computes(rule.pattern, instance) || !computes(rule.result, instance)) continue;
     switch (rule.when) {
       case Condition::power_of_two:
         for (int k = 0; k < width(t); ++k)

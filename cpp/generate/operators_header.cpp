@@ -63,8 +63,9 @@ std::string literal(const Parameter& p) {
       return s.find_first_of(".einf") == std::string::npos ? s + ".0" : s;
     }
     std::string operator()(DType v) const {
-      std::string name(info(v).short_name);  // the enumerators are these, in capitals
-      name[0] = static_cast<char>(std::toupper(name[0]));
+      if (v == DType::Bool) return "DType::Bool";
+      std::string name(info(v).short_name);  // the other enumerators are these, in capitals
+      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
       return "DType::" + name;
     }
     std::string operator()(const eager::Dims& v) const {

@@ -39,7 +39,7 @@ ContractionKey product_key(std::span<const OperandType> inputs, const Attrs& att
   const bool transpose_a = std::get<bool>(attrs[0]), transpose_b = std::get<bool>(attrs[1]);
   const Matrices l = matrices(inputs[0].type.shape, transpose_a), r = matrices(inputs[1].type.shape, transpose_b);
   return {.kind = ContractionKind::matmul,
-          .dtype = promote(inputs[0].type.dtype, inputs[1].type.dtype),
+          .dtype = compute_dtype(promote(inputs[0].type.dtype, inputs[1].type.dtype)),
           .transpose_a = transpose_a,
           .transpose_b = transpose_b,
           .batch = product(l.batch),
@@ -119,17 +119,18 @@ std::vector<TensorType> linear_type(const Arguments& a) {
   return {{floating_of(promote(promote(x.dtype(), w.dtype()), bias.present ? bias.tensor.dtype() : DType::Bool)), shape}};
 }
 
-DType common_dtype(std::span<const OperandType> inputs) {
+// What the plan computes in: of halves f32, and the result is rounded.
+DType plan_dtype(std::span<const OperandType> inputs) {
   DType common = DType::Bool;
   for (const OperandType& t : inputs)
     if (t.kind == OperandType::Kind::tensor) common = promote(common, t.type.dtype);
-  return floating_of(common);
+  return compute_dtype(floating_of(common));
 }
 
 ContractionKey linear_key(std::span<const OperandType> inputs, const Attrs&) {
   const Dims &x = inputs[0].type.shape, &w = inputs[1].type.shape;
   return {.kind = ContractionKind::matmul,
-          .dtype = common_dtype(inputs),
+          .dtype = plan_dtype(inputs),
           .bias = inputs[2].kind == OperandType::Kind::tensor,
           .transpose_b = true,
           .m = product(Dims(x.begin(), x.end() - 1)),
@@ -301,7 +302,7 @@ const Operator& conv2d = define({
     .parameters = with_window({floating("x"), floating("weight"), optional(floating("bias"))}),
     .contraction =
         [](std::span<const OperandType> inputs, const Attrs& attrs) {
-          return conv_key(ContractionKind::conv2d, common_dtype(inputs), inputs[2].kind == OperandType::Kind::tensor, inputs[0].type.shape,
+          return conv_key(ContractionKind::conv2d, plan_dtype(inputs), inputs[2].kind == OperandType::Kind::tensor, inputs[0].type.shape,
                           inputs[1].type.shape, window_of(attrs, 0));
         },
     .type = conv2d_type,
@@ -319,7 +320,7 @@ const Operator& conv2d_data = define({
     .contraction =
         [](std::span<const OperandType> inputs, const Attrs& attrs) {
           const Dims &dy = inputs[0].type.shape, &w = inputs[1].type.shape;
-          return conv_key(ContractionKind::conv2d_data, common_dtype(inputs), false, data_shape(dy, w, attrs), w, window_of(attrs, 1));
+          return conv_key(ContractionKind::conv2d_data, plan_dtype(inputs), false, data_shape(dy, w, attrs), w, window_of(attrs, 1));
         },
     .type =
         [](const Arguments& a) {
@@ -351,7 +352,7 @@ const Operator& conv2d_weights = define({
     .contraction =
         [](std::span<const OperandType> inputs, const Attrs& attrs) {
           const Dims &x = inputs[0].type.shape, &dy = inputs[1].type.shape;
-          return conv_key(ContractionKind::conv2d_weights, common_dtype(inputs), true, x, weights_shape(x, dy, attrs), window_of(attrs, 1));
+          return conv_key(ContractionKind::conv2d_weights, plan_dtype(inputs), true, x, weights_shape(x, dy, attrs), window_of(attrs, 1));
         },
     .type =
         [](const Arguments& a) {

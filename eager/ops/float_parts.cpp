@@ -4,13 +4,16 @@
 namespace kiln::eager::ops {
 namespace {
 
-// One step along the floats, whose bits count away from zero on either side of it.
-Value next_after(Builder& b, Value x, Value y) {
-  const DType integers = bits_of(x.dtype());
-  const Value away = b.eq(b.lt(x, y), b.gt(x, 0));  // x < y with x above zero, or x > y with x below it
+// One step along the floats of the result's dtype, whose bits count away from zero on either side of it.
+Value next_after(BodyContext& c) {
+  Builder& b = c.b;
+  const Value x = c.inputs[0], y = c.inputs[1];
+  const DType t = c.outputs[0].dtype, integers = bits_of(t);  // x and y are of the dtype that t is computed in, and values of t
+  const Value away = b.eq(b.lt(x, y), b.gt(x, 0));            // x < y with x above zero, or x > y with x below it
   const Value step = b.select(away, b.constant(integers, 1), b.constant(integers, -1));
-  const Value least = with_sign_of(b, b.bitcast(b.constant(integers, 1), x.dtype()), y);
-  const Value next = b.select(b.eq(x, 0), least, b.bitcast(b.bitcast(x, integers) + step, x.dtype()));
+  const Value least = codegen::with_sign_of(b, b.cast(b.bitcast(b.constant(integers, 1), t), x.dtype()), y);
+  const Value stepped = b.bitcast(b.bitcast(b.cast(x, t), integers) + step, t);
+  const Value next = b.select(b.eq(x, 0), least, b.cast(stepped, x.dtype()));
   const Value ordered = b.bit_and(b.eq(x, x), b.eq(y, y));
   return b.select(ordered, b.select(b.eq(x, y), y, next), x + y);
 }

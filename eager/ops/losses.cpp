@@ -43,10 +43,12 @@ void check_classes(const Arguments& a) {
   const Tensor target = given.is_contiguous() ? given : op::copy(given);
   if (!is_integer(target.dtype())) fail(ErrorCode::type, "targets are integers, not " + std::string(name_of(target.dtype())));
   with_type(target.dtype(), [&]<class T>(T) {
-    const auto* values = reinterpret_cast<const T*>(target.data());
-    for (int64_t i = 0; i < target.numel(); ++i)
-      if (const auto value = static_cast<int64_t>(values[i]); value < 0 || value >= classes)
-        fail(ErrorCode::index, "target " + std::to_string(value) + " is out of range for " + std::to_string(classes) + " classes");
+    if constexpr (std::is_integral_v<T>) {
+      const auto* values = reinterpret_cast<const T*>(target.data());
+      for (int64_t i = 0; i < target.numel(); ++i)
+        if (const auto value = static_cast<int64_t>(values[i]); value < 0 || value >= classes)
+          fail(ErrorCode::index, "target " + std::to_string(value) + " is out of range for " + std::to_string(classes) + " classes");
+    }
   });
 }
 

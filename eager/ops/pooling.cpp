@@ -77,7 +77,7 @@ Tap tap_at(AffineContext& c, const Pool& p, const Dims& image, const Dims& resul
 // The image's element there, as the result's dtype: integers are pooled as floats. `outside` never wins, so integers need no -inf.
 Value load_tap(AffineContext& c, const Tap& tap, double outside) {
   if (!kiln::is_floating(c.inputs()[0].type.dtype)) outside = 0;
-  return c.b().cast(tap.inside ? c.load(0, tap.at, tap.inside, outside) : c.load(0, tap.at), c.outputs()[0].dtype);
+  return c.b().cast(tap.inside ? c.load(0, tap.at, tap.inside, outside) : c.load(0, tap.at), compute_dtype(c.outputs()[0].dtype));
 }
 
 void max_pool_kernel(AffineContext& c) {
@@ -141,7 +141,7 @@ void tiles_kernel(AffineContext& c) {
   element.coefficient[2][kTapRow] = 1;
   element.coefficient[3][kColumn] = kernel[1];
   element.coefficient[3][kTapColumn] = 1;
-  const Value g = b.cast(c.load(0, window), c.outputs()[0].dtype);
+  const Value g = b.cast(c.load(0, window), compute_dtype(c.outputs()[0].dtype));
   const Value tap = c.index(kTapRow) * static_cast<double>(kernel[1]) + c.index(kTapColumn);
   c.store(0, element, b.select(b.eq(b.cast(c.load(1, window), DType::I64), tap), g, 0));
 }

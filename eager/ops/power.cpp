@@ -32,8 +32,10 @@ void check_exponents(const Arguments& a) {
   materialise(exponent.tensor, FlushReason::data_check);
   const Tensor y = exponent.tensor.is_contiguous() ? exponent.tensor : op::copy(exponent.tensor);
   with_type(y.dtype(), [&]<class T>(T) {
-    const auto* values = reinterpret_cast<const T*>(y.data());
-    if (std::any_of(values, values + y.numel(), [](T value) { return value < T{0}; })) negative_exponent();
+    if constexpr (std::is_integral_v<T>) {
+      const auto* values = reinterpret_cast<const T*>(y.data());
+      if (std::any_of(values, values + y.numel(), [](T value) { return value < T{0}; })) negative_exponent();
+    }
   });
 }
 

@@ -1,5 +1,7 @@
 // Random draws. Each element takes words of one Philox block: its position in the tensor gives the block, the call's index and the seed the
 // rest, so that eager, compiled and threaded runs draw the same numbers.
+#include <cmath>
+
 #include "eager/ops/ops.h"
 
 namespace kiln::eager::ops {
@@ -33,7 +35,9 @@ Value word64(BodyContext& c) {
 
 Value uniform_body(BodyContext& c) {
   Builder& b = c.b;
-  if (c.outputs[0].dtype == DType::F32) return b.cast(b.shr(word32(c), 8), DType::F32) * 0x1p-24;
+  const DType t = c.outputs[0].dtype;
+  const int bits = t == DType::BF16 ? 8 : t == DType::F16 ? 11 : 24;  // what the dtype holds of a number just below 1
+  if (t != DType::F64) return b.cast(b.shr(word32(c), 32 - bits), DType::F32) * std::ldexp(1.0, -bits);
   return b.cast(b.shr_logical(word64(c), 11), DType::F64) * 0x1p-53;
 }
 
@@ -78,7 +82,7 @@ Value normal_quantile(Builder& b, Value p) {
 Value normal_body(BodyContext& c) {
   Builder& b = c.b;
   // The middle of the word's interval: never 0 or 1.
-  const Value p = c.outputs[0].dtype == DType::F32 ? (b.cast(word32(c), DType::F64) + 0.5) * 0x1p-32
+  const Value p = c.outputs[0].dtype != DType::F64 ? (b.cast(word32(c), DType::F64) + 0.5) * 0x1p-32
                                                    : (b.cast(b.shr_logical(word64(c), 12), DType::F64) + 0.5) * 0x1p-52;
   return b.cast(normal_quantile(b, p), c.outputs[0].dtype);
 }

@@ -86,7 +86,7 @@ class Drafter final : public eager::AffineContext {
   void store(int output, const IndexMap& at, Value v) override {
     const IndexMap m = blocked() ? split_channels(at) : at;
     const ValueId id = affine_->first_output + static_cast<uint32_t>(output);
-    known_.push_back({id, m, v});
+    known_.push_back({id, m, draft_->b().cast(v, g_.type(id).dtype)});
     if (output == 0) affine_at_ = m;
   }
 
@@ -144,8 +144,8 @@ class Drafter final : public eager::AffineContext {
       const Dims shape = constant_shape(g_.type(v));
       check(same_place(at, position(shape), shape), "a row's result is read elsewhere than at its row");
       const DType dtype = g_.type(v).dtype;
-      const Value x = draft_->b().cast(eval(n.operands[0].id, IndexMap::identity(c_.space.size())), dtype);
-      const Value r = draft_->b().reduce(*n.op->reduction, x);
+      const Value x = draft_->b().cast(eval(n.operands[0].id, IndexMap::identity(c_.space.size())), compute_dtype(dtype));
+      const Value r = draft_->b().cast(draft_->b().reduce(*n.op->reduction, x), dtype);
       known_.push_back({v, at, r});
       return r;
     }
@@ -243,16 +243,17 @@ class Drafter final : public eager::AffineContext {
     const Node& n = g_.nodes[c_.nodes[0]];
     const ValueId v = n.first_output;
     const DType dtype = g_.type(v).dtype;
-    const eager::ReductionRequest request{c_.space, step(), *n.op->reduction, dtype, kPartials};
+    const DType combined = compute_dtype(dtype);
+    const eager::ReductionRequest request{c_.space, step(), *n.op->reduction, combined, kPartials};
     const auto emit = [&](KernelDraft& d) {
       const Location l = locate(g_, n.operands[0].id);
       const auto [offset, strides] = address(l, IndexMap::identity(c_.space.size()));
       reads_.insert(l.tensor);
-      return d.b().cast(d.load(static_cast<int>(l.tensor), g_.type(n.operands[0].id).dtype, offset, strides), dtype);
+      return d.b().cast(d.load(static_cast<int>(l.tensor), g_.type(n.operands[0].id).dtype, offset, strides), combined);
     };
     const auto finish = [&](KernelDraft& d, Value r) {
       const auto [offset, strides] = address(locate(g_, v), position(constant_shape(g_.type(v))));
-      d.store(static_cast<int>(v), dtype, offset, strides, r);
+      d.store(static_cast<int>(v), dtype, offset, strides, d.b().cast(r, dtype));
       writes_.insert(v);
     };
     auto drafted = eager::draft_reduction(request, emit, finish);

@@ -47,6 +47,24 @@ void copy_awkward_operands(Graph& g, size_t node) {
   }
 }
 
+// Contractions of halves are computed in f32, and their results rounded, as eager mode does.
+void round_results(Graph& g, size_t node, std::vector<ValueId>& forward) {
+  const Node n = g.nodes[node];
+  if (!is_half(g.type(n.first_output).dtype)) return;
+  std::vector<Type> wide;
+  for (uint32_t k = 0; k < n.outputs; ++k)
+    wide.push_back({compute_dtype(g.type(n.first_output + k).dtype), g.type(n.first_output + k).shape});
+  const ValueId computed = g.add(Node(n), wide);
+  for (uint32_t k = 0; k < n.outputs; ++k) {
+    const Type type = g.type(n.first_output + k);
+    Node rounding;
+    rounding.op = eager::find_operator("copy_to");
+    rounding.operands = {Operand::value(computed + k)};
+    rounding.attrs = {eager::Attr(type.dtype), eager::Attr(constant_shape(type))};
+    forward[n.first_output + k] = g.add(std::move(rounding), {type});
+  }
+}
+
 // A reduction over scattered axes becomes one per adjacent range, last first (the canonical order: eager/lowering.h).
 ValueId split_reduction(Graph& g, const Node& n) {
   const bool keepdims = std::get<bool>(n.attrs[1]);
@@ -60,7 +78,8 @@ ValueId split_reduction(Graph& g, const Node& n) {
     part.operands = {Operand::value(v)};
     part.attrs = n.attrs;
     eager::Dims axes;
-    Type type{result.dtype, g.type(v).shape};
+    const bool last = &step == &steps.back();
+    Type type{last ? result.dtype : compute_dtype(result.dtype), g.type(v).shape};
     for (int a = step.first; a < step.first + step.count; ++a) {
       axes.push_back(a);
       type.shape[static_cast<size_t>(a)] = 1;
@@ -89,7 +108,10 @@ void decompose(Graph& g) {
   const size_t nodes = g.nodes.size();
   for (size_t i = 0; i < nodes; ++i) {
     if (g.nodes[i].kind != NodeKind::operation) continue;
-    if (g.nodes[i].op->contraction) copy_awkward_operands(g, i);
+    if (g.nodes[i].op->contraction) {
+      copy_awkward_operands(g, i);
+      round_results(g, i, forward);
+    }
     if (g.nodes[i].op->reduction) {
       const Node n = g.nodes[i];
       forward[n.first_output] = split_reduction(g, n);

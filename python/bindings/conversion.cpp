@@ -35,6 +35,7 @@ PyObject* element(const std::byte* p, DType dtype) {
   return with_type(dtype, [p]<class T>(T value) -> PyObject* {
     std::memcpy(&value, p, sizeof value);
     if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(value);
+    else if constexpr (kIsHalf<T>) return PyFloat_FromDouble(static_cast<float>(value));
     else if constexpr (std::is_floating_point_v<T>) return PyFloat_FromDouble(value);
     else if constexpr (std::is_signed_v<T>) return PyLong_FromLongLong(value);
     else return PyLong_FromUnsignedLongLong(value);
@@ -128,6 +129,8 @@ const char* format(DType t) {  // of the struct module
     case DType::I16: return "h";
     case DType::I32: return "i";
     case DType::I64: return "l";
+    case DType::F16: return "e";
+    case DType::BF16: break;
     case DType::F32: return "f";
     case DType::F64: return "d";
   }
@@ -146,6 +149,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     PyErr_SetString(PyExc_BufferError, why);
     return -1;
   };
+  if (t.dtype() == DType::BF16) return refuse("the buffer protocol has no bfloat16: use x.astype(kiln.float32), or DLPack");
   if (t.requires_grad()) return refuse("a tensor that requires grad has no buffer: use x.detach()");
   if ((flags & PyBUF_WRITABLE) == PyBUF_WRITABLE && !t.storage().writable()) return refuse("the tensor's memory is read-only");
   const bool wants_strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;

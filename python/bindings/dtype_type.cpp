@@ -30,6 +30,16 @@ constexpr char kind_character(DTypeKind kind) {
 
 }  // namespace
 
+py::object numpy_dtype(DType t) {
+  if (t != DType::BF16) return py::module_::import("numpy").attr("dtype")(name_of(t));
+  try {  // where this package is, NumPy has the dtype too
+    return py::module_::import("numpy").attr("dtype")(py::module_::import("ml_dtypes").attr("bfloat16"));
+  } catch (const py::error_already_set& error) {
+    if (!error.matches(PyExc_ImportError)) throw;
+  }
+  fail(ErrorCode::type, "NumPy has no bfloat16: convert first, with x.astype(kiln.float32), or install ml_dtypes, which adds it");
+}
+
 py::object dtype_object(DType t) { return py::reinterpret_borrow<py::object>(objects[static_cast<size_t>(t)]); }
 
 std::optional<DType> dtype_from_python(PyObject* object) {
@@ -72,7 +82,7 @@ void bind_dtypes(py::module_& m) {
       .def_property_readonly("kind", [](const DTypeObject& t) { return std::string(1, kind_character(info(t.dtype).kind)); })
       .def_property_readonly("is_floating_point", [](const DTypeObject& t) { return is_floating(t.dtype); })
       // By this attribute NumPy takes ours wherever it takes a dtype.
-      .def_property_readonly("dtype", [](const DTypeObject& t) { return py::module_::import("numpy").attr("dtype")(name_of(t.dtype)); })
+      .def_property_readonly("dtype", [](const DTypeObject& t) { return numpy_dtype(t.dtype); })
       .def("__repr__", [](const DTypeObject& t) { return "kiln." + std::string(name_of(t.dtype)); })
       .def("__reduce__", [](const DTypeObject& t) { return std::string(name_of(t.dtype)); });
   for (const DTypeInfo& t : kDTypes) {

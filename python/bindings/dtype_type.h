@@ -12,6 +12,7 @@ namespace kiln::python {
 namespace py = pybind11;
 
 py::object dtype_object(DType);  // the one object of this dtype
+py::object numpy_dtype(DType);   // throws Error{type} where NumPy has none
 
 // Any spelling of a dtype: ours, NumPy's (dtypes and scalar types), a name, or bool, int, float (float: the default dtype).
 // nullopt with no Python error set where it is not one of Kiln's.

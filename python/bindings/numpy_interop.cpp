@@ -6,6 +6,7 @@
 #include "codegen/cuda/driver.h"
 #include "eager/dispatch.h"
 #include "eager/operator.h"
+#include "eager/tape.h"
 #include "python/bindings/conversion.h"
 #include "python/bindings/dtype_type.h"
 #include "python/bindings/tensor_type.h"
@@ -49,6 +50,7 @@ class NumpyMemory final : public eager::ForeignMemory {
 };
 
 std::optional<DType> dtype_of(const py::dtype& t) {
+  if (t.attr("name").cast<std::string>() == "bfloat16") return DType::BF16;
   for (const DTypeInfo& known : kDTypes) {
     const char kind = known.kind == DTypeKind::boolean            ? 'b'
                       : known.kind == DTypeKind::unsigned_integer ? 'u'
@@ -58,8 +60,6 @@ std::optional<DType> dtype_of(const py::dtype& t) {
   }
   return std::nullopt;
 }
-
-py::object numpy_dtype(DType t) { return dtype_object(t).attr("dtype"); }
 
 // Why the array's memory cannot be a tensor's; nullptr where it can.
 const char* obstacle(const py::array& a) {
@@ -123,7 +123,9 @@ Tensor asarray(PyObject* o, std::optional<DType> dtype, std::optional<bool> copy
   const bool literal = PyFloat_Check(o) || PyLong_Check(o) || PyList_Check(o) || PyTuple_Check(o);  // no dtype and no memory of its own
   if (literal && copy == false) fail(ErrorCode::value, "asarray(copy=False): numbers and lists have no memory to share");
   py::array array;
-  if (literal && dtype) {
+  if (literal && dtype == DType::BF16) {
+    array = numpy.attr("array")(py::handle(o), py::str("float64")).cast<py::array>();  // rounded once, by Kiln
+  } else if (literal && dtype) {
     array = numpy.attr("array")(py::handle(o), numpy_dtype(*dtype)).cast<py::array>();
   } else {
     array = numpy.attr("asarray")(py::handle(o)).cast<py::array>();
@@ -189,7 +191,10 @@ void bind_numpy(py::module_& m) {
       "A tensor over an array's elements, without a copy where the memory allows it; or from numbers and nested lists.\n\n"
       "copy=True always copies; copy=False raises ValueError where a copy is needed.");
   // What repr shows: a copy, so that nothing is exported.
-  m.def("values_for_repr", [](const Tensor& t) -> py::object {
+  m.def("values_for_repr", [](const Tensor& given) -> py::object {
+    static const eager::Op astype("astype");
+    const eager::NoGrad no_grad;
+    const Tensor t = given.dtype() == DType::BF16 ? astype(given, DType::F32) : given;
     std::byte* data = read(t, eager::FlushReason::repr);
     std::vector<py::ssize_t> shape(t.shape().begin(), t.shape().end()), strides;
     for (int64_t s : t.strides()) strides.push_back(s * size_of(t.dtype()));

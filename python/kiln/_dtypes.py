@@ -6,13 +6,19 @@ from kiln import _core
 
 
 def _numpy_dtype(x) -> np.dtype:
-    return np.dtype((x.dtype if isinstance(x, _core.Tensor) else x).name)
+    x = x.dtype if isinstance(x, _core.Tensor) else x
+    return np.dtype(x.name)
 
 
 class finfo:
     """Limits of a floating dtype (or of a tensor's): bits, eps, max, min, smallest_normal."""
 
     def __init__(self, type) -> None:
+        if _dtype_of(type) is _core.bfloat16:  # which NumPy has not: float32's exponents, 8 bits of significand
+            self.bits, self.eps, self.dtype = 16, 2.0**-7, _core.bfloat16
+            self.max, self.smallest_normal = 2.0**128 - 2.0**119, 2.0**-126
+            self.min = -self.max
+            return
         limits = np.finfo(_numpy_dtype(type))
         self.bits: int = limits.bits
         self.eps = float(limits.eps)
@@ -45,8 +51,8 @@ _KINDS = {
 
 
 def _dtype_of(x) -> _core.dtype:
-    found = getattr(_core, _numpy_dtype(x).name) if not isinstance(x, _core.dtype) else x
-    return found.dtype if isinstance(found, _core.Tensor) else found
+    x = x.dtype if isinstance(x, _core.Tensor) else x
+    return x if isinstance(x, _core.dtype) else getattr(_core, _numpy_dtype(x).name)
 
 
 def isdtype(dtype, kind) -> bool:

@@ -56,13 +56,15 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
     return made
 
 
-def _rebuild(cls: type, values: np.ndarray, requires_grad: bool) -> Tensor:
-    return cls(_core.asarray(values)).requires_grad_(requires_grad)
+def _rebuild(cls: type, values: np.ndarray, requires_grad: bool, dtype: _core.dtype | None = None) -> Tensor:
+    return cls(_core.asarray(values, dtype)).requires_grad_(requires_grad)
 
 
 def _reduce(self: Tensor):
     if not self.is_leaf:
         raise RuntimeError("only leaf tensors can be pickled, not an operator's result on the tape: use x.detach()")
+    if self.dtype is _core.bfloat16:  # NumPy alone has none; float32 holds its values
+        return _rebuild, (type(self), _core.operators["astype"](self.detach(), _core.float32).numpy(), self.requires_grad, self.dtype)
     return _rebuild, (type(self), self.detach().numpy(), self.requires_grad)
 
 

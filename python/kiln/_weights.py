@@ -19,6 +19,10 @@ def save(weights: dict[str, Tensor], path: str | os.PathLike) -> None:
     for name, value in weights.items():
         if not isinstance(value, Tensor):
             raise TypeError(f"save: '{name}' must be a tensor, not {type(value).__name__}")
+        if value.dtype is _core.bfloat16:
+            raise TypeError(
+                f"save: '{name}' is bfloat16, which NumPy's .npz files have not: save x.astype(kiln.float32), or export a program"
+            )
     with replacing(path) as file:
         np.savez(file, **{name: value.detach().numpy() for name, value in weights.items()})
 

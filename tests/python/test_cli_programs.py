@@ -202,7 +202,7 @@ def test_run_on_random_numbers(capsys):
         "m.kiln --entry predict --dim batch=99999999999": "GB of memory hold",
         "m.kiln --entry predict --random": "how large is batch? --dim batch=N",
         "m.kiln --entry predict --shape 2x3x5": "input 'image': expected float32(batch, 3, 4)",
-        "m.kiln --entry predict --shape 2x3x4:float16": "no such dtype as 'float16'",
+        "m.kiln --entry predict --shape 2x3x4:float12": "no such dtype as 'float12'",
         "m.kiln --entry predict --input image.npy --shape 2": "1 times --shape, but 0 inputs without a file",
         "m.kiln --entry train --input batch.npz --out r.txt": "a name that ends in .npz, or .npy where there is one result",
         "m.kiln --entry train --input batch.npz --out none/r.npy": "--out none/r.npy: there is no folder none",

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import kiln as kn
 
-DTYPES = [t.name for t in vars(kn).values() if isinstance(t, kn.dtype)]
+DTYPES = [t.name for t in vars(kn).values() if isinstance(t, kn.dtype) and t is not kn.bfloat16]  # see test_dtypes
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -91,9 +91,7 @@ def test_dtypes_of_literals():
     assert kn.asarray(np.float16(1), dtype=kn.float32).dtype is kn.float32
 
 
-@pytest.mark.parametrize(
-    "value", [np.zeros(2, np.float16), np.zeros(2, np.complex64), np.array(["a"]), np.array([None]), np.zeros(2, np.longdouble)]
-)
+@pytest.mark.parametrize("value", [np.zeros(2, np.complex64), np.array(["a"]), np.array([None]), np.zeros(2, np.longdouble)])
 def test_foreign_dtypes_are_refused_by_name(value):
     with pytest.raises(TypeError, match=rf"Kiln has no dtype {value.dtype}"):
         kn.asarray(value)
@@ -107,7 +105,7 @@ def test_strangers_are_refused(value):
 
 def test_bad_arguments():
     with pytest.raises(TypeError, match="dtype must be one of bool, uint8"):
-        kn.asarray(1, dtype="float16")
+        kn.asarray(1, dtype="float128")
     with pytest.raises(ValueError, match="cpu"):
         kn.asarray(1, device="tpu")
     with pytest.raises(ValueError, match="at most 8 dimensions"):

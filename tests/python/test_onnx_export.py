@@ -104,3 +104,15 @@ def test_random_draws_are_refused_with_their_line(tmp_path):
     program = kn.export(lambda x: x + kn.rand((3,)), kn.spec((3,)))
     with pytest.raises(NotImplementedError, match=r"random_uniform at test_onnx_export\.py:\d+ has no equivalent"):
         kiln.onnx.to_onnx(program, tmp_path / "random.onnx")
+
+
+@pytest.mark.parametrize("dtype", [kn.float16, kn.bfloat16], ids=["float16", "bfloat16"])
+def test_halves_are_refused_wherever_they_are(tmp_path, dtype):
+    cases = [
+        (lambda x: x + 1, kn.spec((3,), dtype), "the input 'x'"),
+        (lambda x: x.astype(dtype).astype(kn.float32), kn.spec((3,)), r"the result of astype at test_onnx_export\.py:\d+"),
+    ]
+    for function, spec, where in cases:
+        with pytest.raises(NotImplementedError, match=rf"{where} is {dtype.name}: .*Remedy: export the function in float32"):
+            kiln.onnx.to_onnx(kn.export(function, spec), tmp_path / "half.onnx")
+    assert not list(tmp_path.iterdir())

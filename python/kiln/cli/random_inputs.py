@@ -11,7 +11,7 @@ import kiln
 from kiln.cli import UsageError
 
 _FIRST = ("float32", "float64", "int32", "int64", "uint8", "bool")  # then the rest
-DTYPES = {name: np.dtype(name) for name in (*_FIRST, "int8", "int16", "uint16", "uint32", "uint64")}
+DTYPES = {name: np.dtype(name) for name in (*_FIRST, "int8", "int16", "uint16", "uint32", "uint64", "float16")}
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -100,7 +100,7 @@ class Graph:
         """x in another dtype, by Kiln's rule: floats to integers truncate and saturate and NaN is 0, which ONNX leaves open."""
         if x.dtype == dtype:
             return x
-        if x.dtype.startswith("float") and np.dtype(dtype).kind in "iu":
+        if "float" in x.dtype and np.dtype(dtype).kind in "iu":
             return self._saturated(x, dtype)
         return self.node("Cast", x, dtype=dtype, shape=x.shape, to=dtype)
 

@@ -45,7 +45,7 @@ def carrier(dtype: str) -> str:
 
 
 def is_float(dtype: str) -> bool:
-    return dtype.startswith("float")
+    return "float" in dtype
 
 
 def compare(c: Call, op: str, x: Value, y: Value | float) -> Value:

@@ -245,7 +245,8 @@ TEST(KernelFuzz, MaskedOffMemoryIsNotTouched) {
         const uint32_t to = b.add_buffer({.dtype = t.dtype, .inner = reduces ? Stride::zero : Stride::contiguous});
         const Value exists = b.lt(b.index(0), b.scalar(k.scalars++, DType::I64));
         const Value loaded = b.load(from, exists, b.constant(t.dtype, 1));
-        b.store(to, reduces ? b.reduce(Prim::max, loaded) : loaded);
+        const DType computed = is_half(t.dtype) ? DType::F32 : t.dtype;
+        b.store(to, reduces ? b.cast(b.reduce(Prim::max, b.cast(loaded, computed)), t.dtype) : loaded);
 
         const int64_t size = t.bytes, step = stride == Stride::any ? 3 * size : stride == Stride::zero ? 0 : size;
         const auto run = [&](const Code& code, int64_t bound) {

@@ -120,7 +120,7 @@ TEST(KernelText, ErrorsNameLineAndColumn) {
   EXPECT_TRUE(says(parse_error("kernel rank=1 reduction=some"), "line 1, column 25: expected none, lanes, rows or tree"));
   EXPECT_TRUE(says(parse_error(header + "b1: f32 inner=zero reduced=zero"), "line 2, column 3: expected buffer 0"));
   EXPECT_TRUE(says(parse_error(header + "%0 = frob f32 %1"), "line 2, column 6: expected a primitive"));
-  EXPECT_TRUE(says(parse_error(header + "%0 = const f16 1"), "line 2, column 12: expected a dtype"));
+  EXPECT_TRUE(says(parse_error(header + "%0 = const f8 1"), "line 2, column 12: expected a dtype"));
   EXPECT_TRUE(says(parse_error(header + "%0 = const u8 256"), "line 2, column 15: expected a number"));
   EXPECT_TRUE(says(parse_error(header + "%0 = add f32 %1 %2 %3 %4"), "line 2, column 23: expected the end of the line"));
 }

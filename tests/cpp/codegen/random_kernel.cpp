@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "codegen/error.h"
+#include "codegen/interpreter/primitives.h"
 
 namespace kiln::codegen::testing {
 namespace {
@@ -30,7 +31,10 @@ uint64_t bits_of(T value) {
   return bits;
 }
 
-uint64_t float_bits(DType t, double value) { return t == DType::F32 ? bits_of(static_cast<float>(value)) : bits_of(value); }
+uint64_t float_bits(DType t, double value) {
+  if (is_half(t)) return interpreter::evaluate(Prim::cast, t, DType::F64, bits_of(value));
+  return t == DType::F32 ? bits_of(static_cast<float>(value)) : bits_of(value);
+}
 
 // Ordinary values, and those where arithmetic has corners.
 uint64_t random_bits(DType t, Random& random) {
@@ -66,10 +70,11 @@ uint64_t random_bits(DType t, Random& random) {
       case 0: return float_bits(t, pick(random, kCorners));
       case 1: {  // NaNs of either sign with payloads
         const uint64_t payload = (raw >> 8) | 1;
+        if (is_half(t)) return (raw & 0x8000) | (t == DType::F16 ? 0x7c00 | (payload & 0x3ff) : 0x7f80 | (payload & 0x7f));
         return t == DType::F32 ? ((raw & 0x80000000) | 0x7f800000 | (payload & 0x7fffff))
                                : ((raw & (uint64_t{1} << 63)) | 0x7ff0000000000000 | (payload & 0xfffffffffffff));
       }
-      case 2: return t == DType::F32 ? raw & 0xffffffff : raw;
+      case 2: return size_of(t) == 8 ? raw : raw & ((uint64_t{1} << 8 * size_of(t)) - 1);
       case 3: return float_bits(t, static_cast<double>(below(random, 21) - 10));
       default: return float_bits(t, static_cast<double>(static_cast<int64_t>(raw)) * 0x1p-60);
     }
@@ -183,10 +188,10 @@ class Generator {
 
   // A kernel is about few dtypes, so that its values meet.
   DType any_dtype() { return chance(random_, 75) ? pick(random_, palette_) : pick(random_, kDTypes).dtype; }
-  DType dtype_for(DTypeSet set) {
+  DType dtype_for(DTypeSet set, bool computed) {
     DType t;
     do t = any_dtype();
-    while (!accepts(set, t));
+    while (!accepts(set, t) || (computed && is_half(t)));
     return t;
   }
 
@@ -197,7 +202,7 @@ class Generator {
     const PrimInfo& prim = pick(random_, kPrims);
     Node n{.kind = NodeKind::primitive, .prim = prim.prim};
     if (prim.prim == Prim::bitcast) {
-      const DType real = dtype_for(kFloats), integer = integer_of(size_of(real), chance(random_, 50));
+      const DType real = dtype_for(kFloats, false), integer = integer_of(size_of(real), chance(random_, 50));
       const bool from_real = chance(random_, 50);
       n.operands[0] = operand(from_real ? real : integer);
       n.dtype = from_real ? integer : real;
@@ -207,7 +212,7 @@ class Generator {
       while (n.dtype == from);
       n.operands[0] = operand(from);
     } else {
-      const DType t = dtype_for(prim.accepts);
+      const DType t = dtype_for(prim.accepts, prim.prim != Prim::select);
       for (int i = 0; i < prim.operands; ++i) n.operands[i] = operand(prim.prim == Prim::select && i == 0 ? DType::Bool : t);
       n.dtype = prim.gives_bool ? DType::Bool : t;
     }
@@ -216,7 +221,7 @@ class Generator {
 
   // a < b ? a : b, or another of its four forms: back ends have instructions for that.
   void lesser_or_greater() {
-    const DType t = dtype_for(kFloats);
+    const DType t = dtype_for(kFloats, true);
     NodeId a = operand(t), b = operand(t);
     const NodeId condition = push({.kind = NodeKind::primitive,
                                    .prim = chance(random_, 50) ? Prim::lt : Prim::gt,
@@ -229,7 +234,7 @@ class Generator {
   void reduce() {
     constexpr Prim kCombines[] = {Prim::add, Prim::mul, Prim::min, Prim::max, Prim::bit_and, Prim::bit_or};
     const Prim prim = pick(random_, kCombines);
-    const DType t = dtype_for(info(prim).accepts);
+    const DType t = dtype_for(info(prim).accepts, true);
     const NodeId of = operand(t);
     const NodeId result = push({.kind = NodeKind::reduce, .prim = prim, .dtype = t, .operands = {of, kNoNode, kNoNode}});
     if (!chance(random_, 50)) return;
@@ -530,7 +535,7 @@ std::vector<std::string> Coverage::rare(const std::string& group) const {
       if (!often(std::string(p.name))) out.emplace_back(p.name);
   } else if (group == "dtype" || group == "stored dtype" || group == "reduced dtype") {
     for (const DTypeInfo& t : kDTypes)
-      if (!often(std::string(t.name))) out.emplace_back(t.name);
+      if ((group != "reduced dtype" || !is_half(t.dtype)) && !often(std::string(t.name))) out.emplace_back(t.name);
   } else if (found != counts_.end()) {
     for (const auto& [name, n] : found->second)
       if (!often(name)) out.push_back(name);

@@ -49,7 +49,22 @@ uint64_t element(DType dtype, const std::vector<std::byte>& bytes, int64_t i) {
   return bits;
 }
 
+// Elements in another dtype.
+std::vector<std::byte> converted(DType to, DType from, const std::vector<std::byte>& x) {
+  const auto n = static_cast<int64_t>(x.size()) / size_of(from);
+  std::vector<std::byte> y(static_cast<size_t>(n * size_of(to)));
+  for (int64_t i = 0; i < n; ++i) {
+    const uint64_t bits = to == from ? element(from, x, i) : interpreter::evaluate(Prim::cast, to, from, element(from, x, i));
+    std::memcpy(&y[static_cast<size_t>(i * size_of(to))], &bits, static_cast<size_t>(size_of(to)));
+  }
+  return y;
+}
+
 bool less(DType dtype, uint64_t a, uint64_t b) {
+  if (is_half(dtype)) {
+    const auto wide = [dtype](uint64_t x) { return interpreter::evaluate(Prim::cast, DType::F32, dtype, x); };
+    return less(DType::F32, wide(a), wide(b));
+  }
   if (is_floating(dtype)) {  // NaN after everything
     const bool a_nan = interpreter::evaluate(Prim::ne, DType::Bool, dtype, a, a),
                b_nan = interpreter::evaluate(Prim::ne, DType::Bool, dtype, b, b);
@@ -92,6 +107,7 @@ TEST(Routines, SortingIsStableInEveryDType) {
 
 // The order that routines.h states, one element at a time.
 std::vector<std::byte> scanned(Prim combine, DType dtype, const Lines& l, bool reverse, const std::vector<std::byte>& x) {
+  if (is_half(dtype)) return converted(dtype, DType::F32, scanned(combine, DType::F32, l, reverse, converted(DType::F32, dtype, x)));
   std::vector<std::byte> y(x.size());
   const auto apply = [&](uint64_t a, uint64_t b) { return interpreter::evaluate(combine, dtype, dtype, a, b); };
   for (int64_t o = 0; o < l.outer; ++o)
@@ -137,20 +153,23 @@ TEST(Routines, ScattersTakeIndicesInOrder) {
   for (const DTypeInfo& t : kDTypes)
     for (const Scatter how : {Scatter::set, Scatter::add}) {
       const auto values = drawn(t.dtype, l.outer * count * l.inner, 5), start = drawn(t.dtype, l.elements(), 6);
+      const DType summed = how == Scatter::add ? compute_dtype(t.dtype) : t.dtype;
+      const auto terms = converted(summed, t.dtype, values);
       for (const bool by_rows : {true, false}) {
-        std::vector<std::byte> expected = start;
+        std::vector<std::byte> expected = converted(summed, t.dtype, start);
         for (int64_t o = 0; o < l.outer; ++o)
           for (int64_t j = 0; j < count; ++j)
             for (int64_t i = 0; i < l.inner; ++i) {
               const int64_t source = (o * count + j) * l.inner + i;
               const int64_t index = by_rows ? rows[static_cast<size_t>(j)] : along[static_cast<size_t>(source)];
               const int64_t target = (o * l.n + (index + l.n) % l.n) * l.inner + i;
-              uint64_t bits = element(t.dtype, values, source);
+              uint64_t bits = element(summed, terms, source);
               if (how == Scatter::add)
-                bits = interpreter::evaluate(t.dtype == DType::Bool ? Prim::bit_or : Prim::add, t.dtype, t.dtype,
-                                             element(t.dtype, expected, target), bits);
-              std::memcpy(&expected[static_cast<size_t>(target * size_of(t.dtype))], &bits, static_cast<size_t>(size_of(t.dtype)));
+                bits = interpreter::evaluate(t.dtype == DType::Bool ? Prim::bit_or : Prim::add, summed, summed,
+                                             element(summed, expected, target), bits);
+              std::memcpy(&expected[static_cast<size_t>(target * size_of(summed))], &bits, static_cast<size_t>(size_of(summed)));
             }
+        expected = converted(t.dtype, summed, expected);
         if (how == Scatter::add && is_floating(t.dtype)) interpreter::canonicalise(t.dtype, expected.data(), l.elements());
         for (const int threads : {1, 3}) {
           const Threads limit(threads);

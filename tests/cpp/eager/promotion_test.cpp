@@ -55,9 +55,11 @@ TEST(Promotion, OfIntegersIsTheStandards) {
 
 TEST(Promotion, OfFloatsTakesTheWiderAndIntegersGiveWay) {
   expect_table(
-      "     f32 f64 bool i8  i16 i64 u8  u32 u64\n"
-      "f32  f32 f64 f32  f32 f32 f32 f32 f32 f32\n"
-      "f64  f64 f64 f64  f64 f64 f64 f64 f64 f64\n");
+      "     f16  bf16 f32 f64 bool i8   i16  i64  u8   u32  u64\n"
+      "f16  f16  f32  f32 f64 f16  f16  f16  f16  f16  f16  f16\n"
+      "bf16 f32  bf16 f32 f64 bf16 bf16 bf16 bf16 bf16 bf16 bf16\n"
+      "f32  f32  f32  f32 f64 f32  f32  f32  f32  f32  f32  f32\n"
+      "f64  f64  f64  f64 f64 f64  f64  f64  f64  f64  f64  f64\n");
 }
 
 TEST(Promotion, NumbersDecideTheKindNotTheWidth) {
