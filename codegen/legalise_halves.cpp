@@ -24,7 +24,8 @@ double nan_of(DType t) {
 
 class Rewriter {
  public:
-  explicit Rewriter(const Kernel& from) : from_(from), b_(to_, Builder::Simplify::no), values_(from.nodes.size()), canonical_(from.nodes.size()) {
+  explicit Rewriter(const Kernel& from)
+      : from_(from), b_(to_, Builder::Simplify::no), values_(from.nodes.size()), canonical_(from.nodes.size()) {
     to_.rank = from.rank;
     to_.reduction = from.reduction;
     to_.clip = from.clip;
