@@ -112,6 +112,7 @@ Lanes Nodes::lower(NodeId id) {
         return vectors_.pick(lesser, n.dtype, operand[1], operand[2]);
       }
       if (n.prim == Prim::bitcast && never_nan_[n.operands[0]]) return operand[0];  // nothing to make canonical
+      if (n.prim == Prim::pack_f16) return {vectors_.pack_f16(operand[0].r[0], !never_nan_[n.operands[0]]), kNoReg};
       // The last operand's dtype stands for all: select's first is bool.
       const DType t = kernel_.nodes[n.operands[info(n.prim).operands - 1]].dtype;
       return vectors_.primitive(n.prim, n.dtype, t, operand[0], operand[1], operand[2]);
