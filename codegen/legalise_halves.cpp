@@ -4,6 +4,7 @@
 #include "codegen/builder.h"
 #include "codegen/error.h"
 #include "codegen/half.h"
+#include "codegen/interpreter/primitives.h"
 #include "codegen/legalise.h"
 
 namespace kiln::codegen {
@@ -24,7 +25,8 @@ double nan_of(DType t) {
 
 class Rewriter {
  public:
-  explicit Rewriter(const Kernel& from) : from_(from), b_(to_, Builder::Simplify::no), values_(from.nodes.size()), canonical_(from.nodes.size()) {
+  explicit Rewriter(const Kernel& from)
+      : from_(from), b_(to_, Builder::Simplify::no), values_(from.nodes.size()), canonical_(from.nodes.size()) {
     to_.rank = from.rank;
     to_.reduction = from.reduction;
     to_.clip = from.clip;
@@ -45,10 +47,11 @@ class Rewriter {
     const DType t = is_half(n.dtype) ? DType::U16 : n.dtype;
     const auto value = [&](int i) { return values_[n.operands[i]]; };
     switch (n.kind) {
-      case NodeKind::constant: canonical_[id] = true; return b_.constant_bits(t, n.bits);
+      case NodeKind::constant: canonical_[id] = true; return b_.constant_bits(t, interpreter::canonical_bits(n.dtype, n.bits));
       case NodeKind::scalar: return b_.scalar(n.slot, t);
       case NodeKind::index: return b_.index(static_cast<int>(n.slot));
       case NodeKind::load: return n.operands[0] == kNoNode ? b_.load(n.slot) : b_.load(n.slot, value(0), value(1));
+      case NodeKind::gather: return is_masked(n) ? b_.gather(n.slot, value(0), value(1), value(2)) : b_.gather(n.slot, value(0));
       case NodeKind::reduce: return b_.reduce(n.prim, value(0));
       case NodeKind::primitive: break;
     }
