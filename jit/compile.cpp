@@ -34,7 +34,7 @@ Partition explode(const Graph& g, const Partition& p, uint32_t which) {
         const Node& n = g.nodes[i];
         Cluster part;
         part.nodes = {i};
-        part.kind = n.kind == NodeKind::operation && n.op->reduction ? StepKind::opaque : StepKind::kernel;
+        part.kind = n.kind == NodeKind::operation && (n.op->reduction || n.op->routine) ? StepKind::opaque : StepKind::kernel;
         part.layout = g.values[n.first_output].layout;
         part.space = n.kind == NodeKind::update ? constant_shape({DType::F32, n.window.shape}) : constant_shape(g.type(n.first_output));
         parts.push_back(std::move(part));
@@ -130,8 +130,8 @@ class ExecutableBuilder {
   // Bytes of a node's operands and results.
   int64_t bytes_of_node(const Node& n) const {
     int64_t bytes = 0;
-    for (const Operand& o : n.operands)
-      if (o.is_value()) bytes += bytes_of(g_.type(o.id));
+    for (size_t k = 0; k < n.operands.size(); ++k)
+      if (n.operands[k].is_value()) bytes += bytes_read(g_, n, k);
     for (uint32_t k = 0; k < n.outputs; ++k) bytes += bytes_of(g_.type(n.first_output + k));
     return bytes;
   }
@@ -156,7 +156,7 @@ class ExecutableBuilder {
         return tensor == kPartials ? address(*plan_.partials) : address(*plan_.places[static_cast<ValueId>(tensor)]);
       });
     }
-    int64_t read = 0, written = 0;
+    int64_t read = -drafted.unread, written = 0;
     for (ValueId v : drafted.reads) read += bytes_of(g_.type(v));
     for (ValueId v : drafted.writes) written += bytes_of(g_.type(v));
     char sizes[64];
@@ -179,7 +179,10 @@ class ExecutableBuilder {
       a.bytes += b.byte_offset;
       s.buffers.push_back(a);
     }
-    for (int n : k.scalars) s.scalars.push_back(slots[static_cast<size_t>(n)]);
+    for (int n : k.scalars) {
+      if (n >= 0) s.scalars.push_back(slots[static_cast<size_t>(n)]);
+      else s.scalars.push_back({.number = 0, .dtype = DType::I64, .known = k.numbers[static_cast<size_t>(~n)]});
+    }
     ++out_->info_.kernels;
     if (joins_previous(s)) return;
     out_->steps_.emplace_back(std::move(s));
@@ -222,7 +225,9 @@ class ExecutableBuilder {
     for (size_t i = 0; i < a.buffers.size(); ++i)
       for (size_t j = 0; j < b.buffers.size(); ++j) {
         if (a.buffers[i].slot != b.buffers[j].slot) continue;
-        if (!a.kernel->kernel.buffers[i].written && !b.kernel->kernel.buffers[j].written) continue;
+        const codegen::Buffer &of_a = a.kernel->kernel.buffers[i], &of_b = b.kernel->kernel.buffers[j];
+        if (!of_a.written && !of_b.written) continue;
+        if (of_a.gathered || of_b.gathered) return false;  // who knows where
         const Range x = range(a, i), y = range(b, j);
         if (x.from < y.to && y.from < x.to) return false;
       }

@@ -32,7 +32,10 @@ class Bound {
     void** pointers = pointers_.reserve(s.buffers.size());
     uint64_t* scalars = scalars_.reserve(s.scalars.size());
     for (size_t i = 0; i < s.buffers.size(); ++i) pointers[i] = run.at(s.buffers[i]);
-    for (size_t i = 0; i < s.scalars.size(); ++i) scalars[i] = run.scalars[s.scalars[i].number].bits_as(s.scalars[i].dtype);
+    for (size_t i = 0; i < s.scalars.size(); ++i) {
+      const DraftedCluster::ScalarSlot& slot = s.scalars[i];
+      scalars[i] = slot.known ? static_cast<uint64_t>(*slot.known) : run.scalars[slot.number].bits_as(slot.dtype);
+    }
     args.pointers = pointers;
     args.strides = s.strides.data();
     args.extents = s.extents.data();

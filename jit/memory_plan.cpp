@@ -142,8 +142,8 @@ class Planner {
     if (target == kernel.buffers.size()) return false;
     for (size_t b = 0; b < kernel.buffers.size(); ++b)
       if (kernel.buffers[b].tensor == static_cast<int>(old) &&
-          (kernel.buffers[b].byte_offset != kernel.buffers[target].byte_offset || !std::ranges::equal(address(b), address(target)) ||
-           kernel.kernel.buffers[b].dtype != kernel.kernel.buffers[target].dtype))
+          (kernel.kernel.buffers[b].gathered || kernel.buffers[b].byte_offset != kernel.buffers[target].byte_offset ||
+           !std::ranges::equal(address(b), address(target)) || kernel.kernel.buffers[b].dtype != kernel.kernel.buffers[target].dtype))
         return false;
     return true;
   }
@@ -361,12 +361,6 @@ class Planner {
 };
 
 }  // namespace
-
-int64_t bytes_of(const tracer::Type& t) {
-  int64_t n = size_of(t.dtype);
-  for (tracer::Dim d : t.shape) n *= d.constant();
-  return n;
-}
 
 MemoryPlan plan_memory(const Graph& g, const Partition& p, const std::vector<std::optional<DraftedCluster>>& drafts) {
   return Planner(g, p, drafts).run();

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "jit/fusion/cluster_draft.h"
+#include "jit/fusion/place.h"
 
 namespace kiln::jit {
 
@@ -36,7 +37,5 @@ struct MemoryPlan {
 
 // drafts[k] is set for kernel clusters.
 MemoryPlan plan_memory(const tracer::Graph&, const Partition&, const std::vector<std::optional<DraftedCluster>>& drafts);
-
-int64_t bytes_of(const tracer::Type&);
 
 }  // namespace kiln::jit

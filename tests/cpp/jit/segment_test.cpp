@@ -18,7 +18,8 @@ using eager::Tensors;
 
 const Op add{"add"}, mul{"multiply"}, relu{"relu"}, sum{"sum"}, exp_{"exp"}, sub{"subtract"}, div_{"divide"}, max_{"max"}, matmul{"matmul"},
     conv2d{"conv2d"}, max_pool2d{"max_pool2d"}, linear{"linear"}, cross_entropy{"cross_entropy"}, reshape{"reshape"},
-    log_softmax{"log_softmax"}, flip{"flip"}, slice{"slice"}, copy_{"copy"}, astype{"astype"};
+    log_softmax{"log_softmax"}, flip{"flip"}, slice{"slice"}, copy_{"copy"}, astype{"astype"}, take{"take"},
+    take_along_axis{"take_along_axis"}, argsort{"argsort"}, swapaxes{"swapaxes"};
 
 Tensor filled(const Dims& shape, float start, float step) {
   Tensor t = Tensor::empty(shape, DType::F32);
@@ -183,6 +184,75 @@ TEST(Segment, NansKeepTheirBitsWhereNothingIsStored) {
     eager::write(slice(product, Dims{1}, Dims{3}), slice(product, Dims{0}, Dims{2}));
     return Tensors{x, y, old, product};
   });
+}
+
+Tensor integers(const Dims& shape, std::vector<int64_t> values) {
+  Tensor t = Tensor::empty(shape, DType::I64);
+  for (int64_t i = 0; i < t.numel(); ++i) std::memcpy(t.data() + 8 * i, &values[static_cast<size_t>(i) % values.size()], 8);
+  return t;
+}
+
+TEST(Segment, RowsOfATableAreReadWhereTheyAreUsed) {
+  const Tensor table = filled({50, 129}, -3, 0.01f), at = integers({3, 5}, {0, 49, -1, -50, 17, 3, 3});
+  for (const Tensor& from :
+       {table, swapaxes(filled({129, 50}, -3, 0.01f), int64_t{0}, int64_t{1}), slice(table, Dims{0, 0}, Dims{50, 120})}) {
+    expect_same([&] {
+      const Tensor x = add(take(from, at, int64_t{0}), 1.0);
+      const Tensor centred = sub(x, div_(sum(x, int64_t{-1}, true), 129.0));
+      return Tensors{x, centred, sum(centred, int64_t{1}), max_(take(from, at, int64_t{1}), int64_t{0})};
+    });
+  }
+}
+
+TEST(Segment, ElementsAlongAnAxis) {
+  const Tensor x = filled({9, 40, 7}, -3, 0.01f);
+  expect_same(
+      [&] {
+        const Tensor middle = take_along_axis(x, integers({9, 3, 7}, {0, -1, 39, -40, 5}), int64_t{1});
+        const Tensor order = argsort(x, int64_t{2});
+        const Tensor sorted = mul(take_along_axis(x, order, int64_t{2}), 2.0);
+        return Tensors{mul(middle, middle), sorted, sum(sorted, int64_t{2}), sum(take_along_axis(x, order, int64_t{2}), int64_t{0})};
+      },
+      2);  // the order is computed first, for its check
+}
+
+// The same memory before and after it is written over, by the kernel that reads it or another.
+TEST(Segment, WhatIsTakenFromIsWrittenOver) {
+  expect_same([] {
+    Tensor x = filled({40}, 0, 1), y = filled({40}, 0, 1);
+    const Tensor backwards = integers({40}, {39, 3, -1, 20});
+    eager::write(x, mul(take(x, backwards), 2.0));
+    const Tensor z = add(take(y, backwards), 1.0);
+    eager::write(slice(y, Dims{3}, Dims{30}), slice(z, Dims{0}, Dims{27}));
+    return Tensors{x, y, z, add(take(y, backwards), take(x, backwards))};
+  });
+}
+
+// A gather moves bits, whatever the kernel around it computes.
+TEST(Segment, TakenNansKeepTheirBits) {
+  for (const DType dtype : {DType::F32, DType::F16}) {
+    expect_same(
+        [&] {
+          Tensor x = astype(filled({40}, 0, 1), dtype);
+          for (int i = 0; i < 3; ++i) std::memset(x.data() + 10 * size_of(dtype) * i, 0xfe, static_cast<size_t>(size_of(dtype)));
+          const Tensor taken = take(x, integers({30}, {0, 20, 1, 10}));
+          return Tensors{taken, add(taken, taken)};
+        },
+        2);
+  }
+}
+
+TEST(Segment, AnIndexOutOfBoundsRaisesAtItsCall) {
+  const Tensor x = filled({10}, 0, 1);
+  auto record = std::make_shared<tracer::FunctionRecord>("f");
+  tracer::SegmentScope scope(record);
+  Tensor y = mul(x, 2.0);
+  EXPECT_THROW(add(take(y, integers({2}, {3, 10})), 1.0), Error);
+  eager::write(y, mul(y, 2.0));
+  const Tensor z = add(take(y, integers({2}, {3, -10})), 1.0);
+  scope.end(eager::FlushReason::function_end);
+  EXPECT_EQ(record->traces().size(), 1u);  // a failed check runs nothing
+  EXPECT_EQ(bytes(z), bytes(add(take(mul(x, 4.0), integers({2}, {3, -10})), 1.0)));
 }
 
 TEST(Segment, ContractionsOfNothing) {
