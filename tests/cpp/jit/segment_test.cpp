@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "codegen/allocator.h"
 #include "eager/dispatch.h"
 #include "eager/generator.h"
 #include "eager/tape.h"
@@ -253,6 +254,84 @@ TEST(Segment, AnIndexOutOfBoundsRaisesAtItsCall) {
   scope.end(eager::FlushReason::function_end);
   EXPECT_EQ(record->traces().size(), 1u);  // a failed check runs nothing
   EXPECT_EQ(bytes(z), bytes(add(take(mul(x, 4.0), integers({2}, {3, -10})), 1.0)));
+}
+
+// What one capture of f did, and its results.
+std::pair<tracer::ProgramInfo, Tensors> captured(const std::function<Tensors()>& f) {
+  auto record = std::make_shared<tracer::FunctionRecord>("f");
+  tracer::SegmentScope scope(record);
+  Tensors results = f();
+  scope.end(eager::FlushReason::function_end);
+  return {record->traces().at(0).program->info(), std::move(results)};
+}
+
+TEST(Segment, AnInputThatNobodySeesAfterwardsLendsItsMemory) {
+  constexpr int64_t kBytes = 4 * 300 * 1000;
+  const Dims shape{300, 1000};
+  const std::vector<std::byte> expected = bytes(add(mul(filled(shape, 0, 1), 2.0), 1.0));
+  const std::byte* before = nullptr;
+  const auto doubled = [&](auto hold) {
+    return captured([&] {
+      Tensor x = filled(shape, 0, 1);
+      before = x.data();
+      hold(x);
+      return Tensors{add(mul(x, 2.0), 1.0)};
+    });
+  };
+  {
+    const int64_t in_use = codegen::memory_stats().in_use;
+    codegen::reset_peak();
+    const auto [info, results] = doubled([](const Tensor&) {});
+    EXPECT_EQ(info.lent_bytes, kBytes);
+    EXPECT_EQ(results[0].data(), before);
+    EXPECT_EQ(bytes(results[0]), expected);
+    EXPECT_LT(codegen::memory_stats().peak, in_use + kBytes * 3 / 2);
+  }
+  // Whoever holds a view, or the memory, sees it unchanged.
+  Tensor kept;
+  const auto [with_view, of_view] = doubled([&](const Tensor& x) { kept = slice(x, Dims{0}, Dims{2}); });
+  EXPECT_EQ(with_view.lent_bytes, 0);
+  EXPECT_EQ(bytes(of_view[0]), expected);
+  EXPECT_EQ(bytes(kept), bytes(filled({2, 1000}, 0, 1)));
+  const auto [exported, of_exported] = doubled([](const Tensor& x) { x.storage().add_export(); });
+  EXPECT_NE(of_exported[0].data(), before);
+  EXPECT_EQ(bytes(of_exported[0]), expected);
+  std::vector<float> outside(300 * 1000);
+  const auto [info, results] = captured([&] {
+    auto lent = eager::Storage::adopt(outside.data(), kBytes, true, nullptr);
+    return Tensors{add(Tensor::view(lent, 0, shape, {1000, 1}, DType::F32), 1.0)};
+  });
+  EXPECT_EQ(info.lent_bytes, 0);
+  EXPECT_EQ(outside, std::vector<float>(300 * 1000));
+}
+
+TEST(Segment, LentMemoryIsTakenOnceWhatItHeldIsRead) {
+  const Tensor w = filled({40, 40}, 0, 0.001f);
+  expect_same([&] {  // the product reads x as a whole, its square fits where x was
+    const Tensor x = filled({40, 40}, 0, 0.01f);
+    const Tensor product = matmul(x, w);
+    return Tensors{exp_(matmul(mul(product, product), product)), max_(product, int64_t{1})};
+  });
+  expect_same([&] {  // x is read backwards, by the kernel that could write over it
+    const Tensor x = filled({40, 40}, 0, 0.01f);
+    return Tensors{add(flip(x), x)};
+  });
+  expect_same([&] {  // two results, one loan; and a result that is x itself
+    const Tensor x = filled({40, 40}, 0, 0.01f);
+    return Tensors{add(x, 1.0), mul(x, 2.0), slice(copy_(x), Dims{3}, Dims{9})};
+  });
+  expect_same([&] {
+    Tensor x = filled({40, 40}, 0, 0.01f);
+    eager::write(slice(x, Dims{0}, Dims{1}), slice(x, Dims{1}, Dims{2}));
+    return Tensors{matmul(x, w), sum(x, int64_t{0})};
+  });
+  expect_same([&] {  // the tape holds what the gradient needs
+    Tensor v = filled({40, 40}, 0, 0.01f);
+    v.autograd().requires_grad = true;
+    Tensor loss = sum(mul(exp_(v), v));
+    eager::backward(loss, {});
+    return Tensors{eager::detach(*v.autograd().grad), eager::detach(loss)};
+  });
 }
 
 TEST(Segment, ContractionsOfNothing) {
