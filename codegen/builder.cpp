@@ -78,6 +78,15 @@ Value Builder::load(uint32_t slot, Value mask, Value otherwise) {
   return push({.kind = NodeKind::load, .dtype = buffer(slot).dtype, .slot = slot, .operands = {mask.id(), otherwise.id(), kNoNode}});
 }
 
+Value Builder::gather(uint32_t slot, Value offset) {
+  buffer(slot).gathered = true;
+  return push({.kind = NodeKind::gather, .dtype = buffer(slot).dtype, .slot = slot, .operands = {offset.id(), kNoNode, kNoNode}});
+}
+Value Builder::gather(uint32_t slot, Value offset, Value mask, Value otherwise) {
+  buffer(slot).gathered = true;
+  return push({.kind = NodeKind::gather, .dtype = buffer(slot).dtype, .slot = slot, .operands = {offset.id(), mask.id(), otherwise.id()}});
+}
+
 uint32_t Builder::add_buffer(Buffer added) {
   kernel_.buffers.push_back(added);
   return static_cast<uint32_t>(kernel_.buffers.size() - 1);

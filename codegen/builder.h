@@ -51,6 +51,8 @@ class Builder {
   Value index(int dim);                // i64
   Value load(uint32_t buffer);
   Value load(uint32_t buffer, Value mask, Value otherwise);
+  Value gather(uint32_t buffer, Value offset);  // marks the buffer gathered
+  Value gather(uint32_t buffer, Value offset, Value mask, Value otherwise);
   uint32_t add_buffer(Buffer);
   void store(uint32_t buffer, Value);  // marks the buffer written
 

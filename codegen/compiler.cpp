@@ -84,7 +84,7 @@ std::shared_ptr<Code> forced_code(CompiledKernel& kernel, BackendKind kind) {
 
 int64_t operations(const Kernel& kernel) {
   int64_t count = static_cast<int64_t>(kernel.stores.size());
-  for (const Node& n : kernel.nodes) count += n.kind == NodeKind::load || n.kind == NodeKind::primitive || n.kind == NodeKind::reduce;
+  for (const Node& n : kernel.nodes) count += reads_memory(n) || n.kind == NodeKind::primitive || n.kind == NodeKind::reduce;
   return count;
 }
 

@@ -110,7 +110,7 @@ std::string key_of(const std::string& stamp, const Kernel& k) {
   // By structured bindings: a field that is added and not named here does not compile.
   const auto& [rank, reduction, clip, scalars, buffers, nodes, stores] = k;
   b.add(rank, reduction, clip, scalars, uint64_t{buffers.size()}, uint64_t{nodes.size()}, uint64_t{stores.size()});
-  for (const auto& [dtype, written, inner, reduced] : buffers) b.add(dtype, written, inner, reduced);
+  for (const auto& [dtype, written, inner, reduced, gathered] : buffers) b.add(dtype, written, inner, reduced, gathered);
   for (const auto& [kind, prim, dtype, slot, operands, bits] : nodes)
     b.add(kind, prim, dtype, slot, operands[0], operands[1], operands[2], bits);
   for (const auto& [buffer, value] : stores) b.add(buffer, value);

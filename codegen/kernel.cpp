@@ -37,7 +37,7 @@ int64_t block_count(const Kernel& kernel, const int64_t* extents) {
 uint64_t hash(const Kernel& kernel) {
   uint64_t h = mix(kernel.nodes.size(), pack(kernel.rank, kernel.reduction, kernel.clip) << 32 | kernel.scalars);
   h = mix(h, static_cast<uint64_t>(kernel.buffers.size()) << 32 | kernel.stores.size());
-  for (const Buffer& b : kernel.buffers) h = mix(h, pack(b.dtype, b.written, b.inner, b.reduced));
+  for (const Buffer& b : kernel.buffers) h = mix(h, pack(b.dtype, b.written | b.gathered << 1, b.inner, b.reduced));
   for (const Node& n : kernel.nodes) {
     const uint64_t operands = static_cast<uint64_t>(n.operands[0]) << 32 | n.operands[1];
     // A constant has no third operand, and only constants have bits.

@@ -8,7 +8,7 @@
 //   tree   the last dimension is reduced, purely pairwise (combining the partial results of a split reduction).
 // Adjacent dimensions are collapsed before a kernel is made, so one reduced dimension stands for any group of adjacent axes.
 //
-// Nodes are SSA in topological order. A node VARIES (along the reduced dimension) if it reads a buffer or an index that varies
+// Nodes are SSA in topological order. A node VARIES (along the reduced dimension) if it reads a buffer, an index or a value that varies
 // along it. `reduce` takes a varying or non-varying operand and gives a non-varying value. A node's PASS is 0 for leaves, the maximum of its
 // operands' passes otherwise, where a `reduce` operand counts as its own pass + 1 (a reduce's own pass is its operand's).
 // For each index of the other dimensions, passes run in order; each pass loops over the reduced dimension,
@@ -26,6 +26,7 @@
 // Aliasing: a load reads what memory held before the kernel's own store to that element. A written buffer may be loaded, and may share
 // memory with another buffer, only where both have the same address at every index and no load of it stands in a later pass than the store.
 // Any other overlap between a written buffer and the rest is the caller's error. A kernel stores to a buffer at most once.
+// A gathered buffer is read where its gathers say, anywhere around its own addresses; it is never written.
 //
 // A reduction whose elements are cut into blocks across threads is two kernels: one with `clip` set (below) that stores block
 // results, one with `tree`.
@@ -57,6 +58,8 @@ enum class NodeKind : uint8_t {
   index,      // slot: dimension; i64, the index along it
   load,       // slot: buffer; operands[0] optional: bool mask; operands[1] value where the mask is false (required with a mask, and
               //   a masked-off element's memory is not touched)
+  gather,     // slot: buffer; operands[0]: i64, so many elements from the buffer's address at the current index lies the one that is read
+              //   (whoever draws the kernel has brought it into range); operands[1], [2] optional: mask and otherwise, as of a load
   primitive,  // prim over operands
   reduce,     // prim combines operands[0] over the reduced dimension
 };
@@ -73,6 +76,11 @@ struct Node {
 };
 static_assert(sizeof(Node) == 32);
 
+constexpr bool reads_memory(const Node& n) { return n.kind == NodeKind::load || n.kind == NodeKind::gather; }
+// Of a node that reads memory: which operand is its mask, if it has one; the next is the value where that is false.
+constexpr int mask_operand(const Node& n) { return n.kind == NodeKind::gather ? 1 : 0; }
+constexpr bool is_masked(const Node& n) { return n.operands[mask_operand(n)] != kNoNode; }
+
 // What a back end may assume of a buffer's byte stride along a dimension.
 enum class Stride : uint8_t {
   zero,        // 0: the same element all along
@@ -86,6 +94,7 @@ struct Buffer {
   Stride inner = Stride::contiguous;  // along the last dimension
   Stride reduced = Stride::zero;      // along the reduced dimension; equals inner for lanes and tree, zero without reduction;
                                       // varies along the reduced dimension exactly if != zero
+  bool gathered = false;              // read by gathers, and by those alone
   bool operator==(const Buffer&) const = default;
 };
 

@@ -9,7 +9,8 @@
 //   %3 = reduce add f32 %2
 //   store b1 %3
 //
-// Further nodes: `scalar f32 s0`, `index i64 d1`, `load f32 b0 %mask %otherwise`. parse() also takes a plain number as a constant.
+// Further nodes: `scalar f32 s0`, `index i64 d1`, `load f32 b0 %mask %otherwise`, `gather f32 b0 %offset` (with a mask or without), of a
+// buffer that says `gathered`. parse() also takes a plain number as a constant.
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -59,6 +60,7 @@ std::string print_node(const Node& node) {
     case NodeKind::scalar: return "scalar " + type + " s" + shortest(node.slot);
     case NodeKind::index: return "index " + type + " d" + shortest(node.slot);
     case NodeKind::load: text = "load " + type + " b" + shortest(node.slot); break;
+    case NodeKind::gather: text = "gather " + type + " b" + shortest(node.slot); break;
     case NodeKind::primitive: text = std::string(info(node.prim).name) + " " + type; break;
     case NodeKind::reduce: text = "reduce " + std::string(info(node.prim).name) + " " + type; break;
   }
@@ -178,8 +180,9 @@ class Parser {
     b.reduced = static_cast<Stride>(choice("a kind of stride", kStrideNames));
     skip_blanks();
     if (!at_line_end()) {
-      expect("written");
-      b.written = true;
+      b.gathered = peek() == 'g';
+      b.written = !b.gathered;
+      expect(b.gathered ? "gathered" : "written");
     }
     kernel_.buffers.push_back(b);
   }
@@ -195,6 +198,7 @@ class Parser {
     else if (kind == "scalar") slot(n, NodeKind::scalar, "s");
     else if (kind == "index") slot(n, NodeKind::index, "d");
     else if (kind == "load") slot(n, NodeKind::load, "b");
+    else if (kind == "gather") slot(n, NodeKind::gather, "b");
     else if (kind == "reduce") {
       n.kind = NodeKind::reduce;
       n.prim = prim("a primitive that combines");
@@ -202,7 +206,7 @@ class Parser {
     } else {
       at_ = begin;
       n.kind = NodeKind::primitive;
-      n.prim = prim("a primitive, const, scalar, index, load or reduce");
+      n.prim = prim("a primitive, const, scalar, index, load, gather or reduce");
       n.dtype = dtype();
     }
     for (NodeId& id : n.operands) {
@@ -268,7 +272,7 @@ std::string print(const Kernel& kernel) {
   for (size_t i = 0; i < kernel.buffers.size(); ++i) {
     const Buffer& b = kernel.buffers[i];
     line({"b", shortest(i), ": ", info(b.dtype).short_name, " inner=", kStrideNames[static_cast<size_t>(b.inner)],
-          " reduced=", kStrideNames[static_cast<size_t>(b.reduced)], b.written ? " written" : ""});
+          " reduced=", kStrideNames[static_cast<size_t>(b.reduced)], b.written ? " written" : "", b.gathered ? " gathered" : ""});
   }
   for (size_t i = 0; i < kernel.nodes.size(); ++i) line({"%", shortest(i), " = ", print_node(kernel.nodes[i])});
   for (const Store& s : kernel.stores) line({"store b", shortest(s.buffer), " %", shortest(s.value)});

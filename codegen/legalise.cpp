@@ -78,9 +78,9 @@ class Legaliser {
       }
       case NodeKind::scalar: return is_narrow(t) ? low_bits(b_.scalar(n.slot, c)) : all(b_.scalar(n.slot, c));
       case NodeKind::index: return all(b_.index(static_cast<int>(n.slot)));
-      case NodeKind::load: {
-        const Value loaded =
-            n.operands[0] == kNoNode ? b_.load(n.slot) : b_.load(n.slot, low(n.operands[0]), b_.cast(low(n.operands[1]), in_memory(t)));
+      case NodeKind::load:
+      case NodeKind::gather: {
+        const Value loaded = read(n);
         const Value carried = b_.cast(loaded, c);
         return is_narrow(t) && is_signed(t) ? low_bits(carried) : all(carried);
       }
@@ -88,6 +88,14 @@ class Legaliser {
       case NodeKind::reduce: return reduce(n);
     }
     fail(ErrorCode::internal, "a node of an unknown kind");
+  }
+
+  Value read(const Node& n) {
+    const bool gathers = n.kind == NodeKind::gather;
+    if (!is_masked(n)) return gathers ? b_.gather(n.slot, low(n.operands[0])) : b_.load(n.slot);
+    const Value mask = low(n.operands[mask_operand(n)]);
+    const Value otherwise = b_.cast(low(n.operands[mask_operand(n) + 1]), in_memory(n.dtype));
+    return gathers ? b_.gather(n.slot, low(n.operands[0]), mask, otherwise) : b_.load(n.slot, mask, otherwise);
   }
 
   Carried reduce(const Node& n) {

@@ -5,6 +5,7 @@
 #include "codegen/builder.h"
 #include "codegen/error.h"
 #include "codegen/half.h"
+#include "codegen/interpreter/primitives.h"
 #include "codegen/legalise.h"
 
 namespace kiln::codegen {
@@ -47,10 +48,11 @@ class Rewriter {
     const DType t = is_half(n.dtype) ? DType::U16 : n.dtype;
     const auto value = [&](int i) { return values_[n.operands[i]]; };
     switch (n.kind) {
-      case NodeKind::constant: return constant(id, n);
+      case NodeKind::constant: canonical_[id] = true; return b_.constant_bits(t, interpreter::canonical_bits(n.dtype, n.bits));
       case NodeKind::scalar: return b_.scalar(n.slot, t);
       case NodeKind::index: return b_.index(static_cast<int>(n.slot));
       case NodeKind::load: return n.operands[0] == kNoNode ? b_.load(n.slot) : b_.load(n.slot, value(0), value(1));
+      case NodeKind::gather: return is_masked(n) ? b_.gather(n.slot, value(0), value(1), value(2)) : b_.gather(n.slot, value(0));
       case NodeKind::reduce: return b_.reduce(n.prim, value(0));
       case NodeKind::primitive: break;
     }
@@ -67,13 +69,6 @@ class Rewriter {
       case 2: return b_.primitive(n.prim, t, {value(0), value(1)});
       default: return b_.primitive(n.prim, t, {value(0), value(1), value(2)});
     }
-  }
-
-  Value constant(NodeId id, const Node& n) {
-    if (!is_half(n.dtype)) return b_.constant_bits(n.dtype, n.bits);
-    canonical_[id] = true;
-    return b_.constant(DType::U16,
-                       static_cast<double>(n.bits & 0x7fff) > infinity_of(n.dtype) ? nan_of(n.dtype) : static_cast<double>(n.bits));
   }
 
   // A half's bits with any NaN the canonical one: what is stored, and what a bitcast shows.

@@ -20,7 +20,7 @@ void place_nodes(const Kernel& kernel, Schedule& s) {
     const Node& node = kernel.nodes[id];
     bool varying = false;
     int pass = 0;
-    if (node.kind == NodeKind::load) varying = kernel.buffers[node.slot].reduced != Stride::zero;
+    if (reads_memory(node)) varying = kernel.buffers[node.slot].reduced != Stride::zero;
     if (node.kind == NodeKind::index) varying = static_cast<int>(node.slot) == reduced;
     for (NodeId operand : node.operands) {
       if (operand == kNoNode) continue;

@@ -45,6 +45,7 @@ class Verifier {
     const Buffer& b = kernel_.buffers[i];
     if (kernel_.reduction == Reduction::none)
       require(b.reduced == Stride::zero, "buffer", i, "varies along a reduced dimension, but none is");
+    require(!b.written || !b.gathered, "buffer", i, "is both written and gathered");
     if (kernel_.reduced_dim() == kernel_.rank - 1)
       require(b.reduced == b.inner, "buffer", i, "has two strides along the last dimension, which is the reduced one");
   }
@@ -53,10 +54,10 @@ class Verifier {
 
   void node(NodeId id) const {
     const Node& n = kernel_.nodes[id];
-    const int operands = count_operands(id, n);
+    operands(id, n);
     // Unused fields hold their defaults, so that equal kernels compare equal.
     const bool combines = n.kind == NodeKind::primitive || n.kind == NodeKind::reduce;
-    const bool has_slot = n.kind == NodeKind::scalar || n.kind == NodeKind::index || n.kind == NodeKind::load;
+    const bool has_slot = n.kind == NodeKind::scalar || n.kind == NodeKind::index || reads_memory(n);
     require(combines || n.prim == Node{}.prim, "node", id, "has a primitive it does not use");
     require(has_slot || n.slot == 0, "node", id, "has a slot it does not use");
     require(n.kind == NodeKind::constant || n.bits == 0, "node", id, "has bits it does not use");
@@ -72,11 +73,16 @@ class Verifier {
         require(n.slot < kernel_.rank, "node", id, "reads the index of a dimension that is not there");
         return require(n.dtype == DType::I64, "node", id, "is an index, but not i64");
       case NodeKind::load:
+      case NodeKind::gather:
         require(n.slot < kernel_.buffers.size(), "node", id, "loads a buffer that is not there");
         require(n.dtype == kernel_.buffers[n.slot].dtype, "node", id, "has another dtype than its buffer");
-        if (operands == 0) return;
-        require(operand_dtype(n, 0) == DType::Bool, "node", id, "has a mask that is not bool");
-        return require(operand_dtype(n, 1) == n.dtype, "node", id, "has another dtype than its value where the mask is false");
+        require(kernel_.buffers[n.slot].gathered == (n.kind == NodeKind::gather), "node", id,
+                "loads a gathered buffer, or gathers from one that is not marked");
+        if (n.kind == NodeKind::gather) require(operand_dtype(n, 0) == DType::I64, "node", id, "has an offset that is not i64");
+        if (!is_masked(n)) return;
+        require(operand_dtype(n, mask_operand(n)) == DType::Bool, "node", id, "has a mask that is not bool");
+        return require(operand_dtype(n, mask_operand(n) + 1) == n.dtype, "node", id,
+                       "has another dtype than its value where the mask is false");
       case NodeKind::primitive: return primitive(id, n);
       case NodeKind::reduce:
         require(kernel_.reduction != Reduction::none, "node", id, "reduces, but no dimension is reduced");
@@ -86,7 +92,7 @@ class Verifier {
     broken("node", id, "has an unknown kind");
   }
 
-  int count_operands(NodeId id, const Node& n) const {
+  void operands(NodeId id, const Node& n) const {
     int given = 0;
     for (; given < 3 && n.operands[given] != kNoNode; ++given)
       require(n.operands[given] < id, "node", id, "has an operand that does not come before it");
@@ -94,9 +100,9 @@ class Verifier {
     const bool fits = n.kind == NodeKind::primitive ? given == info(n.prim).operands
                       : n.kind == NodeKind::reduce  ? given == 1
                       : n.kind == NodeKind::load    ? given == 0 || given == 2
+                      : n.kind == NodeKind::gather  ? given == 1 || given == 3
                                                     : given == 0;
     require(fits, "node", id, "has a wrong number of operands");
-    return given;
   }
 
   void primitive(NodeId id, const Node& n) const {

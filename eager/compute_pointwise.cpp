@@ -110,8 +110,10 @@ void launch(const PointwisePlan& plan, const Arguments& a, const Accesses& acces
   }
   std::array<uint64_t, Accesses::kMost> scalars;
   for (size_t s = 0; s < k.scalars.size(); ++s) {
-    const auto operand = static_cast<size_t>(k.scalars[s]);
-    scalars[s] = a.operands[operand].scalar.bits_as(plan.scalar_dtypes[operand]);
+    scalars[s] = k.scalar(s, [&](int number) {
+      const auto operand = static_cast<size_t>(number);
+      return a.operands[operand].scalar.bits_as(plan.scalar_dtypes[operand]);
+    });
   }
   codegen::launch(*plan.compiled, {.pointers = pointers.data(),
                                    .strides = strides.data(),

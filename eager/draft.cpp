@@ -39,6 +39,21 @@ Value KernelDraft::load(int tensor, DType dtype, int64_t offset, const Dims& str
   return builder_.load(buffer({tensor, dtype, offset, strides}), mask, otherwise);
 }
 
+Value KernelDraft::number(int64_t n) {
+  const auto at = std::find(numbers_.begin(), numbers_.end(), n);
+  const int i = static_cast<int>(at - numbers_.begin());
+  if (at == numbers_.end()) numbers_.push_back(n);
+  return scalar(~i, DType::I64);
+}
+
+Value KernelDraft::gather(int tensor, DType dtype, int64_t offset, const Dims& strides, Value position, int64_t extent, int64_t stride) {
+  Builder& b = builder_;
+  const Value from_start = b.select(b.lt(position, 0), b.add(position, number(extent)), position);
+  const Value inside = b.maximum(b.minimum(from_start, number(extent - 1)), 0);
+  const Access access{.tensor = tensor, .dtype = dtype, .offset = offset, .strides = strides, .gathered = true};
+  return b.gather(buffer(access), stride == 1 ? inside : b.mul(inside, number(stride)));
+}
+
 Value KernelDraft::index(int dimension) {
   indexed_ |= 1u << dimension;
   const Value here = builder_.index(dimension);
@@ -157,6 +172,7 @@ LoweredKernel KernelDraft::finish() && {
   for (codegen::Node& node : kernel_.nodes)
     if (node.kind == codegen::NodeKind::index) node.slot = slot_of[node.slot];
   lowered.scalars = std::move(scalars_);
+  lowered.numbers = std::move(numbers_);
   lowered.kernel = std::move(kernel_);
   return lowered;
 }

@@ -28,6 +28,25 @@ std::vector<Value> emit_pointwise(const Operator& op, EmitContext& c, const Inde
   return results;
 }
 
+GatherMap gather_map(const Operator& op, const Attrs& attrs, const Dims& x, const Dims& indices, const IndexMap& at) {
+  GatherMap map;
+  map.axis = normalize_axis(static_cast<int>(std::get<int64_t>(attrs[0])), x.size());
+  map.indices.iteration = map.x.iteration = at.iteration;
+  map.indices.rank = indices.size();
+  map.x.rank = x.size();
+  const auto take = [&](IndexMap& to, int d, int from) {
+    to.base[static_cast<size_t>(d)] = at.base[static_cast<size_t>(from)];
+    to.coefficient[static_cast<size_t>(d)] = at.coefficient[static_cast<size_t>(from)];
+  };
+  const bool rows = op.gather == Gather::rows;
+  const int first = rows ? map.axis : 0,
+            behind = rows ? indices.size() - 1 : 0;  // of the indices' dimensions; what those behind the axis move by
+  for (int d = 0; d < indices.size(); ++d) take(map.indices, d, first + d);
+  for (int d = 0; d < x.size(); ++d)
+    if (d != map.axis) take(map.x, d, d < map.axis ? d : d + behind);
+  return map;
+}
+
 std::vector<ReductionShape> reduction_steps(const Dims& shape, const Attr& axes, bool keepdims) {
   std::array<bool, kMaxRank> reduced{};
   if (std::holds_alternative<std::monostate>(axes)) {
@@ -167,7 +186,7 @@ void run(codegen::CompiledKernel& compiled, const LoweredKernel& k, std::span<st
     many_scalars.resize(k.scalars.size());
     values = many_scalars.data();
   }
-  for (size_t i = 0; i < k.scalars.size(); ++i) values[i] = scalars[static_cast<size_t>(k.scalars[i])];
+  for (size_t i = 0; i < k.scalars.size(); ++i) values[i] = k.scalar(i, [&](int number) { return scalars[static_cast<size_t>(number)]; });
   codegen::launch(compiled, {.pointers = pointers,
                              .strides = k.strides.data(),
                              .extents = k.extents.data(),

@@ -33,9 +33,13 @@ struct BufferUse {
 struct LoweredKernel {
   codegen::Kernel kernel;
   std::vector<BufferUse> buffers;
-  std::vector<int64_t> extents;  // [kernel.rank]
-  std::vector<int64_t> strides;  // [buffer][kernel.rank] bytes
-  std::vector<int> scalars;      // the drafter's scalar number per kernel scalar slot
+  std::vector<int64_t> extents;                            // [kernel.rank]
+  std::vector<int64_t> strides;                            // [buffer][kernel.rank] bytes
+  std::vector<int> scalars;                                // the drafter's scalar number per kernel scalar slot, or ~i: numbers[i]
+  std::vector<int64_t> numbers;                            // extents and strides that the kernel computes with
+  uint64_t scalar(size_t slot, const auto& given) const {  // given(number): the bits of one of the drafter's
+    return scalars[slot] < 0 ? static_cast<uint64_t>(numbers[static_cast<size_t>(~scalars[slot])]) : given(scalars[slot]);
+  }
   int64_t clip_total = 0;
 };
 
@@ -52,6 +56,9 @@ class KernelDraft {
   const Dims& extents() const { return extents_; }
   Value load(int tensor, DType, int64_t offset, const Dims& strides);  // elements; strides per iteration dimension
   Value load(int tensor, DType, int64_t offset, const Dims& strides, Value mask, Value otherwise);
+  // The element at a position, i64, along an axis of this extent and stride; `offset` and `strides` are of position 0. One below zero counts
+  // from the end; one out of range reads the nearest element, so that memory which changes after it was checked is never left.
+  Value gather(int tensor, DType, int64_t offset, const Dims& strides, Value position, int64_t extent, int64_t stride);
   Value index(int dimension);       // i64
   Value scalar(int number, DType);  // a run-time scalar, by the drafter's number
   void store(int tensor, DType, int64_t offset, const Dims& strides, Value);
@@ -68,9 +75,11 @@ class KernelDraft {
     int64_t offset;
     Dims strides;
     int64_t block_stride = 0;  // of block results; a load's follows from its stride along the reduced range
+    bool gathered = false;
     bool operator==(const Access&) const = default;
   };
   uint32_t buffer(const Access&);
+  Value number(int64_t);  // as a scalar: kernels are shared by calls of different extents
   bool is_reduced(int dimension) const { return dimension >= first_reduced_ && dimension < first_reduced_ + reduced_count_; }
   std::vector<Dims> byte_strides() const;  // per access
   Dims extents_;
@@ -81,6 +90,7 @@ class KernelDraft {
   Builder builder_;
   std::vector<Access> accesses_;
   std::vector<int> scalars_;
+  std::vector<int64_t> numbers_;
 };
 
 // What an operator needs while it is emitted into a draft.
@@ -97,6 +107,14 @@ struct EmitContext {
 };
 // The outputs' elements at `at`, for pointwise operators: broadcasts, promotes, casts, calls the body.
 std::vector<Value> emit_pointwise(const Operator&, EmitContext&, const IndexMap& at);
+
+// What a gather (Operator::gather) reads for its result at `at`: the index at `indices`, and of operand 0 the element at `x` moved along the
+// axis to that position (the axis' own row of `x` is zero).
+struct GatherMap {
+  IndexMap indices, x;
+  int axis = 0;
+};
+GatherMap gather_map(const Operator&, const Attrs&, const Dims& x, const Dims& indices, const IndexMap& at);
 
 // dtypes to which a pointwise operator's operands are cast before its body, in order.
 std::vector<DType> operand_dtypes(const Operator&, std::span<const OperandType>);

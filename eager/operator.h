@@ -175,6 +175,14 @@ using ContractionRule = std::function<codegen::ContractionKey(std::span<const Op
 // by shape alone, and calls no operators. In graphs a step of its own.
 using Routine = std::function<void(const Arguments&, std::span<const Tensor> outputs)>;
 
+// A routine that moves elements of operand 0 to where operand 1, int64, says along the axis of attribute 0: fusion draws it as a load at a
+// computed position (gather_map() of lowering.h), with what its users do; alone it stays a routine.
+enum class Gather : uint8_t {
+  none,
+  rows,   // the indices' dimensions stand in the axis' place
+  along,  // the indices have operand 0's rank; the axis' extent is theirs
+};
+
 // Promotion: the array API standard for tensors; beside a floating tensor, integers and bool take its dtype. See promotion.h.
 DType promote(DType, DType);
 DType default_dtype();          // of floating results without a floating tensor
@@ -238,6 +246,7 @@ struct Operator {
   ComposeRule compose;
   ContractionRule contraction;
   Routine routine;
+  Gather gather = Gather::none;
 
   ResultType result = ResultType::promoted;
   TypeRule type;          // for ResultType::given and for affine, contraction and routine operators

@@ -28,6 +28,7 @@ void check_definition(const Operator& op) {
   const int ways = (op.body ? 1 : 0) + (op.reduction ? 1 : 0) + (op.affine ? 1 : 0) + (op.view ? 1 : 0) + (op.compose ? 1 : 0) +
                    (op.contraction ? 1 : 0) + (op.routine ? 1 : 0);
   if (ways != 1) fail(ErrorCode::internal, name + ": an operator is computed in exactly one way, not " + std::to_string(ways));
+  if (op.gather != Gather::none && !op.routine) fail(ErrorCode::internal, name + ": a gather is a routine");
   if ((op.affine || op.contraction || op.routine || op.result == ResultType::given) && !op.compose && !op.type)
     fail(ErrorCode::internal, name + ": its result type needs a rule");
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "codegen/dtype.h"
 #include "eager/dims.h"
@@ -44,6 +45,14 @@ class Storage : public RefCounted {
   std::byte* data_for_write();
   std::byte* raw() const { return data_; }  // for recorders and executors: null while nothing is there
   void ensure_allocated();                  // for executors
+  // Is the memory its own, and seen by nobody outside?
+  bool owns_memory() const { return !foreign_ && exports_.load(std::memory_order_acquire) == 0; }
+  // For executors: takes over the memory of another, which is left without, if this one has none and wants as much. Says whether it did.
+  bool take_memory_of(Storage& other) {
+    if (data_ != nullptr || other.data_ == nullptr || bytes_ != other.bytes_ || !owns_memory() || !other.owns_memory()) return false;
+    data_ = std::exchange(other.data_, nullptr);
+    return true;
+  }
 
   bool writable() const { return writable_; }
   // Does an outside view of the bytes live: then deferral snapshots reads and performs writes at the call.

@@ -34,7 +34,7 @@ Partition explode(const Graph& g, const Partition& p, uint32_t which) {
         const Node& n = g.nodes[i];
         Cluster part;
         part.nodes = {i};
-        part.kind = n.kind == NodeKind::operation && n.op->reduction ? StepKind::opaque : StepKind::kernel;
+        part.kind = n.kind == NodeKind::operation && (n.op->reduction || n.op->routine) ? StepKind::opaque : StepKind::kernel;
         part.layout = g.values[n.first_output].layout;
         part.space = n.kind == NodeKind::update ? constant_shape({DType::F32, n.window.shape}) : constant_shape(g.type(n.first_output));
         parts.push_back(std::move(part));
@@ -77,7 +77,8 @@ Partition unfused(const Graph&);
 
 class ExecutableBuilder {
  public:
-  ExecutableBuilder(Graph g, bool optimize) : g_(std::move(g)), optimize_(optimize), out_(std::make_shared<Executable>()) {}
+  ExecutableBuilder(Graph g, bool optimize, const Meddling& meddling = {})
+      : g_(std::move(g)), optimize_(optimize), meddling_(meddling), out_(std::make_shared<Executable>()) {}
 
   std::shared_ptr<const Executable> run() {
     const auto start = std::chrono::steady_clock::now();
@@ -91,8 +92,12 @@ class ExecutableBuilder {
     out_->final_graph_text_ = print(g_);
     Partition steps = optimize_ ? fuse(g_) : unfused(g_);
     if (optimize_) order_for_memory(g_, steps);
+    if (meddling_.ordered) meddling_.ordered(g_, steps);
     drafts_ = draft_all(g_, std::move(steps));
+    if (meddling_.drafted) meddling_.drafted(drafts_.kernels);
     plan_ = plan_memory(g_, drafts_.partition, drafts_.kernels);
+    if (meddling_.planned) meddling_.planned(g_, drafts_.partition, plan_);
+    out_->loans_ = plan_.loans;
     out_->storages_ = g_.storages;
     for (const tracer::Result& r : g_.results) out_->results_.push_back(r.storage);
     for (size_t i = 0; i < plan_.first.size(); ++i) copy(plan_.first[i].source, address(plan_.saved[i]));
@@ -102,6 +107,7 @@ class ExecutableBuilder {
     out_->arena_bytes_ = plan_.arena_bytes;
     out_->info_.arena_bytes = plan_.arena_bytes;
     out_->info_.live_bytes = plan_.lower_bound;
+    out_->info_.lent_bytes = plan_.lent_bytes;
     out_->info_.scratch_bytes = static_cast<int64_t>(out_->scratch_bytes_);
     out_->info_.least_bytes = least_bytes(g_);
     out_->info_.launches = out_->steps_.size();
@@ -130,8 +136,8 @@ class ExecutableBuilder {
   // Bytes of a node's operands and results.
   int64_t bytes_of_node(const Node& n) const {
     int64_t bytes = 0;
-    for (const Operand& o : n.operands)
-      if (o.is_value()) bytes += bytes_of(g_.type(o.id));
+    for (size_t k = 0; k < n.operands.size(); ++k)
+      if (n.operands[k].is_value()) bytes += bytes_read(g_, n, k);
     for (uint32_t k = 0; k < n.outputs; ++k) bytes += bytes_of(g_.type(n.first_output + k));
     return bytes;
   }
@@ -156,7 +162,7 @@ class ExecutableBuilder {
         return tensor == kPartials ? address(*plan_.partials) : address(*plan_.places[static_cast<ValueId>(tensor)]);
       });
     }
-    int64_t read = 0, written = 0;
+    int64_t read = -drafted.unread, written = 0;
     for (ValueId v : drafted.reads) read += bytes_of(g_.type(v));
     for (ValueId v : drafted.writes) written += bytes_of(g_.type(v));
     char sizes[64];
@@ -179,7 +185,10 @@ class ExecutableBuilder {
       a.bytes += b.byte_offset;
       s.buffers.push_back(a);
     }
-    for (int n : k.scalars) s.scalars.push_back(slots[static_cast<size_t>(n)]);
+    for (int n : k.scalars) {
+      if (n >= 0) s.scalars.push_back(slots[static_cast<size_t>(n)]);
+      else s.scalars.push_back({.number = 0, .dtype = DType::I64, .known = k.numbers[static_cast<size_t>(~n)]});
+    }
     ++out_->info_.kernels;
     if (joins_previous(s)) return;
     out_->steps_.emplace_back(std::move(s));
@@ -218,11 +227,19 @@ class ExecutableBuilder {
     }
     return r;
   }
-  static bool independent(const KernelStep& a, const KernelStep& b) {
+  // The storage whose memory a slot is: a result's that takes over an input's is that input's too.
+  uint32_t memory_of(uint32_t slot) const {
+    for (const MemoryPlan::Loan& l : plan_.loans)
+      if (l.to == slot) return l.from;
+    return slot;
+  }
+  bool independent(const KernelStep& a, const KernelStep& b) const {
     for (size_t i = 0; i < a.buffers.size(); ++i)
       for (size_t j = 0; j < b.buffers.size(); ++j) {
-        if (a.buffers[i].slot != b.buffers[j].slot) continue;
-        if (!a.kernel->kernel.buffers[i].written && !b.kernel->kernel.buffers[j].written) continue;
+        if (memory_of(a.buffers[i].slot) != memory_of(b.buffers[j].slot)) continue;
+        const codegen::Buffer &of_a = a.kernel->kernel.buffers[i], &of_b = b.kernel->kernel.buffers[j];
+        if (!of_a.written && !of_b.written) continue;
+        if (of_a.gathered || of_b.gathered) return false;  // who knows where
         const Range x = range(a, i), y = range(b, j);
         if (x.from < y.to && y.from < x.to) return false;
       }
@@ -314,6 +331,7 @@ class ExecutableBuilder {
 
   Graph g_;
   const bool optimize_;
+  const Meddling meddling_;
   Drafts drafts_;
   MemoryPlan plan_;
   std::shared_ptr<Executable> out_;
@@ -349,6 +367,10 @@ std::shared_ptr<const tracer::Program> compile(Graph g) {
     std::fprintf(stderr, "kiln: a graph runs unfused; please report: %s\n", e.what());
   }
   return ExecutableBuilder(std::move(g), false).run();
+}
+
+std::shared_ptr<const tracer::Program> compile(Graph g, const Meddling& meddling) {
+  return ExecutableBuilder(std::move(g), true, meddling).run();
 }
 
 namespace {

@@ -32,7 +32,10 @@ class Bound {
     void** pointers = pointers_.reserve(s.buffers.size());
     uint64_t* scalars = scalars_.reserve(s.scalars.size());
     for (size_t i = 0; i < s.buffers.size(); ++i) pointers[i] = run.at(s.buffers[i]);
-    for (size_t i = 0; i < s.scalars.size(); ++i) scalars[i] = run.scalars[s.scalars[i].number].bits_as(s.scalars[i].dtype);
+    for (size_t i = 0; i < s.scalars.size(); ++i) {
+      const DraftedCluster::ScalarSlot& slot = s.scalars[i];
+      scalars[i] = slot.known ? static_cast<uint64_t>(*slot.known) : run.scalars[slot.number].bits_as(slot.dtype);
+    }
     args.pointers = pointers;
     args.strides = s.strides.data();
     args.extents = s.extents.data();
@@ -121,12 +124,32 @@ class Arena {
   size_t bytes_;
 };
 
+// Results take over the memory of inputs, which have it back if the run comes to no end.
+class Loans {
+ public:
+  Loans(std::span<const MemoryPlan::Loan> loans, std::span<Storage* const> storages) : loans_(loans), storages_(storages) {
+    for (const MemoryPlan::Loan& l : loans_) storages_[l.to]->take_memory_of(*storages_[l.from]);
+  }
+  ~Loans() {
+    if (kept_) return;
+    for (const MemoryPlan::Loan& l : loans_) storages_[l.from]->take_memory_of(*storages_[l.to]);
+  }
+  Loans(const Loans&) = delete;
+  void keep() { kept_ = true; }
+
+ private:
+  std::span<const MemoryPlan::Loan> loans_;
+  std::span<Storage* const> storages_;
+  bool kept_ = false;
+};
+
 }  // namespace
 
 void Executable::run(const tracer::Bindings& bindings) const {
   // Everything that can fail comes first: memory for results and temporaries.
   const Arena arena(static_cast<size_t>(arena_bytes_));
   const Arena scratch(scratch_bytes_);
+  Loans loans(loans_, bindings.storages);
   for (uint32_t s : results_) bindings.storages[s]->ensure_allocated();
   constexpr size_t kInPlace = 64;
   std::byte* in_place[kInPlace];
@@ -137,11 +160,15 @@ void Executable::run(const tracer::Bindings& bindings) const {
     slots = more.data();
   }
   for (uint32_t s = 0; s < storages_; ++s) slots[s] = bindings.storages[s]->raw();
+  for (const MemoryPlan::Loan& l : loans_)
+    if (slots[l.from] == nullptr) slots[l.from] = slots[l.to];
   slots[storages_] = arena.data();
   const Run run{{slots, storages_ + 1}, bindings.scalars, scratch.data()};
   const auto run_one = [&](const Step& step) { std::visit([&](const auto& s) { run_step(s, run); }, step); };
-  if (codegen::value(codegen::Tunable::profile) != 0) return run_measured(run_one);
-  for (const Step& step : steps_) run_one(step);
+  if (codegen::value(codegen::Tunable::profile) != 0) run_measured(run_one);
+  else
+    for (const Step& step : steps_) run_one(step);
+  loans.keep();
 }
 
 void Executable::run_measured(const auto& run_one) const {

@@ -72,7 +72,7 @@ class Executable final : public tracer::Program {
 
   std::vector<Step> steps_;
   std::vector<uint32_t> results_;  // storages that get memory, if they have none, and new content
-  std::vector<uint32_t> leaves_;   // storages read
+  std::vector<MemoryPlan::Loan> loans_;
   uint32_t storages_ = 0;
   int64_t arena_bytes_ = 0;
   size_t scratch_bytes_ = 0;  // the largest contraction's
@@ -86,7 +86,15 @@ class Executable final : public tracer::Program {
   std::vector<std::pair<size_t, std::shared_ptr<codegen::CompiledKernel>>> codes_;  // with the number in info_.steps
 };
 
+// What tests that plant faults may change of each stage's work before the next one takes it up.
+struct Meddling {
+  void (*ordered)(const tracer::Graph&, Partition&) = nullptr;
+  void (*drafted)(std::vector<std::optional<DraftedCluster>>&) = nullptr;
+  void (*planned)(const tracer::Graph&, const Partition&, MemoryPlan&) = nullptr;
+};
+
 // The whole pipeline: passes, fusion, memory plan, kernels. What tracer::install_compiler gets.
 std::shared_ptr<const tracer::Program> compile(tracer::Graph);
+std::shared_ptr<const tracer::Program> compile(tracer::Graph, const Meddling&);
 
 }  // namespace kiln::jit

@@ -30,7 +30,10 @@ class Planner {
         last_read_(g.values.size(), kNever),
         written_at_(g.values.size(), kNever),
         result_of_(g.values.size(), kNone),
-        is_result_(g.storages, false) {
+        is_result_(g.storages, false),
+        lent_(g.storages, false),
+        borrower_(g.storages, kNone),
+        lender_(g.storages, kNone) {
     plan_.places.resize(g.values.size());
     plan_.before.resize(p.clusters.size());
   }
@@ -42,6 +45,7 @@ class Planner {
     for (int k = 0; k < steps_; ++k) place_step(k);
     final_copies();
     place_temporaries();
+    count_lent();
     return std::move(plan_);
   }
 
@@ -57,6 +61,7 @@ class Planner {
         for (uint32_t j = 0; j < n.outputs; ++j) written_at_[n.first_output + j] = k;
       }
     for (const tracer::Result& r : g_.results) is_result_[r.storage] = true;
+    for (const uint32_t s : g_.lent) lent_[s] = true;
   }
 
   void place_inputs() {
@@ -108,18 +113,23 @@ class Planner {
   // stored, or is the storage's final content already.
   // `filled_first`: it is filled before the step's kernel reads anything.
   bool storage_free(uint32_t s, int k, ValueId v, bool filled_first = false) const {
-    if (final_[s] != kNoValue && final_[s] != v && written_at_[final_[s]] <= k) return false;
+    for (const uint32_t t : {s, borrower_[memory_of(s)]})
+      if (t != kNone && final_[t] != kNoValue && final_[t] != v && written_at_[final_[t]] <= k) return false;
     for (const PlannedCopy& c : copies_)
       if (c.to_storage != s && lives_in(base_of(g_, c.source), s) && !is_first(c)) return false;
     for (ValueId x = 0; x < plan_.places.size(); ++x) {
       if (x == v || !lives_in(x, s)) continue;
-      if (last_read_[x] > k) return false;
+      if (last_read_[x] > k || (lent_[memory_of(s)] && written_at_[x] == k)) return false;
       if (last_read_[x] == k && filled_first) return false;
       if (last_read_[x] == k && !(is_update_of(v, x) ? !read_otherwise(k, x, v) : reads_in_place(k, x, v))) return false;
     }
     return true;
   }
-  bool lives_in(ValueId x, uint32_t s) const { return plan_.places[x] && plan_.places[x]->in_storage && plan_.places[x]->storage == s; }
+  bool lives_in(ValueId x, uint32_t s) const {
+    return plan_.places[x] && plan_.places[x]->in_storage && memory_of(plan_.places[x]->storage) == memory_of(s);
+  }
+  // The storage whose memory s has: that of the input which lends it, or its own.
+  uint32_t memory_of(uint32_t s) const { return lender_[s] != kNone ? lender_[s] : s; }
   bool is_update_of(ValueId v, ValueId base) const {
     const Node& n = g_.producer(v);
     return n.kind == NodeKind::update && n.operands[0].id == base;
@@ -142,8 +152,8 @@ class Planner {
     if (target == kernel.buffers.size()) return false;
     for (size_t b = 0; b < kernel.buffers.size(); ++b)
       if (kernel.buffers[b].tensor == static_cast<int>(old) &&
-          (kernel.buffers[b].byte_offset != kernel.buffers[target].byte_offset || !std::ranges::equal(address(b), address(target)) ||
-           kernel.kernel.buffers[b].dtype != kernel.kernel.buffers[target].dtype))
+          (kernel.kernel.buffers[b].gathered || kernel.buffers[b].byte_offset != kernel.buffers[target].byte_offset ||
+           !std::ranges::equal(address(b), address(target)) || kernel.kernel.buffers[b].dtype != kernel.kernel.buffers[target].dtype))
         return false;
     return true;
   }
@@ -172,9 +182,48 @@ class Planner {
   // In the storage that wants v if that is free by now, else in a temporary (copied at the end if it is a result).
   Place own_place(int k, ValueId v) {
     const uint32_t s = result_of_[v];
+    if (s != kNone) borrow_for_result(s, k, v);
     if (s != kNone && storage_free(s, k, v)) return Place{true, s, 0, bytes_of(g_.type(v))};
     if (s != kNone && final_[s] == v) copies_.push_back({v, kNoValue, s});
     return taken_over(k, v);
+  }
+
+  // ---- inputs that nobody sees afterwards ----
+  // Where a loan cannot be made when the program runs, the two have memory of their own, and all that is planned holds as well.
+
+  bool may_borrow(uint32_t from, int k, ValueId v) const { return lent_[from] && input_of_[from] != kNoValue && storage_free(from, k, v); }
+
+  // A result without memory yet takes over that of an input, as large, which is dead by now or is read here element for element.
+  void borrow_for_result(uint32_t s, int k, ValueId v) {
+    if (input_of_[s] != kNoValue || lender_[s] != kNone) return;
+    for (ValueId x = 0; x < plan_.places.size(); ++x)
+      if (lives_in(x, s)) return;
+    for (const uint32_t from : g_.lent) {
+      if (borrower_[from] != kNone || !may_borrow(from, k, v) || bytes_of(g_.type(input_of_[from])) != bytes_of(g_.type(v))) continue;
+      lender_[s] = from;
+      borrower_[from] = s;
+      plan_.loans.push_back({from, s});
+      return;
+    }
+  }
+
+  // The smallest that v fits in.
+  std::optional<Place> borrowed(int k, ValueId v) const {
+    const int64_t bytes = bytes_of(g_.type(v));
+    uint32_t best = kNone;
+    const auto size = [&](uint32_t from) { return bytes_of(g_.type(input_of_[from])); };
+    for (const uint32_t from : g_.lent)
+      if (may_borrow(from, k, v) && size(from) >= bytes && (best == kNone || size(from) < size(best))) best = from;
+    if (best == kNone) return std::nullopt;
+    return Place{true, best, 0, bytes};
+  }
+
+  void count_lent() {
+    for (const uint32_t from : g_.lent) {
+      bool used = borrower_[from] != kNone;
+      for (ValueId v = 0; v < plan_.places.size(); ++v) used = used || (v != input_of_[from] && lives_in(v, from));
+      if (used) plan_.lent_bytes += bytes_of(g_.type(input_of_[from]));
+    }
   }
 
   // An update overwrites its operand's memory if that is dead and may be written; else it works on a copy.
@@ -182,7 +231,8 @@ class Planner {
     const std::optional<Place>& old = plan_.places[base];
     const bool dead = last_read_[base] <= k && !read_otherwise(k, base, v) && !wanted(base);
     if (dead && old) {
-      const bool may_write = old->in_storage ? is_result_[old->storage] && storage_free(old->storage, k, v) : !shares_owner(base, k);
+      const bool may_write =
+          old->in_storage ? (is_result_[old->storage] || lent_[old->storage]) && storage_free(old->storage, k, v) : !shares_owner(base, k);
       const bool right_place = result_of_[v] == kNone || (old->in_storage && old->storage == result_of_[v]);
       if (may_write && right_place) {
         plan_.places[v] = old;
@@ -233,6 +283,7 @@ class Planner {
         owner_[v] = owner(r);
         return *p;
       }
+    if (const std::optional<Place> p = borrowed(k, v)) return *p;
     return fresh(v);
   }
 
@@ -352,6 +403,9 @@ class Planner {
   std::vector<int> last_read_, written_at_;
   std::vector<uint32_t> result_of_;  // by value: the storage it would best be computed into
   std::vector<bool> is_result_;      // by storage
+  std::vector<bool> lent_;           // by storage: Graph::lent
+  std::vector<uint32_t> borrower_;   // by input's storage: the result's that takes over its memory, or kNone
+  std::vector<uint32_t> lender_;     // the other way round
   std::vector<ValueId> input_of_;    // by storage
   std::vector<ValueId> final_;       // by storage: its last content, where the program changes it
   std::vector<PlannedCopy> copies_;
@@ -361,12 +415,6 @@ class Planner {
 };
 
 }  // namespace
-
-int64_t bytes_of(const tracer::Type& t) {
-  int64_t n = size_of(t.dtype);
-  for (tracer::Dim d : t.shape) n *= d.constant();
-  return n;
-}
 
 MemoryPlan plan_memory(const Graph& g, const Partition& p, const std::vector<std::optional<DraftedCluster>>& drafts) {
   return Planner(g, p, drafts).run();

@@ -23,7 +23,9 @@ std::string lines_of(const TraceRecord& trace, size_t number) {
   std::string lines = "\n  trace " + std::to_string(number) + ": " + std::to_string(trace.runs) + " runs, " + std::to_string(p.operations) +
                       " operators in " + std::to_string(p.kernels) + " kernels and " + std::to_string(p.contractions) + " contractions, " +
                       megabytes(p.arena_bytes) + " of temporaries (" + megabytes(p.live_bytes) + " at once at most) and " +
-                      megabytes(p.scratch_bytes) + " of scratch, compiled in " + decimal(p.compile_ms) + " ms";
+                      megabytes(p.scratch_bytes) + " of scratch" +
+                      (p.lent_bytes > 0 ? ", " + megabytes(p.lent_bytes) + " in the memory of inputs that end here" : "") +
+                      ", compiled in " + decimal(p.compile_ms) + " ms";
   if (p.contractions > 0)
     lines += "\n    outside contractions: " + megabytes(p.moved_bytes) + " read and written; " + megabytes(p.least_bytes) +
              " if all between two contractions were one kernel";

@@ -81,7 +81,8 @@ class Graph {
   std::vector<Node> nodes;
   std::vector<Value> values;
   std::vector<Result> results;
-  uint32_t storages = 0;  // storages 0.. are bound when the program runs
+  std::vector<uint32_t> lent;  // storages of inputs that nobody sees when the program has run: it may leave anything in them
+  uint32_t storages = 0;       // storages 0.. are bound when the program runs
   uint32_t scalars = 0;
 
   // Appends a node and its values; returns the first one's id.

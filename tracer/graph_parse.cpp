@@ -20,6 +20,9 @@ class Parser {
     for (skip(); !rest_.empty(); skip()) {
       if (accept("storage")) {
         result();
+      } else if (accept("lends")) {
+        word("storage");
+        graph_.lent.push_back(static_cast<uint32_t>(integer()));
       } else {
         node();
       }

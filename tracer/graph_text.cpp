@@ -74,6 +74,7 @@ std::string print(const Graph& g) {
     out << " = " << node_text(g, n) << "\n";
   }
   for (const Result& r : g.results) out << "  storage " << r.storage << " <- " << name(r.value) << "\n";
+  for (uint32_t s : g.lent) out << "  lends storage " << s << "\n";
   return out.str();
 }
 

@@ -32,6 +32,7 @@ struct ProgramInfo {
   double compile_ms = 0;
   int64_t arena_bytes = 0;           // temporaries of one run
   int64_t live_bytes = 0;            // the most bytes of temporaries that are live at one step: no arena can be smaller
+  int64_t lent_bytes = 0;            // of inputs that nobody sees afterwards, and whose memory results or temporaries take over
   int64_t scratch_bytes = 0;         // what the contraction that needs most works in
   int64_t moved_bytes = 0;           // by all steps that are not contractions
   int64_t least_bytes = 0;           // what those would move if everything between contractions were fused (jit/fusion/least_bytes.h)

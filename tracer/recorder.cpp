@@ -140,12 +140,13 @@ void SegmentRecorder::check_limit() {
 }
 
 std::shared_ptr<const Program> SegmentRecorder::program(double* compile_ms) {
-  // Which contents are still wanted: someone but us holds the storage. It is part of the key, since it decides what is stored.
+  // Which contents are still wanted: someone but us holds the storage, or its memory is not its own. It is part of the key, since it decides
+  // what is stored and whose memory is taken over.
   std::vector<bool> visible(storages_.size());
   key_.assign(words_.words().begin(), words_.words().end());
   uint64_t bits = 0;
   for (size_t s = 0; s < storages_.size(); ++s) {
-    visible[s] = storages_[s].storage->use_count() > 1;
+    visible[s] = storages_[s].storage->use_count() > 1 || !storages_[s].storage->owns_memory();
     bits = bits << 1 | (visible[s] ? 1 : 0);
     if (s % 64 == 63 || s + 1 == storages_.size()) {
       key_.push_back(bits);

@@ -124,6 +124,8 @@ class Builder {
   void finish(const std::vector<bool>& visible) {
     for (uint32_t s = 0; s < current_.size(); ++s)
       if (visible[s] && written_[s]) graph_.results.push_back({s, current_[s]});
+    for (uint32_t s = 0; s < current_.size(); ++s)
+      if (leaf_bytes_[s] >= 0 && !visible[s]) graph_.lent.push_back(s);
   }
 
  private:

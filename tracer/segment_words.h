@@ -25,7 +25,7 @@ class SegmentWords {
   size_t calls() const { return calls_; }
 
   // The graph of these calls. `leaf_bytes[s]`: size of storage s if it existed before the segment, else -1. `visible[s]`: is its final
-  // content still wanted.
+  // content still wanted. A leaf that nobody wants lends its memory to the program (Graph::lent).
   Graph build(const std::vector<int64_t>& leaf_bytes, const std::vector<bool>& visible) const;
 
  private:

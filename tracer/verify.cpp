@@ -74,6 +74,11 @@ void verify(const Graph& g) {
       fail(ErrorCode::internal, "internal error: a broken result");
     seen[r.storage] = true;
   }
+  for (const uint32_t s : g.lent) {
+    if (s >= g.storages || seen[s])
+      fail(ErrorCode::internal, "internal error: a storage is lent that does not exist, is a result, or is lent already");
+    seen[s] = true;
+  }
 }
 
 }  // namespace kiln::tracer

@@ -77,6 +77,11 @@ VReg Vectors::join_bools(VReg low, VReg high) {
   return narrow({low, high});
 }
 
+VReg Vectors::mask_of_half(VReg mask, int bytes, int half) {
+  if (mask == kNoReg || (bytes < 8 && half == 0)) return mask;
+  return bytes == 8 || masks() ? half_mask(mask, half) : emit(Op::high_half, mask);
+}
+
 VReg Vectors::half_mask(VReg mask, int half) {
   if (masks()) return half == 0 ? mask : emit_mask(Op::mask_high, mask);
   return emit(Op::sext_d_q, half == 0 ? mask : emit(Op::high_half, mask));

@@ -68,13 +68,14 @@ Reg Emitter::reg(VReg r, uint8_t at, int shrink) const {
   return vec(at, shrink);
 }
 
-Mem Emitter::address(const Memory& m) {
+Mem Emitter::address(const Instruction& i, const Step& s) {
+  const Memory& m = i.memory;
   switch (m.place) {
     case Place::element: {
       const uint32_t shift = static_cast<uint32_t>(std::countr_zero(m.scale));
-      return ptr(pointer(m.index), kInner, shift, m.offset * m.scale);
+      return ptr(move(pointer(m.index), i, s), kInner, shift, m.offset * m.scale);
     }
-    case Place::uniform: return ptr(pointer(m.index));
+    case Place::uniform: return ptr(move(pointer(m.index), i, s));
     case Place::scalar:
       a.mov(rax, word(args));
       a.mov(rax, qword_ptr(rax, offsetof(Args, scalars)));
@@ -90,7 +91,15 @@ Mem Emitter::address(const Memory& m) {
   fail(ErrorCode::internal, "not a memory operand");
 }
 
-void Emitter::strided_address(const Memory& m) {
+Gp Emitter::move(const Gp& from, const Instruction& i, const Step& s) {
+  if (!i.memory.moved) return from;
+  a.vmovq(rcx, xmm(s.src[static_cast<size_t>(i.sources() - 1)]));
+  a.lea(rax, ptr(from, rcx, static_cast<uint32_t>(std::countr_zero(i.memory.scale))));
+  return rax;
+}
+
+void Emitter::strided_address(const Instruction& i, const Step& s) {
+  const Memory& m = i.memory;
   a.lea(rcx, ptr(kInner, m.offset));
   if (m.place == Place::element) {
     a.mov(edx, imm(m.scale));
@@ -103,6 +112,7 @@ void Emitter::strided_address(const Memory& m) {
   const Gp base = pointer(m.index);
   if (base.id() != rax.id()) a.mov(rax, base);
   a.add(rax, rcx);
+  if (m.moved) move(rax, i, s);
 }
 
 Mem Emitter::home(VReg r, int element) {
@@ -167,6 +177,7 @@ void Emitter::comment(const Instruction& i) {
     case NodeKind::scalar: comment_ += "scalar"; break;
     case NodeKind::index: comment_ += "index"; break;
     case NodeKind::load: comment_ += "load"; break;
+    case NodeKind::gather: comment_ += "gather"; break;
     case NodeKind::primitive: comment_ += info(n.prim).name; break;
     case NodeKind::reduce: comment_.append("reduce ").append(info(n.prim).name); break;
   }
@@ -185,6 +196,9 @@ void Emitter::run(const Instruction& i, const Step& s) {
     case Op::broadcast_if: return broadcast_if(i, s);
     case Op::gather_d:
     case Op::gather_q: return gather(i, s);
+    case Op::gather_at_d:
+    case Op::gather_at_q: return gather_at(i, s);
+    case Op::lanes_load_at: return lanes_at(i, s);
     case Op::lanes_load:
     case Op::lanes_store: return lanes(i, s);
     case Op::mask_to_b:
@@ -237,7 +251,7 @@ void Emitter::fused(const Instruction& i, const Step& s) {
 }
 
 void Emitter::memory(const Instruction& i, const Step& s) {
-  const Mem at = address(i.memory);
+  const Mem at = address(i, s);
   const auto under = [&](bool zeroing) {  // AVX-512: the write mask of the next instruction
     a.k(k(s.mask));
     if (zeroing) a.z();

@@ -83,6 +83,8 @@ class Emitter {
   void broadcast_if(const Instruction&, const Step&);
   void mask_even_lanes();
   void gather(const Instruction&, const Step&);
+  void gather_at(const Instruction&, const Step&);
+  void lanes_at(const Instruction&, const Step&);
   void lanes(const Instruction&, const Step&);
   void load_elements(const asmjit::x86::Vec& dst, const asmjit::x86::Vec& temporary, int bytes, int count);
   void store_elements(const asmjit::x86::Vec& src, const asmjit::x86::Vec& temporary, int bytes, int count);
@@ -92,9 +94,10 @@ class Emitter {
 
   asmjit::x86::Vec vec(uint8_t reg, int shrink = 1) const;
   asmjit::x86::Reg reg(VReg r, uint8_t at, int shrink) const;
-  Mem address(const Memory&);           // may use rax
-  void strided_address(const Memory&);  // to rax, the stride to rdx
-  Mem home(VReg, int element);          // element != 0: a literal is broadcast from memory, if it is not whole
+  Mem address(const Instruction&, const Step&);           // may use rax, rcx
+  void strided_address(const Instruction&, const Step&);  // to rax, the stride to rdx; uses rcx
+  Gp move(const Gp&, const Instruction&, const Step&);    // what Memory::moved asks for, in rax; uses rcx
+  Mem home(VReg, int element);                            // element != 0: a literal is broadcast from memory, if it is not whole
   Mem spill(VReg r) const { return asmjit::x86::ptr(asmjit::x86::rsp, slots_ + allocation_.slot[r] * program_.width()); }
   void load_home(VReg r, uint8_t to);
   bool masks() const { return program_.isa == Isa::avx512; }

@@ -24,6 +24,8 @@ int cost(const Kernel& kernel, const Schedule& schedule, NodeId root) {
     seen[id] = true;
     if (const Node& n = kernel.nodes[id]; n.kind == NodeKind::primitive)
       operations += n.prim == Prim::div || n.prim == Prim::sqrt ? kSlow : 1;
+    else if (n.kind == NodeKind::gather && schedule.varying[n.operands[0]])  // an element at a time
+      operations += kSlow;
     for (NodeId operand : kernel.nodes[id].operands)
       if (operand != kNoNode) open.push_back(operand);
   }

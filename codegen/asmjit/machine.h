@@ -38,6 +38,7 @@ struct Memory {
   uint8_t scale = 0;
   uint16_t index = 0;
   int32_t offset = 0;
+  bool moved = false;  // by as many elements as the last source's first 64-bit lane says
 };
 
 struct Instruction {

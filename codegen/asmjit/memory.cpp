@@ -1,4 +1,5 @@
 // Loads and stores of one step's elements, and the permutations of reductions.
+#include <bit>
 #include <cstring>
 
 #include "codegen/asmjit/vectors.h"
@@ -17,69 +18,83 @@ Op broadcast_of(int bytes) {
   }
 }
 
+Memory step_memory(DType t, Stride stride, uint32_t buffer, int offset) {
+  const Place place = stride == Stride::contiguous ? Place::element : stride == Stride::any ? Place::strided : Place::uniform;
+  return {place, static_cast<uint8_t>(size_of(t)), static_cast<uint16_t>(buffer), offset};
+}
+
 }  // namespace
 
-Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg mask) {
+Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, VReg moved) {
   const int bytes = size_of(t);
   const auto at = [&](int half) {
-    return Memory{stride == Stride::contiguous ? Place::element
-                  : stride == Stride::any      ? Place::strided
-                                               : Place::uniform,
-                  static_cast<uint8_t>(bytes), static_cast<uint16_t>(buffer), offset + half * lanes() / 2};
+    Memory m = step_memory(t, stride, buffer, offset + half * lanes() / 2);
+    m.moved = moved != kNoReg;
+    return m;
+  };
+  const auto read = [&](Op op, int half, VReg under = kNoReg, VReg offsets = kNoReg, int imm = 0) {
+    return emit_load(op, at(half), RegClass::vector, under, offsets, imm, moved);
   };
   const auto from_bytes = [&](VReg r) { return t == DType::Bool ? compare(Prim::ne, DType::U8, {r}, constant(DType::U8, 0)) : Lanes{r}; };
-  const RegClass v = RegClass::vector;
 
   if (stride == Stride::zero) {
-    VReg all;
-    if (mask != kNoReg) all = emit_load(Op::broadcast_if, at(0), v, mask, kNoReg, bytes);
-    else all = emit_load(broadcast_of(bytes), at(0), v);
+    const VReg all = mask != kNoReg ? read(Op::broadcast_if, 0, mask, kNoReg, bytes) : read(broadcast_of(bytes), 0);
     return bytes == 8 ? Lanes{all, all} : from_bytes(all);
   }
-  if (stride == Stride::any && bytes < 4) return from_bytes(emit_load(Op::lanes_load, at(0), v, mask, kNoReg, bytes));
+  if (stride == Stride::any && bytes < 4) return from_bytes(read(Op::lanes_load, 0, mask, kNoReg, bytes));
   if (stride == Stride::any) {
     const VReg offsets = lane_offsets(buffer);
     VReg half[2];
-    for (int k = 0; k < 2; ++k) {
-      VReg m = mask;
-      if (mask != kNoReg && bytes == 8) m = half_mask(mask, k);
-      else if (mask != kNoReg && k == 1) m = masks() ? half_mask(mask, 1) : emit(Op::high_half, mask);
-      half[k] = emit_load(bytes == 8 ? Op::gather_q : Op::gather_d, at(k), v, m, offsets);
-    }
+    for (int k = 0; k < 2; ++k) half[k] = read(bytes == 8 ? Op::gather_q : Op::gather_d, k, mask_of_half(mask, bytes, k), offsets);
     return bytes == 8 ? Lanes{half[0], half[1]} : Lanes{emit(Op::join_halves, half[0], half[1])};
   }
   if (bytes == 2) {
-    if (mask == kNoReg) return {emit_load(Op::load_w, at(0), v)};
-    return {masks() ? emit_load(Op::load_w_masked, at(0), v, mask) : emit_load(Op::lanes_load, at(0), v, mask, kNoReg, bytes)};
+    if (mask == kNoReg) return {read(Op::load_w, 0)};
+    return {masks() ? read(Op::load_w_masked, 0, mask) : read(Op::lanes_load, 0, mask, kNoReg, bytes)};
   }
   if (bytes == 1) {
     if (mask == kNoReg) {
-      if (t == DType::U8 || !masks()) return from_bytes(emit_load(Op::load_b, at(0), v));
-      const VReg raw = emit_load(Op::load_bits_b, at(0), v);
+      if (t == DType::U8 || !masks()) return from_bytes(read(Op::load_b, 0));
+      const VReg raw = read(Op::load_bits_b, 0);
       return {emit_mask(Op::test_b, raw, raw)};
     }
-    if (!masks()) return from_bytes(emit_load(Op::lanes_load, at(0), v, mask, kNoReg, bytes));
-    if (t == DType::U8) return {emit_load(Op::load_b_masked, at(0), v, mask)};
-    const VReg raw = emit_load(Op::load_bits_b_masked, at(0), v, mask);
+    if (!masks()) return from_bytes(read(Op::lanes_load, 0, mask, kNoReg, bytes));
+    if (t == DType::U8) return {read(Op::load_b_masked, 0, mask)};
+    const VReg raw = read(Op::load_bits_b_masked, 0, mask);
     return {emit_mask(Op::test_b, raw, raw)};
   }
   Lanes out;
   for (int k = 0; k < registers_of(t); ++k) {
-    if (mask == kNoReg) out.r[k] = emit_load(Op::load, at(k), v);
-    else if (bytes == 4) out.r[k] = emit_load(Op::load_d_masked, at(k), v, mask);
-    else out.r[k] = emit_load(Op::load_q_masked, at(k), v, half_mask(mask, k));
+    if (mask == kNoReg) out.r[k] = read(Op::load, k);
+    else if (bytes == 4) out.r[k] = read(Op::load_d_masked, k, mask);
+    else out.r[k] = read(Op::load_q_masked, k, half_mask(mask, k));
   }
   return out;
 }
 
+Lanes Vectors::gather(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, const Lanes& offsets) {
+  const int bytes = size_of(t), shift = std::countr_zero(static_cast<unsigned>(bytes));
+  // What a lane adds to the address of the first: nothing, elements, or bytes.
+  const VReg apart = stride == Stride::contiguous ? lane_numbers() : stride == Stride::any ? lane_offsets(buffer) : kNoReg;
+  const int scale = stride == Stride::any ? 0 : shift;
+  VReg own[2];
+  for (int k = 0; k < 2; ++k) {
+    own[k] = offsets.r[k];
+    if (scale == 0 && shift > 0) own[k] = emit(Op::shlv_q, own[k], literal(8, static_cast<uint64_t>(shift)));
+    if (apart != kNoReg) own[k] = emit(Op::add_q, own[k], apart);
+  }
+  const auto at = [&](int half) { return step_memory(t, stride, buffer, offset + half * lanes() / 2); };
+  Lanes half;
+  const Op op = bytes == 8 ? Op::gather_at_q : bytes == 4 ? Op::gather_at_d : Op::lanes_load_at;
+  for (int k = 0; k < 2; ++k) half.r[k] = emit_load(op, at(k), RegClass::vector, mask_of_half(mask, bytes, k), own[k], scale);
+  if (bytes == 8) return half;
+  const VReg whole = emit(Op::join_halves, half.r[0], half.r[1]);
+  return t == DType::Bool ? compare(Prim::ne, DType::U8, {whole}, constant(DType::U8, 0)) : Lanes{whole};
+}
+
 void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, Lanes value, bool may_be_nan) {
   const int bytes = size_of(t);
-  const auto at = [&](int half) {
-    return Memory{stride == Stride::contiguous ? Place::element
-                  : stride == Stride::any      ? Place::strided
-                                               : Place::uniform,
-                  static_cast<uint8_t>(bytes), static_cast<uint16_t>(buffer), offset + half * lanes() / 2};
-  };
+  const auto at = [&](int half) { return step_memory(t, stride, buffer, offset + half * lanes() / 2); };
   if (is_floating(t) && may_be_nan) {
     const bool uniform = value.r[0] == value.r[1];
     value.r[0] = canonical(bytes == 8, value.r[0]);
@@ -135,10 +150,8 @@ Lanes Vectors::index(Place place, uint32_t dimension, int offset) {
   }
   Lanes out;
   for (int k = 0; k < 2; ++k) {
-    std::array<uint8_t, 64> data{};
-    for (int64_t i = 0; i < lanes() / 2; ++i) std::memcpy(&data[static_cast<size_t>(8 * i)], &i, sizeof i);
     const Memory from{Place::inner, 0, 0, offset + k * lanes() / 2};
-    out.r[k] = emit(Op::add_q, emit_load(Op::broadcast_general, from, RegClass::vector), literal_lanes(data));
+    out.r[k] = emit(Op::add_q, emit_load(Op::broadcast_general, from, RegClass::vector), lane_numbers());
   }
   return out;
 }
@@ -147,13 +160,17 @@ VReg Vectors::tail_mask(int offset, int most) {
   return emit_load(Op::tail_mask, {Place::none, 0, 0, offset}, class_of(DType::Bool), kNoReg, kNoReg, most);
 }
 
+VReg Vectors::lane_numbers() {
+  std::array<uint8_t, 64> data{};
+  for (int64_t i = 0; i < lanes() / 2; ++i) std::memcpy(&data[static_cast<size_t>(8 * i)], &i, sizeof i);
+  return literal_lanes(data);
+}
+
 VReg Vectors::lane_offsets(uint32_t buffer) {
   for (const auto& [known, offsets] : lane_offsets_)
     if (known == buffer) return offsets;
   const VReg stride = emit_load(Op::broadcast_general, {Place::stride, 0, static_cast<uint16_t>(buffer), 0}, RegClass::vector);
-  std::array<uint8_t, 64> data{};
-  for (int64_t i = 0; i < lanes() / 2; ++i) std::memcpy(&data[static_cast<size_t>(8 * i)], &i, sizeof i);
-  lane_offsets_.emplace_back(buffer, multiply_q(stride, literal_lanes(data)));
+  lane_offsets_.emplace_back(buffer, multiply_q(stride, lane_numbers()));
   return lane_offsets_.back().second;
 }
 

@@ -16,12 +16,18 @@ Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
   for (const Node& n : kernel.nodes) {
     Level level = Level::call;
     if (n.kind == NodeKind::index) level = static_cast<int>(n.slot) == moving ? Level::step : Level::row;
-    if (n.kind == NodeKind::load) {
+    bool differs = n.kind == NodeKind::index && static_cast<int>(n.slot) == last;
+    if (reads_memory(n)) {
       const Buffer& b = kernel.buffers[n.slot];
       level = (kernel.reduction == Reduction::none ? b.inner : b.reduced) == Stride::zero ? Level::row : Level::step;
+      differs = b.inner != Stride::zero;
     }
-    for (NodeId operand : n.operands)
-      if (operand != kNoNode) level = std::max(level, level_[operand]);
+    for (NodeId operand : n.operands) {
+      if (operand == kNoNode) continue;
+      level = std::max(level, level_[operand]);
+      differs = differs || differs_[operand];
+    }
+    differs_.push_back(differs && !(n.kind == NodeKind::reduce && moving == last));
     level_.push_back(n.kind == NodeKind::reduce ? Level::row : level);
     measure(n);
   }
@@ -101,7 +107,8 @@ Lanes Nodes::lower(NodeId id) {
     case NodeKind::scalar: return vectors_.scalar(n.dtype, n.slot);
     case NodeKind::index:
       return vectors_.index(static_cast<int>(n.slot) == kernel_.rank - 1 ? Place::inner : Place::outer, n.slot, offset_);
-    case NodeKind::load: return load(n);
+    case NodeKind::load:
+    case NodeKind::gather: return read(n);
     case NodeKind::primitive: {
       Lanes operand[3];
       for (int k = 0; k < 3; ++k)
@@ -131,15 +138,18 @@ bool Nodes::picks_lesser_or_greater(const Node& n) const {
          (condition.operands[0] == n.operands[2] && condition.operands[1] == n.operands[1]);
 }
 
-Lanes Nodes::load(const Node& n) {
+Lanes Nodes::read(const Node& n) {
   const Stride stride = kernel_.buffers[n.slot].inner;
+  const bool gathers = n.kind == NodeKind::gather, each_its_own = gathers && differs_[n.operands[0]];
+  const auto under = [&](VReg mask) {
+    if (each_its_own) return vectors_.gather(n.dtype, stride, n.slot, offset_, mask, value_[n.operands[0]]);
+    return vectors_.load(n.dtype, stride, n.slot, offset_, mask, gathers ? value_[n.operands[0]].r[0] : kNoReg);
+  };
   // A single element is there for every lane. In reductions of the last dimension row values have no lanes beyond the first.
-  VReg mask = stride == Stride::zero ? kNoReg : tail_;
-  if (n.operands[0] == kNoNode) return vectors_.load(n.dtype, stride, n.slot, offset_, mask);
-  const VReg wanted = value_[n.operands[0]].r[0];
-  mask = tail_ == kNoReg ? wanted : vectors_.bool_and(wanted, tail_);
-  const Lanes loaded = vectors_.load(n.dtype, stride, n.slot, offset_, mask);
-  return vectors_.select(n.dtype, wanted, loaded, value_[n.operands[1]]);
+  if (!is_masked(n)) return under(stride == Stride::zero && !each_its_own ? kNoReg : tail_);
+  const VReg wanted = value_[n.operands[mask_operand(n)]].r[0];
+  const Lanes loaded = under(tail_ == kNoReg ? wanted : vectors_.bool_and(wanted, tail_));
+  return vectors_.select(n.dtype, wanted, loaded, value_[n.operands[mask_operand(n) + 1]]);
 }
 
 void Nodes::store(const Store& s) {

@@ -30,7 +30,7 @@ class Nodes {
 
  private:
   Lanes lower(NodeId);
-  Lanes load(const Node&);
+  Lanes read(const Node&);
   void measure(const Node&);
   bool picks_lesser_or_greater(const Node&) const;
   bool known(NodeId id) const { return stamp_[id] == scope_[static_cast<size_t>(level_[id])]; }
@@ -38,6 +38,7 @@ class Nodes {
   const Kernel& kernel_;
   Vectors& vectors_;
   std::vector<Level> level_;
+  std::vector<bool> differs_;  // by node: from one lane of a step to the next
   std::vector<uint8_t> need_;  // registers that computing the node in a step takes, shared values aside (Sethi and Ullman 1970)
   const std::vector<bool> never_nan_;
   std::vector<Lanes> value_;

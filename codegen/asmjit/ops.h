@@ -146,10 +146,13 @@ enum class Op : uint8_t {
   broadcast_word,     // 16 bits likewise
   broadcast_if,       // the element in every lane if the mask has any lane, else zeros; touches no memory then. imm: bytes
   gather_d,
-  gather_q,     // half a register / a register of elements at run-time stride; sources: byte offsets, used under a mask
-  lanes_load,   // one element after the other, where the mask (optional) is set, else zeros. imm: bytes
-  lanes_store,  // likewise
-  divide_q,     // lane by lane
+  gather_q,  // half a register / a register of elements at run-time stride; sources: byte offsets, used under a mask
+  gather_at_d,
+  gather_at_q,    // likewise, each element at an offset of its own; sources: 64-bit offsets, times 1 << imm bytes
+  lanes_load_at,  // half a register, one element of 1 or 2 bytes after the other
+  lanes_load,     // one element after the other, where the mask (optional) is set, else zeros. imm: bytes
+  lanes_store,    // likewise
+  divide_q,       // lane by lane
   scalar_q_to_ps,
   scalar_ps_to_q,
   scalar_pd_to_q,  // lane by lane: AVX2 has no such conversions
@@ -293,6 +296,9 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::broadcast_if, .name = "broadcast_if", .early = true},
     OpInfo{.op = Op::gather_d, .name = "gather_d", .dst_shrink = 2, .early = true, .temporaries = 1},
     OpInfo{.op = Op::gather_q, .name = "gather_q", .early = true, .temporaries = 1},
+    OpInfo{.op = Op::gather_at_d, .name = "gather_at_d", .dst_shrink = 2, .early = true, .temporaries = 1},
+    OpInfo{.op = Op::gather_at_q, .name = "gather_at_q", .early = true, .temporaries = 1},
+    OpInfo{.op = Op::lanes_load_at, .name = "lanes_load_at", .dst_shrink = 2, .early = true},
     OpInfo{.op = Op::lanes_load, .name = "lanes_load", .early = true},
     OpInfo{.op = Op::lanes_store, .name = "lanes_store", .temporaries = 1},
     OpInfo{.op = Op::divide_q, .name = "divide_q"},

@@ -120,9 +120,9 @@ class RowReduction final : public Shape {
     pass.reduces = !step.reduces.empty();
     if (!pass.loops) return;
     for (NodeId id : step.loop)
-      if (kernel_.nodes[id].kind == NodeKind::load) add_moving(pass, kernel_.nodes[id].slot);
+      if (reads_memory(kernel_.nodes[id])) add_moving(pass, kernel_.nodes[id].slot);
     for (uint32_t b : pass.moving)
-      if (kernel_.buffers[b].inner == Stride::contiguous) pass.ahead.push_back(b);
+      if (kernel_.buffers[b].inner == Stride::contiguous && !kernel_.buffers[b].gathered) pass.ahead.push_back(b);
     for (uint32_t s : step.stores_loop) add_moving(pass, kernel_.stores[s].buffer);
 
     std::vector<Lanes> running;  // [group][reduce]

@@ -32,7 +32,7 @@ void Emitter::tail_mask(const Instruction& i, const Step& s) {
 
 void Emitter::broadcast(const Instruction& i, const Step& s) {
   if (i.op == Op::broadcast_byte || i.op == Op::broadcast_word) {
-    Mem at = address(i.memory);
+    Mem at = address(i, s);
     at.setSize(i.op == Op::broadcast_byte ? 1 : 2);
     a.movzx(eax, at);
     if (masks()) return void(a.vpbroadcastd(vec(s.dst), eax));
@@ -42,7 +42,7 @@ void Emitter::broadcast(const Instruction& i, const Step& s) {
   }
   const bool row = i.memory.place == Place::outer && kernel_.reduction == Reduction::rows && i.memory.index == kernel_.reduced_dim();
   if (i.memory.place != Place::inner && !row) {
-    a.vpbroadcastq(vec(s.dst), address(i.memory));
+    a.vpbroadcastq(vec(s.dst), address(i, s));
     return;
   }
   if (row) a.mov(rax, kRow);
@@ -84,7 +84,7 @@ void Emitter::mask_even_lanes() {
 void Emitter::gather(const Instruction& i, const Step& s) {
   const bool wide = i.op == Op::gather_q;
   const Vec dst = vec(s.dst, wide ? 1 : 2), offsets = vec(s.src[0]), temporary = vec(s.temporary, wide ? 1 : 2);
-  strided_address(i.memory);
+  strided_address(i, s);
   const Label done = a.newLabel();
   if (masks() && !wide) {
     const Label any = a.newLabel();
@@ -116,6 +116,58 @@ void Emitter::gather(const Instruction& i, const Step& s) {
   a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at, temporary);
 }
 
+// Each element at an offset of its own.
+void Emitter::gather_at(const Instruction& i, const Step& s) {
+  const bool wide = i.op == Op::gather_at_q;
+  const Vec dst = vec(s.dst, wide ? 1 : 2), temporary = vec(s.temporary, wide ? 1 : 2);
+  strided_address(i, s);
+  const Mem at = ptr(rax, vec(s.src[0]), i.imm);
+  a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, dst, dst, dst);
+  if (masks()) {  // the gather clears its mask
+    if (i.mask == kNoReg) a.kxnorw(k1, k1, k1);
+    else a.kmovw(k1, k(s.mask));
+    a.k(k1);
+    a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at);
+    return;
+  }
+  if (i.mask == kNoReg) a.emit(Inst::kIdVpcmpeqd, temporary, temporary, temporary);
+  else a.vmovaps(temporary, vec(s.mask, wide ? 1 : 2));
+  a.emit(wide ? Inst::kIdVgatherqpd : Inst::kIdVgatherqps, dst, at, temporary);
+}
+
+// Likewise, for what no gather instruction reads: elements of one or two bytes, to 32-bit lanes.
+void Emitter::lanes_at(const Instruction& i, const Step& s) {
+  const int count = program_.width() / 8, bytes = i.memory.scale;
+  const Vec dst = vec(s.dst, 2);
+  const Label next = a.newLabel(), skip = a.newLabel();
+  strided_address(i, s);
+  a.vmovups(ptr(rsp, 64), vec(s.src[0]));
+  a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, dst, dst, dst);
+  a.vmovups(ptr(rsp), dst);
+  if (i.mask == kNoReg) {
+    a.mov(ecx, imm((1 << count) - 1));
+  } else if (masks()) {
+    a.kmovw(ecx, k(s.mask));
+    a.movzx(ecx, cl);
+  } else {
+    a.vmovmskps(ecx, vec(s.mask, 2));
+  }
+  a.xor_(esi, esi);
+  a.bind(next);
+  a.test(cl, imm(1));
+  a.jz(skip);
+  a.mov(rdi, qword_ptr(rsp, rsi, 3, 64));
+  Mem at = ptr(rax, rdi, i.imm);
+  at.setSize(static_cast<uint32_t>(bytes));
+  a.movzx(edi, at);
+  a.mov(dword_ptr(rsp, rsi, 2), edi);
+  a.bind(skip);
+  a.inc(esi);
+  a.shr(ecx, 1);
+  a.jnz(next);
+  a.vmovups(dst, ptr(rsp));
+}
+
 // One element after the other, between memory and the frame's scratch.
 void Emitter::lanes(const Instruction& i, const Step& s) {
   const bool loads = i.op == Op::lanes_load;
@@ -128,7 +180,7 @@ void Emitter::lanes(const Instruction& i, const Step& s) {
     a.emit(masks() ? Inst::kIdVpxord : Inst::kIdVpxor, vec(s.dst), vec(s.dst), vec(s.dst));
     a.vmovups(ptr(rsp), vec(s.dst));
   }
-  strided_address(i.memory);
+  strided_address(i, s);
   if (i.mask == kNoReg) {
     a.mov(ecx, imm((1 << count) - 1));
   } else if (masks()) {

@@ -5,7 +5,8 @@ namespace kiln::codegen::x64 {
 void Shape::lower_entry() {
   entry_ = vectors_.open("once a call", 0);
   for (uint32_t b = 0; b < kernel_.buffers.size(); ++b)
-    if (kernel_.buffers[b].inner == Stride::any && size_of(kernel_.buffers[b].dtype) > 1) vectors_.lane_offsets(b);
+    if (kernel_.buffers[b].inner == Stride::any && (size_of(kernel_.buffers[b].dtype) > 1 || kernel_.buffers[b].gathered))
+      vectors_.lane_offsets(b);
   for (const Store& s : kernel_.stores) nodes_.hoist(s.value, Level::call);
 }
 

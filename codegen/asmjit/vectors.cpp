@@ -44,11 +44,11 @@ VReg Vectors::emit_mask(Op op, VReg a, VReg b, int imm) {
   return i.dst;
 }
 
-VReg Vectors::emit_load(Op op, const Memory& memory, RegClass result, VReg mask, VReg offsets, int imm) {
+VReg Vectors::emit_load(Op op, const Memory& memory, RegClass result, VReg mask, VReg offsets, int imm, VReg more) {
   Instruction& i = push(op, result, true);
   i.memory = memory;
   i.mask = mask;
-  i.src[0] = offsets;
+  i.src = {offsets != kNoReg ? offsets : more, offsets != kNoReg ? more : kNoReg, kNoReg};
   i.imm = static_cast<uint8_t>(imm);
   return i.dst;
 }

@@ -36,12 +36,15 @@ class Vectors {
 
   // Memory. `offset` counts elements from the step's first. `mask` (a bool value or kNoReg) says which lanes' memory may be touched; the
   // others load as zeros.
-  Lanes load(DType, Stride, uint32_t buffer, int offset, VReg mask);
+  // `moved`: elements by which all addresses are moved, in the first lane (kNoReg: none).
+  Lanes load(DType, Stride, uint32_t buffer, int offset, VReg mask, VReg moved = kNoReg);
+  Lanes gather(DType, Stride, uint32_t buffer, int offset, VReg mask, const Lanes& offsets);  // each element moved by its own, i64
   void store(DType, Stride, uint32_t buffer, int offset, VReg mask, Lanes value, bool may_be_nan);
   void store_first(DType, uint32_t buffer, Lanes value);  // the first lane alone
   Lanes scalar(DType, uint32_t slot);
   Lanes index(Place, uint32_t dimension, int offset);  // i64
   VReg tail_mask(int offset, int most);                // bool: lanes that exist in a partial step, `most` at most
+  VReg lane_numbers();                                 // 0, 1, ... in 64-bit lanes
   VReg lane_offsets(uint32_t buffer);                  // for strided access: the byte offset of each 64-bit lane
 
   // Reductions. lane_form: bool as 32-bit lanes in every ISA, where lanes can be permuted.
@@ -67,7 +70,7 @@ class Vectors {
   VReg emit(Op, VReg a, VReg b = kNoReg, VReg c = kNoReg, int imm = 0);
   VReg emit_masked(Op, VReg mask, VReg a, VReg b = kNoReg, int imm = 0);
   VReg emit_mask(Op, VReg a, VReg b = kNoReg, int imm = 0);  // gives a mask register
-  VReg emit_load(Op, const Memory&, RegClass, VReg mask = kNoReg, VReg offsets = kNoReg, int imm = 0);
+  VReg emit_load(Op, const Memory&, RegClass, VReg mask = kNoReg, VReg offsets = kNoReg, int imm = 0, VReg more = kNoReg);
   void emit_store(Op, const Memory&, VReg value, VReg mask = kNoReg, int imm = 0);
   void assign_one(VReg to, VReg from);
   VReg literal(int bytes, uint64_t bits);
@@ -94,8 +97,9 @@ class Vectors {
   VReg bool_binary(Prim, VReg a, VReg b);
   VReg bool_or(VReg a, VReg b);
   VReg bool_not(VReg a);
-  VReg join_bools(VReg low, VReg high);  // of 64-bit lanes
-  VReg half_mask(VReg mask, int half);   // for the 64-bit lanes of one half
+  VReg join_bools(VReg low, VReg high);               // of 64-bit lanes
+  VReg half_mask(VReg mask, int half);                // for the 64-bit lanes of one half
+  VReg mask_of_half(VReg mask, int bytes, int half);  // likewise, with half a register of narrower elements beside them; of none, none
   VReg is_unordered(bool f64, VReg a);
   VReg blend(bool wide, VReg mask, VReg otherwise, VReg then);
   // convert.cpp

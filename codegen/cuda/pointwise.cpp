@@ -22,7 +22,7 @@ Printer::Vectors Printer::vectors() const {
   for (NodeId id : schedule_.steps[0].once) {
     const Node& node = kernel_.nodes[id];
     if (node.kind == NodeKind::index) v.wide[id] = static_cast<int>(node.slot) == last_;
-    if (node.kind == NodeKind::load) v.wide[id] = kernel_.buffers[node.slot].inner != Stride::zero;
+    if (reads_memory(node)) v.wide[id] = kernel_.buffers[node.slot].inner != Stride::zero;
     for (NodeId operand : node.operands) v.wide[id] = v.wide[id] || (operand != kNoNode && v.wide[operand]);
     if (v.width > 1 && node.kind == NodeKind::load && node.operands[0] == kNoNode)
       v.loaded[id] = kernel_.buffers[node.slot].inner == Stride::contiguous;

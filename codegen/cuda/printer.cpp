@@ -44,7 +44,7 @@ Printer::Printer(const Kernel& kernel, const Options& options)
   for (const Schedule::Pass& pass : schedule_.steps)
     for (const auto* list : {&pass.once, &pass.loop})
       for (NodeId id : *list)
-        if (kernel.nodes[id].kind == NodeKind::load) buffers_[kernel.nodes[id].slot] = true;
+        if (reads_memory(kernel.nodes[id])) buffers_[kernel.nodes[id].slot] = true;
   for (const Store& s : kernel.stores) buffers_[s.buffer] = true;
 }
 
@@ -148,12 +148,17 @@ void Printer::node(NodeId id, const std::string& guard) {
     case NodeKind::constant: return out_.line(name + constant(n.dtype, n.bits) + ";");
     case NodeKind::scalar: return out_.line(name + from_word(n.dtype, "a.scalar[" + std::to_string(n.slot) + "]") + ";");
     case NodeKind::index: return out_.line(name + index_[n.slot] + ";");
-    case NodeKind::load: {
+    case NodeKind::load:
+    case NodeKind::gather: {
       const bool boolean = n.dtype == DType::Bool;  // any byte but 0 is true
-      std::string text = "*(const " + (boolean ? "u8" : type(id)) + "*)(" + address(n.slot) + ")" + (boolean ? " != 0" : "");
-      const bool masked = n.operands[0] != kNoNode;
-      const std::string condition = masked ? guard.empty() ? value(n.operands[0]) : guard + " && " + value(n.operands[0]) : guard;
-      if (!condition.empty()) text = condition + " ? " + text + " : " + (masked ? value(n.operands[1]) : "(" + type(id) + ")0");
+      const std::string moved =
+          n.kind == NodeKind::gather ? " + " + value(n.operands[0]) + " * " + std::to_string(size_of(n.dtype)) : std::string();
+      std::string text = "*(const " + (boolean ? "u8" : type(id)) + "*)(" + address(n.slot) + moved + ")" + (boolean ? " != 0" : "");
+      const bool masked = is_masked(n);
+      const std::string mask = masked ? value(n.operands[mask_operand(n)]) : std::string();
+      const std::string condition = masked ? guard.empty() ? mask : guard + " && " + mask : guard;
+      if (!condition.empty())
+        text = condition + " ? " + text + " : " + (masked ? value(n.operands[mask_operand(n) + 1]) : "(" + type(id) + ")0");
       return out_.line(name + text + ";");
     }
     case NodeKind::primitive: {

@@ -132,6 +132,7 @@ class Run {
       case NodeKind::scalar: return;  // filled before the first block
       case NodeKind::index: return count(reinterpret_cast<int64_t*>(value(id)), static_cast<int>(node.slot), n);
       case NodeKind::load: return load(id, n);
+      case NodeKind::gather: return gather(id, n);
       case NodeKind::primitive: return program_.apply[id](value(id), operand(node, 0), operand(node, 1), operand(node, 2), n);
       case NodeKind::reduce: return;  // set when its loop is over
     }
@@ -167,8 +168,27 @@ class Run {
           std::memcpy(to + i * size(id), reinterpret_cast<const std::byte*>(from + static_cast<uintptr_t>(i * stride)),
                       static_cast<size_t>(size(id)));
     }
-    if (node.dtype == DType::Bool)  // any byte but 0 is true
-      for (int64_t i = 0; i < n; ++i) to[i] = static_cast<std::byte>(to[i] != std::byte{0});
+    any_byte_but_0_is_true(node.dtype, to, n);
+  }
+
+  void gather(NodeId id, int64_t n) {
+    const Node& node = kernel_.nodes[id];
+    const int64_t stride = inner_stride(node.slot);
+    const uintptr_t from = address(node.slot);
+    const auto* offset = reinterpret_cast<const int64_t*>(value(node.operands[0]));
+    const auto* mask = reinterpret_cast<const bool*>(operand(node, 1));
+    std::byte* to = value(id);
+    if (mask != nullptr) copy_elements(size(id), to, size(id), value(node.operands[2]), size(id), n);
+    for (int64_t i = 0; i < n; ++i)
+      if (mask == nullptr || mask[i])
+        std::memcpy(to + i * size(id), reinterpret_cast<const std::byte*>(from + static_cast<uintptr_t>(i * stride + offset[i] * size(id))),
+                    static_cast<size_t>(size(id)));
+    any_byte_but_0_is_true(node.dtype, to, n);
+  }
+
+  static void any_byte_but_0_is_true(DType t, std::byte* to, int64_t n) {
+    if (t != DType::Bool) return;
+    for (int64_t i = 0; i < n; ++i) to[i] = static_cast<std::byte>(to[i] != std::byte{0});
   }
 
   void store(const Store& s, int64_t n) {

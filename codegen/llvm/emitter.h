@@ -109,6 +109,7 @@ class Emitter {
   Value* compute(const Node&, bool wide, int copy);
   Value* index(int dim, int copy);
   Access access(uint32_t buffer, int copy, int width);
+  void move(Access&, NodeId offset, int copy);
   Value* stride(uint32_t buffer, int dim);
 
   Value* number(int64_t n) { return ir_.number(n); }

@@ -157,7 +157,9 @@ Value* to_memory(IRBuilderBase& b, DType t, Value* v) {
 Value* from_memory(IRBuilderBase& b, DType t, Value* v) { return t == DType::Bool ? b.CreateICmpNE(v, integer(v, 0)) : v; }
 
 Value* address_of_lane(IRBuilderBase& b, const Access& a, int lane) {
-  return b.CreateGEP(b.getInt8Ty(), a.address, b.CreateMul(a.step, b.getInt64(static_cast<uint64_t>(lane))));
+  Value* bytes = b.CreateMul(a.step, b.getInt64(static_cast<uint64_t>(lane)));
+  if (a.offsets) bytes = b.CreateAdd(bytes, b.CreateExtractElement(a.offsets, lane));
+  return b.CreateGEP(b.getInt8Ty(), a.address, bytes);
 }
 
 // One element after the other, without branches: a masked-off one is read elsewhere. Without a mask this is three times as fast as a
@@ -175,7 +177,9 @@ Value* load_each(IRBuilderBase& b, const Access& a, Value* mask) {
 
 Value* gather(IRBuilderBase& b, const Access& a, Value* mask, Value* otherwise) {
   Value* lanes = b.CreateStepVector(register_type(b, DType::I64, a.width));
-  Value* addresses = b.CreateGEP(b.getInt8Ty(), a.address, b.CreateMul(lanes, b.CreateVectorSplat(a.width, a.step)));
+  Value* bytes = b.CreateMul(lanes, b.CreateVectorSplat(a.width, a.step));
+  if (a.offsets) bytes = b.CreateAdd(bytes, a.offsets);
+  Value* addresses = b.CreateGEP(b.getInt8Ty(), a.address, bytes);
   return b.CreateMaskedGather(memory_type(b, a.dtype, a.width), addresses, Align(size_of(a.dtype)), mask, otherwise);
 }
 

@@ -36,8 +36,9 @@ struct Access {
   int width;
   Isa isa;
   bool contiguous;
-  llvm::Value* address;  // of the first element
-  llvm::Value* step;     // bytes from one to the next
+  llvm::Value* address;            // of the first element
+  llvm::Value* step;               // bytes from one to the next
+  llvm::Value* offsets = nullptr;  // of loads of several elements: bytes by which each is moved
 };
 
 // Has the ISA loads and stores that touch only some of a contiguous strip's elements?

@@ -25,7 +25,7 @@ void Emitter::place_nodes() {
     if (n.kind == NodeKind::index) {
       const int dim = static_cast<int>(n.slot);
       d = {dim != last_ && dim != reduced_, dim == last_, dim == reduced_};
-    } else if (n.kind == NodeKind::load) {
+    } else if (reads_memory(n)) {
       const Buffer& buffer = kernel_.buffers[n.slot];
       d = {true, d.last || buffer.inner != Stride::zero, d.reduced || buffer.reduced != Stride::zero};
     } else if (n.kind == NodeKind::reduce) {
@@ -48,20 +48,20 @@ void Emitter::choose_strips() {
     ++count_by_size[size_of(t)];
     widest = std::max(widest, size_of(t));
   };
-  const auto count_access = [&](const Buffer& buffer) {
+  const auto count_access = [&](const Buffer& buffer, bool scattered) {
     count(buffer.dtype);
-    strided |= buffer.inner != Stride::contiguous;
+    strided |= scattered || buffer.inner != Stride::contiguous;
     masks_tail_ &= has_masked_form(target_.isa, buffer.dtype);
   };
   for (NodeId id = 0; id < nodes(); ++id) {
     if (!is_wide(id)) continue;
     const Node& n = kernel_.nodes[id];
     operations += n.kind == NodeKind::primitive;
-    if (n.kind == NodeKind::load) count_access(kernel_.buffers[n.slot]);
+    if (reads_memory(n)) count_access(kernel_.buffers[n.slot], n.kind == NodeKind::gather && is_wide(n.operands[0]));
     else if (n.dtype != DType::Bool) count(n.dtype);  // a computed bool is a mask, as wide as what it masks
   }
   for (const Store& s : kernel_.stores)
-    if (!reduces_last() || kernel_.buffers[s.buffer].reduced != Stride::zero) count_access(kernel_.buffers[s.buffer]);
+    if (!reduces_last() || kernel_.buffers[s.buffer].reduced != Stride::zero) count_access(kernel_.buffers[s.buffer], false);
   const int register_bytes = target_.isa == Isa::avx512 ? 64 : 32;
   int usual = 8;
   for (int size : {4, 2, 1})
@@ -99,7 +99,7 @@ void Emitter::open_cells() {
 void Emitter::load_once(const Schedule::Pass& pass) {
   if (schedule_.passes == 1 && !pass.loops()) return;
   for (NodeId id : pass.once)
-    if (kernel_.nodes[id].kind == NodeKind::load)
+    if (reads_memory(kernel_.nodes[id]))
       for (int c = 0; c < (is_wide(id) ? strip_.copies : 1); ++c) evaluate(id, c);
 }
 
@@ -156,16 +156,31 @@ Value* Emitter::compute(const Node& node, bool wide, int copy) {
     case NodeKind::constant: return constant(b(), node.dtype, node.bits, 1);
     case NodeKind::scalar: return read(b(), node.dtype, 1, ir_.field(scalars_, 8 * size_t{node.slot}));
     case NodeKind::index: return index(static_cast<int>(node.slot), copy);
-    case NodeKind::load: {
-      Value* mask = operands.empty() ? nullptr : operands[0];
+    case NodeKind::load:
+    case NodeKind::gather: {
+      const auto at = static_cast<size_t>(mask_operand(node));
+      Value* mask = is_masked(node) ? operands[at] : nullptr;
       if (wide && strip_.mask) mask = mask ? ir_.bit_and(mask, strip_.mask) : strip_.mask;
-      return load(b(), access(node.slot, copy, wide ? strip_.width : 1), mask, operands.empty() ? nullptr : operands[1]);
+      Access from = access(node.slot, copy, wide ? strip_.width : 1);
+      if (node.kind == NodeKind::gather) move(from, node.operands[0], copy);
+      return load(b(), from, mask, is_masked(node) ? operands[at + 1] : nullptr);
     }
     case NodeKind::primitive:
       return primitive(b(), node.prim, kernel_.nodes[node.operands[operands.size() - 1]].dtype, node.dtype, operands);
     case NodeKind::reduce: break;  // set when its loop ends
   }
   fail(ErrorCode::internal, "internal error: a reduction is read before its pass is over");
+}
+
+// A gather's elements lie as many elements on as the offset says: all of them alike, or each one by its own.
+void Emitter::move(Access& access, NodeId offset, int copy) {
+  Value* const bytes = number(size_of(access.dtype));
+  if (is_wide(offset) && access.width > 1) {
+    access.offsets = ir_.mul(value(offset, copy), ir_.splat(bytes, access.width));
+    access.contiguous = false;
+  } else {
+    access.address = ir_.at(access.address, ir_.mul(evaluate(offset, is_wide(offset) ? copy : 0), bytes));
+  }
 }
 
 Value* Emitter::index(int dim, int copy) {

@@ -95,6 +95,7 @@ const Operator& gather_rows = define({
           const Tensor &x = a.tensor(0), &at = a.tensor(1);
           codegen::gather_rows(x.dtype(), lines_of(x.shape(), axis_of(a)), x.data(), index_data(at), at.numel(), y[0].data());
         },
+    .gather = Gather::rows,
     .type =
         [](const Arguments& a) {
           want_int64(a.tensor(1));
@@ -127,6 +128,7 @@ const Operator& gather_along = define({
           const int axis = axis_of(a);
           codegen::gather_along(x.dtype(), lines_of(x.shape(), axis), x.data(), index_data(at), at.shape()[axis], y[0].data());
         },
+    .gather = Gather::along,
     .type =
         [](const Arguments& a) {
           want_int64(a.tensor(1));

@@ -22,7 +22,8 @@ constexpr int64_t kMaxRowBytes = 64 << 10;
 // Kernels larger than this spill more than fusing saves.
 constexpr size_t kMaxNodes = 96;
 
-bool is_pointwise(const Node& n) { return n.kind == NodeKind::operation && n.op->body; }
+// At each position of the result its element is computed from elements alone. A gather's first operand is not among them: it is in memory.
+bool is_pointwise(const Node& n) { return n.kind == NodeKind::operation && (n.op->body || is_gather(n)); }
 bool is_reduction(const Node& n) { return n.kind == NodeKind::operation && n.op->reduction; }
 bool is_affine(const Node& n) { return n.kind == NodeKind::operation && n.op->affine; }
 
@@ -34,6 +35,7 @@ class Fuser {
 
   Partition run() {
     for (NodeIndex i = 0; i < g_.nodes.size(); ++i) place(i);
+    leave_lone_gathers();
     return ordered();
   }
 
@@ -97,6 +99,12 @@ class Fuser {
     }
   }
 
+  // With nothing to fuse, the routine copies rows as fast as memory is.
+  void leave_lone_gathers() {
+    for (Cluster& c : partition_.clusters)
+      if (c.nodes.size() == 1 && is_gather(g_.nodes[c.nodes[0]])) c.kind = StepKind::opaque;
+  }
+
   bool reduces_something(const Node& n) const {
     const eager::Dims shape = shape_of(g_, n.operands[0].id);
     const Range r = range_of(n);
@@ -121,6 +129,7 @@ class Fuser {
     if (a.nodes.size() + b.nodes.size() > kMaxNodes) return Apart::too_large;
     if (a.layout != b.layout) return Apart::layout;
     if (is_update(v)) return Apart::update;
+    if (is_gather(g_.nodes[i]) && b.has_affine()) return Apart::window;
     if (is_affine(g_.nodes[i])) return unless(may_absorb(v, b), Apart::window);
     if ((a.has_affine() && (b.has_affine() || b.reduced_count)) || (b.has_affine() && a.reduced_count)) return Apart::window;
     if (a.reduced_count && b.reduced_count && !same_rows(a, b)) return Apart::shape;
@@ -141,8 +150,8 @@ class Fuser {
 
   // Pooling computes its operand where it reads it, once a tap: only for a cheap operator nobody else wants.
   bool may_absorb(ValueId v, const Cluster& producer) const {
-    return producer.nodes.size() == 1 && is_pointwise(g_.producer(v)) && uses_[v] == 1 && !producer.has_affine() &&
-           producer.reduced_count == 0;
+    return producer.nodes.size() == 1 && is_pointwise(g_.producer(v)) && !is_gather(g_.producer(v)) && uses_[v] == 1 &&
+           !producer.has_affine() && producer.reduced_count == 0;
   }
 
   static bool same_rows(const Cluster& a, const Cluster& b) {

@@ -1,6 +1,7 @@
 #include "jit/fusion/cluster_draft.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "jit/fusion/place.h"
@@ -150,10 +151,24 @@ class Drafter final : public eager::AffineContext {
       return r;
     }
     check(!n.op->affine, "an affine operator away from its own index");
+    if (is_gather(n)) return draft_->b().bitcast(gather(n, at), g_.type(v).dtype);
     const std::vector<Value> outputs = pointwise(n, at);
     if (!mask_)
       for (uint32_t k = 0; k < n.outputs; ++k) known_.push_back({n.first_output + k, at, outputs[k]});
     return outputs[g_.values[v].output];
+  }
+
+  // The bits of a gather's element: a float's NaN is moved as it is, and made the canonical one only where it is computed with.
+  Value gather(const Node& n, const IndexMap& at) {
+    const ValueId x = n.operands[0].id, indices = n.operands[1].id;
+    const Location l = locate(g_, x);
+    check(l.layout == Layout::plain, "a gather from a blocked layout");
+    const eager::GatherMap map = eager::gather_map(*n.op, n.attrs, l.shape, constant_shape(g_.type(indices)), at);
+    const auto [offset, strides] = address(l, map.x);
+    reads_.insert(l.tensor);
+    gathered_[l.tensor] += bytes_of(g_.type(n.first_output));
+    return draft_->gather(static_cast<int>(l.tensor), bits_of(g_.type(x).dtype), offset, strides, eval(indices, map.indices),
+                          l.shape[map.axis], l.strides[map.axis]);
   }
 
   std::vector<Value> pointwise(const Node& n, const IndexMap& at) {
@@ -212,6 +227,7 @@ class Drafter final : public eager::AffineContext {
     const auto [offset, strides] = address(l, at);
     const DType dtype = g_.type(v).dtype;
     reads_.insert(l.tensor);
+    loaded_.insert(l.tensor);
     if (mask_) return draft_->load(static_cast<int>(l.tensor), dtype, offset, strides, mask_, draft_->b().constant(dtype, 0));
     return draft_->load(static_cast<int>(l.tensor), dtype, offset, strides);
   }
@@ -233,7 +249,9 @@ class Drafter final : public eager::AffineContext {
       const IndexMap at = position(constant_shape(g_.type(v)));
       const Location l = locate(g_, v);
       const auto [offset, strides] = address(l, at);
-      draft_->store(static_cast<int>(v), g_.type(v).dtype, offset, strides, eval(v, at));
+      const DType dtype = g_.type(v).dtype;
+      if (is_gather(n)) draft_->store(static_cast<int>(v), bits_of(dtype), offset, strides, gather(n, at));
+      else draft_->store(static_cast<int>(v), dtype, offset, strides, eval(v, at));
       writes_.insert(v);
     }
   }
@@ -267,6 +285,8 @@ class Drafter final : public eager::AffineContext {
   void collect() {
     result_.reads.assign(reads_.begin(), reads_.end());
     result_.writes.assign(writes_.begin(), writes_.end());
+    for (const auto& [tensor, bytes] : gathered_)
+      if (!loaded_.contains(tensor)) result_.unread += std::max<int64_t>(0, bytes_of(g_.type(tensor)) - bytes);
   }
 
   struct Known {
@@ -283,8 +303,9 @@ class Drafter final : public eager::AffineContext {
   const Node* affine_ = nullptr;
   std::vector<eager::OperandType> affine_inputs_;
   std::vector<eager::TensorType> affine_outputs_;
-  IndexMap affine_at_;  // where the affine operator stores
-  std::set<ValueId> reads_, writes_;
+  IndexMap affine_at_;                         // where the affine operator stores
+  std::set<ValueId> reads_, writes_, loaded_;  // loaded_: of reads_, those that are not only gathered from
+  std::map<ValueId, int64_t> gathered_;        // bytes of elements
   DraftedCluster result_;
 };
 

@@ -13,12 +13,14 @@ struct DraftedCluster {
   std::vector<eager::LoweredKernel> kernels;  // BufferUse::tensor: a ValueId (an update's: the updated value), or partials below
   std::vector<int> scalars;                   // unused numbers are allowed: LoweredKernel::scalars index `scalar_slots`
   struct ScalarSlot {
-    uint32_t number;  // the graph's scalar
-    DType dtype;      // in which the kernel reads it
+    uint32_t number;                    // the graph's scalar
+    DType dtype;                        // in which the kernel reads it
+    std::optional<int64_t> known = {};  // instead of the graph's: an extent or a stride that the kernel computes with
   };
   std::vector<ScalarSlot> scalar_slots;
   std::optional<eager::TensorType> partials;   // temporary between two kernels, tensor number kPartials
   std::vector<tracer::ValueId> reads, writes;  // materialised values
+  int64_t unread = 0;                          // bytes of `reads` that gathers leave out, if each position is asked for once
 };
 inline constexpr int kPartials = -2;
 

@@ -66,20 +66,20 @@ class Bound {
     }
     std::map<NodeIndex, std::map<ValueId, int64_t>> reads;  // by stage: array, bytes of it
     std::set<ValueId> written;
-    const auto read_by = [&](NodeIndex reader, ValueId v) {
-      const ValueId s = source(v);
+    const auto read_by = [&](NodeIndex reader, size_t operand) {
+      const ValueId v = g_.nodes[reader].operands[operand].id, s = source(v);
       const NodeIndex p = g_.values[s].node;
       const bool stage = computes(reader);
       if (stage && computes(p) && root(p) == root(reader)) return;
       if (computes(p)) written.insert(s);
       if (!stage) return;
       int64_t& most = reads[root(reader)][s];
-      most = std::max(most, std::min(bytes_of(g_.type(v)), bytes_of(g_.type(s))));
+      most = std::max(most, std::min(bytes_read(g_, g_.nodes[reader], operand), bytes_of(g_.type(s))));
     };
     for (NodeIndex i = 0; i < g_.nodes.size(); ++i)
       if (computes(i) || is_contraction(i))
-        for (const Operand& o : g_.nodes[i].operands)
-          if (o.is_value()) read_by(i, o.id);
+        for (size_t k = 0; k < g_.nodes[i].operands.size(); ++k)
+          if (g_.nodes[i].operands[k].is_value()) read_by(i, k);
     for (const tracer::Result& r : g_.results)
       if (const ValueId s = source(r.value); computes(g_.values[s].node)) written.insert(s);
 

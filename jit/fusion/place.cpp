@@ -50,19 +50,36 @@ IndexMap position(const Cluster& c, const Dims& shape) {
   return m;
 }
 
+int64_t bytes_of(const tracer::Type& t) {
+  int64_t n = size_of(t.dtype);
+  for (tracer::Dim d : t.shape) n *= d.constant();
+  return n;
+}
+
+bool is_gather(const Node& n) { return n.kind == NodeKind::operation && n.op->gather != eager::Gather::none; }
+
+int64_t bytes_read(const Graph& g, const Node& n, size_t operand) {
+  const int64_t all = bytes_of(g.type(n.operands[operand].id));
+  return operand == 0 && is_gather(n) ? std::min(all, bytes_of(g.type(n.first_output))) : all;
+}
+
 bool reads_in_place(const Graph& g, const Cluster& c, NodeIndex i, ValueId v) {
   const Node& n = g.nodes[i];
   const ValueId base = base_of(g, v);
   const bool plainly = base == v;  // without a view, what has no position here differs in shape, which is told elsewhere
+  const bool gathers = is_gather(n);
+  if (gathers && base_of(g, n.operands[0].id) == base) return false;
   const bool reduces = n.kind == NodeKind::operation && n.op->reduction;
-  if (c.has_affine() || !(reduces || (n.kind == NodeKind::operation && n.op->body))) return plainly;
+  if (c.has_affine() || !(reduces || (n.kind == NodeKind::operation && (n.op->body || gathers)))) return plainly;
   if (!plainly && g.values[base].layout != Layout::plain) return false;
   const Dims at_index = constant_shape(g.type(reduces ? n.operands[0].id : n.first_output));
   const Dims computed = constant_shape(g.type(base));
   if (!has_position(c, at_index) || !has_position(c, computed)) return plainly;
 
   const Location read = locate(g, v);
-  const IndexMap at = position(c, at_index).broadcast_from(read.shape, at_index);
+  const IndexMap here = position(c, at_index);
+  const IndexMap at = gathers ? gather_map(*n.op, n.attrs, constant_shape(g.type(n.operands[0].id)), read.shape, here).indices
+                              : here.broadcast_from(read.shape, at_index);
   const Dims reads = at.iteration_strides(read.strides);
   const Dims computes = position(c, computed).iteration_strides(eager::contiguous_strides(computed));
   if (read.offset != 0) return false;

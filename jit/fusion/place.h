@@ -21,9 +21,15 @@ Location locate(const tracer::Graph&, tracer::ValueId);
 bool has_position(const Cluster&, const eager::Dims& shape);
 eager::IndexMap position(const Cluster&, const eager::Dims& shape);
 
+int64_t bytes_of(const tracer::Type&);
+// Of a node's operand, all of it, but of what a gather takes from no more than it takes.
+int64_t bytes_read(const tracer::Graph&, const tracer::Node&, size_t operand);
+
+bool is_gather(const tracer::Node&);
+
 // Does node i, were it in the cluster together with what computes v (or what v is a view of), read at each position the element that is computed
 // at that position? Then it takes it from a register. Broadcasting a row's sum over the row does so, written as a view or not; x + sum(x, axis=1)
-// of a square x does not: it lays the sums along the rows.
+// of a square x does not: it lays the sums along the rows. Nor does a gather of what it takes elements from.
 bool reads_in_place(const tracer::Graph&, const Cluster&, tracer::NodeIndex i, tracer::ValueId v);
 
 }  // namespace kiln::jit

@@ -119,6 +119,7 @@ py::dict program_record(const tracer::Program& p) {
   d["compile_ms"] = info.compile_ms;
   d["arena_bytes"] = info.arena_bytes;
   d["live_bytes"] = info.live_bytes;
+  d["lent_bytes"] = info.lent_bytes;
   d["scratch_bytes"] = info.scratch_bytes;
   d["moved_bytes"] = info.moved_bytes;
   d["least_bytes"] = info.least_bytes;

@@ -14,6 +14,7 @@ class Trace:
     compile_ms: float
     arena_bytes: int  # temporaries of one run
     live_bytes: int  # the most of them that are live at once
+    lent_bytes: int  # of inputs that nobody sees afterwards, whose memory results and temporaries take over
     scratch_bytes: int  # what the contraction that needs most works in
     moved_bytes: int  # read and written by all steps that are not contractions
     least_bytes: int  # what those would move if everything between two contractions were one kernel

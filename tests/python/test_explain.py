@@ -1,5 +1,6 @@
 """f.explain() says why each step is one, and why what it reads was not computed in it."""
 
+import numpy as np
 import pytest
 
 import kiln as kn
@@ -89,3 +90,19 @@ def test_bytes_of_memory_and_of_traffic():
     assert [c for _, c in trace.costs] == [True, False, True]
     assert trace.moved_bytes == trace.least_bytes == trace.costs[1][0] == 2 * one
     assert trace.live_bytes == trace.arena_bytes == one  # exp's result is where the product was
+
+
+def test_an_input_that_ends_lends_its_memory():
+    state = {"momentum": kn.zeros((200, 50))}
+
+    @kn.jit
+    def step(gradient):
+        state["momentum"] = state["momentum"] * 0.9 + gradient
+
+    gradient = kn.ones((200, 50))
+    for _ in range(3):
+        step(gradient)
+    kn.testing.assert_close(state["momentum"], np.full((200, 50), 1 + 0.9 * (1 + 0.9), np.float32))
+    (trace,) = step.explain().traces
+    assert trace.lent_bytes == 4 * 200 * 50
+    assert "0.04 MB in the memory of inputs that end here" in str(step.explain())

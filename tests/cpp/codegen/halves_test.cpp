@@ -57,7 +57,7 @@ TEST(Halves, AConstantOfAnyNanIsStoredAsTheCanonicalOne) {
       b.store(b.add_buffer({.dtype = t}), b.constant_bits(t, 0xffed));
       uint16_t out = 0;
       ASSERT_TRUE(run_kernel(*backend, k, {.extents = {1}}, {{&out, {2}}}));
-      EXPECT_EQ(out, t == DType::F16 ? Float16::kNaN : BFloat16::kNaN) << backend->name();
+      EXPECT_EQ(out, t == DType::F16 ? Float16::kNaN : BFloat16::kNaN) << name_of(t);
     }
 }
 

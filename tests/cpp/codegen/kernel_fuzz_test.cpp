@@ -223,53 +223,59 @@ TEST(KernelFuzz, BackEndsAgreeWithTheInterpreter) {
   for (const auto& [name, n] : covered) std::cout << name << " ran " << n << " of " << count() << "\n";
   for (const Runner& runner : all) EXPECT_EQ(covered[runner.name], count()) << runner.name << " does not cover every kernel";
   if (count() < kDefaultCount) return;
-  for (const char* group :
-       {"primitive", "dtype", "stored dtype", "reduced dtype", "reduction", "combine", "leaf", "load stride", "store stride", "aliasing"})
+  for (const char* group : {"primitive", "dtype", "stored dtype", "reduced dtype", "reduction", "combine", "leaf", "load stride",
+                            "gather stride", "store stride", "aliasing"})
     EXPECT_EQ(coverage.rare(group), std::vector<std::string>{}) << "of group " << group << " in fewer than one case in a hundred";
+}
+
+constexpr int64_t kElements = 50;
+
+// Loads (or gathers, each element at its offset) `step` bytes apart where an index is below a bound.
+void read_below_a_bound(const Guarded& guarded, DType dtype, Stride stride, Reduction reduction, bool gathers) {
+  const bool reduces = reduction != Reduction::none;
+  const int64_t size = size_of(dtype), step = stride == Stride::any ? 3 * size : stride == Stride::zero ? 0 : size;
+  const Stride inner = gathers ? Stride::zero : stride;
+  Kernel k;
+  k.reduction = reduction;
+  Builder b(k);
+  const uint32_t from = b.add_buffer({.dtype = dtype, .inner = inner, .reduced = reduces ? inner : Stride::zero});
+  const uint32_t to = b.add_buffer({.dtype = dtype, .inner = reduces ? Stride::zero : Stride::contiguous});
+  const Value exists = b.lt(b.index(0), b.scalar(k.scalars++, DType::I64)), otherwise = b.constant(dtype, 1);
+  const Value loaded =
+      gathers ? b.gather(from, b.index(0) * static_cast<double>(step / size), exists, otherwise) : b.load(from, exists, otherwise);
+  const DType computed = is_half(dtype) ? DType::F32 : dtype;
+  b.store(to, reduces ? b.cast(b.reduce(Prim::max, b.cast(loaded, computed)), dtype) : loaded);
+
+  const auto run = [&](const Code& code, int64_t bound) {
+    const int64_t bytes = bound > 0 ? (bound - 1) * step + size : 0;
+    std::byte* memory = guarded.place(static_cast<size_t>(bytes), true);
+    std::fill(memory, memory + bytes, std::byte{1});
+    std::vector<std::byte> out(static_cast<size_t>(kElements * size));
+    void* pointers[] = {memory, out.data()};
+    const int64_t strides[] = {gathers ? 0 : step, reduces ? 0 : size}, extents[] = {kElements};
+    const uint64_t scalars[] = {static_cast<uint64_t>(bound)};
+    const Args args{pointers, strides, extents, scalars, 0, nullptr, nullptr, code.self};
+    EXPECT_EQ(code.function(&args, 0, 1), 0u);
+    return out;
+  };
+  const auto oracle = kOracle.backend->compile(k, kOracle.isa);
+  for (const Runner& runner : runners()) {
+    const auto code = runner.backend->compile(k, runner.isa);
+    ASSERT_NE(code, nullptr);
+    for (int64_t bound : {0, 1, 5, 16, 17, 40})
+      EXPECT_EQ(run(*code, bound), run(*oracle, bound)) << runner.name << " bound " << bound << "\n" << print(k);
+  }
 }
 
 // Elements whose mask is false lie on the forbidden page here: loading one would end the test.
 TEST(KernelFuzz, MaskedOffMemoryIsNotTouched) {
-  constexpr int64_t kElements = 50;
   const Guarded guarded(1 << 16);
-  for (const DType dtype : {DType::Bool, DType::I8, DType::U16, DType::U32, DType::F32, DType::I64}) {  // each way that memory is read
-    const DTypeInfo& t = info(dtype);
+  for (const DType dtype : {DType::Bool, DType::I8, DType::U16, DType::U32, DType::F32, DType::I64})  // each way that memory is read
     for (Stride stride : {Stride::contiguous, Stride::any, Stride::zero})
-      for (Reduction reduction : {Reduction::none, Reduction::lanes, Reduction::tree}) {
-        const bool reduces = reduction != Reduction::none;
-        if (stride == Stride::zero && reduces) continue;  // reads one element or none
-        Kernel k;
-        k.reduction = reduction;
-        Builder b(k);
-        const uint32_t from = b.add_buffer({.dtype = t.dtype, .inner = stride, .reduced = reduces ? stride : Stride::zero});
-        const uint32_t to = b.add_buffer({.dtype = t.dtype, .inner = reduces ? Stride::zero : Stride::contiguous});
-        const Value exists = b.lt(b.index(0), b.scalar(k.scalars++, DType::I64));
-        const Value loaded = b.load(from, exists, b.constant(t.dtype, 1));
-        const DType computed = is_half(t.dtype) ? DType::F32 : t.dtype;
-        b.store(to, reduces ? b.cast(b.reduce(Prim::max, b.cast(loaded, computed)), t.dtype) : loaded);
-
-        const int64_t size = t.bytes, step = stride == Stride::any ? 3 * size : stride == Stride::zero ? 0 : size;
-        const auto run = [&](const Code& code, int64_t bound) {
-          const int64_t bytes = bound > 0 ? (bound - 1) * step + size : 0;
-          std::byte* memory = guarded.place(static_cast<size_t>(bytes), true);
-          std::fill(memory, memory + bytes, std::byte{1});
-          std::vector<std::byte> out(static_cast<size_t>(kElements * size));
-          void* pointers[] = {memory, out.data()};
-          const int64_t strides[] = {step, reduces ? 0 : size}, extents[] = {kElements};
-          const uint64_t scalars[] = {static_cast<uint64_t>(bound)};
-          const Args args{pointers, strides, extents, scalars, 0, nullptr, nullptr, code.self};
-          EXPECT_EQ(code.function(&args, 0, 1), 0u);
-          return out;
-        };
-        const auto oracle = kOracle.backend->compile(k, kOracle.isa);
-        for (const Runner& runner : runners()) {
-          const auto code = runner.backend->compile(k, runner.isa);
-          ASSERT_NE(code, nullptr);
-          for (int64_t bound : {0, 1, 5, 16, 17, 40})
-            EXPECT_EQ(run(*code, bound), run(*oracle, bound)) << runner.name << " bound " << bound << "\n" << print(k);
-        }
-      }
-  }
+      for (Reduction reduction : {Reduction::none, Reduction::lanes, Reduction::tree})
+        for (const bool gathers : {false, true})
+          if (stride != Stride::zero || (reduction == Reduction::none && !gathers))  // a reduction would read one element or none
+            read_below_a_bound(guarded, dtype, stride, reduction, gathers);
 }
 
 // A back end with a fault: it compiles another kernel than it was given.

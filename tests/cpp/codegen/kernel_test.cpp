@@ -57,6 +57,48 @@ TEST(KernelText, PrintsWhatItReads) {
   EXPECT_EQ(kSoftmaxLike, print(kernel));
 }
 
+// A row of a table for each index, doubled.
+constexpr const char* kRowsOfATable = R"(kernel rank=2 reduction=none clip=-1 scalars=1
+b0: i64 inner=zero reduced=zero
+b1: f32 inner=contiguous reduced=zero gathered
+b2: f32 inner=contiguous reduced=zero written
+%0 = load i64 b0
+%1 = scalar i64 s0
+%2 = mul i64 %0 %1
+%3 = gather f32 b1 %2
+%4 = add f32 %3 %3
+store b2 %4
+)";
+
+TEST(KernelText, ReadsGathers) {
+  const Kernel kernel = parse(kRowsOfATable);
+  verify(kernel);
+  EXPECT_EQ(kRowsOfATable, print(kernel));
+  Kernel masked = kernel;
+  Builder b(masked);
+  const Value here = b.lt(b.index(1), 3);
+  b.store(b.add_buffer({.dtype = DType::F32}), b.gather(1, Value(&b, 2), here, b.constant(DType::F32, 1)));
+  verify(masked);
+  EXPECT_EQ(masked, parse(print(masked)));
+}
+
+TEST(Verify, RefusesWrongGathers) {
+  const auto wrong = [](void (*change)(Kernel&)) {
+    Kernel kernel = parse(kRowsOfATable);
+    change(kernel);
+    return error_of(verify, kernel);
+  };
+  EXPECT_TRUE(says(wrong([](Kernel& k) { k.nodes[3].operands[0] = kNoNode; }), "wrong number of operands"));
+  EXPECT_TRUE(says(wrong([](Kernel& k) { k.nodes[3].operands[1] = 2; }), "wrong number of operands"));
+  EXPECT_TRUE(says(wrong([](Kernel& k) { k.buffers[1].gathered = false; }), "not marked"));
+  EXPECT_TRUE(says(wrong([](Kernel& k) { k.buffers[0].gathered = true; }), "loads a gathered buffer"));
+  EXPECT_TRUE(says(wrong([](Kernel& k) { k.buffers[1].written = true; }), "both written and gathered"));
+  EXPECT_TRUE(says(wrong([](Kernel& k) {
+                     k.nodes[2] = {.kind = NodeKind::primitive, .prim = Prim::cast, .dtype = DType::I32, .operands = {0, kNoNode, kNoNode}};
+                   }),
+                   "offset that is not i64"));
+}
+
 TEST(KernelText, RoundTripsEveryKindOfNode) {
   Kernel kernel;
   kernel.rank = 3;
@@ -248,6 +290,7 @@ TEST(Hash, SeesEveryField) {
   change([](Kernel& k) { k.scalars = 2; });
   change([](Kernel& k) { k.buffers[0].dtype = DType::I32; });
   change([](Kernel& k) { k.buffers[0].written = true; });
+  change([](Kernel& k) { k.buffers[0].gathered = true; });
   change([](Kernel& k) { k.buffers[0].inner = Stride::any; });
   change([](Kernel& k) { k.buffers[0].reduced = Stride::any; });
   change([](Kernel& k) { k.nodes[2].kind = NodeKind::load; });

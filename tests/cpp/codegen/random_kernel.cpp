@@ -90,6 +90,9 @@ uint64_t random_bits(DType t, Random& random) {
   }
 }
 
+// Offsets that gathers are drawn with, and what is laid out around their buffers: a few elements more, since faults are planted in constants.
+constexpr int64_t kReach = 64, kBack = 16, kSlack = 8;
+
 bool is_valid(const Kernel& kernel) {
   try {
     verify(kernel);
@@ -198,6 +201,7 @@ class Generator {
   void operation() {
     if (k().reduction != Reduction::none && chance(random_, 20)) return reduce();
     if (chance(random_, 8)) return masked_load();
+    if (chance(random_, 6)) return gather();
     if (chance(random_, 4)) return lesser_or_greater();
     const PrimInfo& prim = pick(random_, kPrims);
     Node n{.kind = NodeKind::primitive, .prim = prim.prim};
@@ -236,7 +240,8 @@ class Generator {
   void reduce() {
     constexpr Prim kCombines[] = {Prim::add, Prim::mul, Prim::min, Prim::max, Prim::bit_and, Prim::bit_or};
     const Prim prim = pick(random_, kCombines);
-    const DType t = dtype_for(info(prim).accepts, true);
+    const bool of_bools = accepts(info(prim).accepts, DType::Bool) && chance(random_, 15);  // which kernels are seldom about
+    const DType t = of_bools ? DType::Bool : dtype_for(info(prim).accepts, true);
     const NodeId of = operand(t);
     const NodeId result = push({.kind = NodeKind::reduce, .prim = prim, .dtype = t, .operands = {of, kNoNode, kNoNode}});
     if (!chance(random_, 50)) return;
@@ -254,6 +259,25 @@ class Generator {
     const DType t = k().buffers.back().dtype;
     const NodeId mask = operand(DType::Bool), otherwise = operand(t);
     push({.kind = NodeKind::load, .dtype = t, .slot = buffer, .operands = {mask, otherwise, kNoNode}});
+  }
+
+  // An element at a computed offset, from kBack before the buffer's own address to kReach - kBack after it.
+  void gather() {
+    const auto buffer = static_cast<uint32_t>(k().buffers.size());
+    k().buffers.push_back(input_buffer());
+    k().buffers.back().gathered = true;
+    const DType t = k().buffers.back().dtype;
+    const auto with = [&](Prim prim, NodeId x, int64_t n) {
+      const NodeId constant = push({.kind = NodeKind::constant, .dtype = DType::I64, .bits = static_cast<uint64_t>(n)});
+      return push({.kind = NodeKind::primitive, .prim = prim, .dtype = DType::I64, .operands = {x, constant, kNoNode}});
+    };
+    const NodeId offset = with(Prim::sub, with(Prim::bit_and, operand(DType::I64), kReach - 1), kBack);
+    Node n{.kind = NodeKind::gather, .dtype = t, .slot = buffer, .operands = {offset, kNoNode, kNoNode}};
+    if (chance(random_, 30)) {
+      n.operands[1] = operand(DType::Bool);
+      n.operands[2] = operand(t);
+    }
+    push(n);
   }
 
   void outputs() {
@@ -377,6 +401,10 @@ void lay_out(KernelCase& c, Random& random) {
       (reach < 0 ? low : high) += reach;
       step = std::abs(stride) * std::max<int64_t>(c.extents[static_cast<size_t>(d)], 1);
     }
+    if (buffer.gathered) {
+      low -= (kBack + kSlack) * size;
+      high += (kReach + kSlack) * size;
+    }
     at.offset = -low;
     at.arena = static_cast<uint32_t>(c.arenas.size());
     std::vector<std::byte> memory(static_cast<size_t>(high - low));
@@ -498,9 +526,12 @@ void Coverage::count(const KernelCase& c) {
     if (n.kind == NodeKind::index) see("leaf", "index");
     if (n.kind == NodeKind::constant) see("leaf", "constant");
     see("dtype", std::string(name_of(n.dtype)));
-    if (n.kind != NodeKind::load) continue;
+    if (!reads_memory(n)) continue;
+    const std::string what = n.kind == NodeKind::gather ? "gather" : "load";
+    see("leaf", is_masked(n) ? "masked " + what : what);
+    if (n.kind == NodeKind::gather) see("gather stride", text_of(c.kernel.buffers[n.slot].inner));
+    if (n.kind == NodeKind::gather) continue;
     loaded.insert(n.slot);
-    see("leaf", n.operands[0] == kNoNode ? "load" : "masked load");
     see("load stride", text_of(c.kernel.buffers[n.slot].inner));
   }
   for (const Store& store : c.kernel.stores) {

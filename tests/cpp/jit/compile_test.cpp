@@ -67,6 +67,51 @@ TEST(Fusion, ARowsResultIsBroadcastOverTheRowByAView) {
   EXPECT_EQ(compiled(text("7 shape (8, 8) strides (-1, 0)")).kernels, 2u) << "of another row";
 }
 
+TEST(Fusion, AnEmbeddingItsPositionsAndALayerNormAreOneKernel) {
+  const std::string text =
+      "graph storages 4 scalars 1\n"
+      "  %0: f32[30000, 128] = input storage 0\n"
+      "  %1: i64[8, 16] = input storage 1\n"
+      "  %2: f32[16, 128] = input storage 2\n"
+      "  %3: f32[8, 16, 128] = gather_rows(%0, %1) {axis=0}\n"
+      "  %4: f32[8, 16, 128] = add(%3, %2)\n"
+      "  %5: f32[8, 16, 1] = sum(%4) {axis=(2,), keepdims=true, dtype=none}\n"
+      "  %6: f32[8, 16, 128] = subtract(%4, %5)\n"
+      "  %7: f32[8, 16, 128] = multiply(%6, s0f)\n"
+      "  storage 3 <- %7\n";
+  const auto info = compiled(text);
+  EXPECT_EQ(info.kernels, 1u) << info.steps[0];
+  EXPECT_EQ(info.arena_bytes, 0);
+  // Of the table it moves what the result takes of it, not all.
+  EXPECT_EQ(info.moved_bytes, 4 * (2 * 8 * 16 * 128 + 16 * 128) + 8 * 8 * 16);
+  EXPECT_EQ(info.least_bytes, info.moved_bytes);
+}
+
+TEST(Fusion, IndicesAreComputedWhereTheyAreReadAndRowsAloneAreCopied) {
+  const auto text = [](const std::string& rest) {
+    return "graph storages 4 scalars 0\n"
+           "  %0: f32[50, 6] = input storage 0\n"
+           "  %1: i64[8, 6] = input storage 1\n" +
+           rest;
+  };
+  const auto both =
+      compiled(text("  %2: i64[8, 6] = negative(%1)\n"
+                    "  %3: f32[8, 6] = gather_along(%0, %2) {axis=0}\n"
+                    "  storage 2 <- %3\n"));
+  EXPECT_EQ(both.kernels, 1u);
+  EXPECT_EQ(both.arena_bytes, 0);
+  const auto alone = compiled(text("  %2: f32[8, 6] = gather_along(%0, %1) {axis=0}\n  storage 2 <- %2\n"));
+  EXPECT_EQ(alone.kernels, 0u);
+  EXPECT_EQ(alone.steps.at(0).substr(0, 7), "routine");
+  // What is taken of lies in memory: exp is another step.
+  const auto of_computed =
+      compiled(text("  %2: f32[50, 6] = exp(%0)\n"
+                    "  %3: f32[8, 6] = gather_along(%2, %1) {axis=0}\n"
+                    "  %4: f32[8, 6] = negative(%3)\n"
+                    "  storage 2 <- %4\n"));
+  EXPECT_EQ(of_computed.kernels, 2u);
+}
+
 TEST(Fusion, NothingIsFusedAcrossACycle) {
   // %3 needs %1 both directly and through the view of %2, which must be in memory first.
   const auto info = compiled(

@@ -153,6 +153,27 @@ TEST(MemoryPlan, WhatIsOverwrittenIsReadBefore) {
   EXPECT_EQ(steps.steps[3].after, (std::vector<uint32_t>{0, 2}));
 }
 
+TEST(MemoryPlan, TemporariesTakeTheMemoryOfInputsThatAreRead) {
+  // %0 is read by the first step alone; %3 is as large.
+  const std::string text =
+      "graph storages 3 scalars 0\n"
+      "  %0: f32[256, 256] = input storage 0\n"
+      "  %1: f32[256, 256] = input storage 1\n"
+      "  %2: f32[256, 256] = linear(%0, %1, none)\n"
+      "  %3: f32[256, 256] = linear(%2, %1, none)\n"
+      "  %4: f32[256, 256] = linear(%3, %1, none)\n"
+      "  storage 2 <- %4\n";
+  constexpr int64_t kOne = 4 * 256 * 256;
+  const tracer::ProgramInfo kept = compile(tracer::parse(text))->info(),
+                            lent = compile(tracer::parse(text + "  lends storage 0\n"))->info();
+  EXPECT_EQ(kept.arena_bytes, 2 * kOne);
+  EXPECT_EQ(kept.lent_bytes, 0);
+  EXPECT_EQ(lent.arena_bytes, kOne);
+  EXPECT_EQ(lent.lent_bytes, kOne);
+  EXPECT_EQ(print(tracer::parse(text + "  lends storage 0\n")), text + "  lends storage 0\n");
+  EXPECT_THROW(tracer::parse(text + "  lends storage 2\n"), Error) << "a result";
+}
+
 TEST(LeastBytes, CountsWhatCrossesAStagesBorderOnce) {
   // exp and add are one stage between input and product: they read %0 and %1 and write %3. What comes behind the product reads it and %3.
   EXPECT_EQ(least_bytes(tracer::parse("graph storages 4 scalars 0\n"

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "codegen/allocator.h"
 #include "eager/dispatch.h"
 #include "eager/generator.h"
 #include "eager/tape.h"
@@ -18,7 +19,8 @@ using eager::Tensors;
 
 const Op add{"add"}, mul{"multiply"}, relu{"relu"}, sum{"sum"}, exp_{"exp"}, sub{"subtract"}, div_{"divide"}, max_{"max"}, matmul{"matmul"},
     conv2d{"conv2d"}, max_pool2d{"max_pool2d"}, linear{"linear"}, cross_entropy{"cross_entropy"}, reshape{"reshape"},
-    log_softmax{"log_softmax"}, flip{"flip"}, slice{"slice"}, copy_{"copy"}, astype{"astype"};
+    log_softmax{"log_softmax"}, flip{"flip"}, slice{"slice"}, copy_{"copy"}, astype{"astype"}, take{"take"},
+    take_along_axis{"take_along_axis"}, argsort{"argsort"}, swapaxes{"swapaxes"};
 
 Tensor filled(const Dims& shape, float start, float step) {
   Tensor t = Tensor::empty(shape, DType::F32);
@@ -182,6 +184,153 @@ TEST(Segment, NansKeepTheirBitsWhereNothingIsStored) {
     const Tensor product = matmul(reshape(x, Dims{4, 10}), filled({10, 4}, 0, 1));
     eager::write(slice(product, Dims{1}, Dims{3}), slice(product, Dims{0}, Dims{2}));
     return Tensors{x, y, old, product};
+  });
+}
+
+Tensor integers(const Dims& shape, std::vector<int64_t> values) {
+  Tensor t = Tensor::empty(shape, DType::I64);
+  for (int64_t i = 0; i < t.numel(); ++i) std::memcpy(t.data() + 8 * i, &values[static_cast<size_t>(i) % values.size()], 8);
+  return t;
+}
+
+TEST(Segment, RowsOfATableAreReadWhereTheyAreUsed) {
+  const Tensor table = filled({50, 129}, -3, 0.01f), at = integers({3, 5}, {0, 49, -1, -50, 17, 3, 3});
+  for (const Tensor& from :
+       {table, swapaxes(filled({129, 50}, -3, 0.01f), int64_t{0}, int64_t{1}), slice(table, Dims{0, 0}, Dims{50, 120})}) {
+    expect_same([&] {
+      const Tensor x = add(take(from, at, int64_t{0}), 1.0);
+      const Tensor centred = sub(x, div_(sum(x, int64_t{-1}, true), 129.0));
+      return Tensors{x, centred, sum(centred, int64_t{1}), max_(take(from, at, int64_t{1}), int64_t{0})};
+    });
+  }
+}
+
+TEST(Segment, ElementsAlongAnAxis) {
+  const Tensor x = filled({9, 40, 7}, -3, 0.01f);
+  expect_same(
+      [&] {
+        const Tensor middle = take_along_axis(x, integers({9, 3, 7}, {0, -1, 39, -40, 5}), int64_t{1});
+        const Tensor order = argsort(x, int64_t{2});
+        const Tensor sorted = mul(take_along_axis(x, order, int64_t{2}), 2.0);
+        return Tensors{mul(middle, middle), sorted, sum(sorted, int64_t{2}), sum(take_along_axis(x, order, int64_t{2}), int64_t{0})};
+      },
+      2);  // the order is computed first, for its check
+}
+
+// The same memory before and after it is written over, by the kernel that reads it or another.
+TEST(Segment, WhatIsTakenFromIsWrittenOver) {
+  expect_same([] {
+    Tensor x = filled({40}, 0, 1), y = filled({40}, 0, 1);
+    const Tensor backwards = integers({40}, {39, 3, -1, 20});
+    eager::write(x, mul(take(x, backwards), 2.0));
+    const Tensor z = add(take(y, backwards), 1.0);
+    eager::write(slice(y, Dims{3}, Dims{30}), slice(z, Dims{0}, Dims{27}));
+    return Tensors{x, y, z, add(take(y, backwards), take(x, backwards))};
+  });
+}
+
+// A gather moves bits, whatever the kernel around it computes.
+TEST(Segment, TakenNansKeepTheirBits) {
+  for (const DType dtype : {DType::F32, DType::F16}) {
+    expect_same(
+        [&] {
+          Tensor x = astype(filled({40}, 0, 1), dtype);
+          for (int i = 0; i < 3; ++i) std::memset(x.data() + 10 * size_of(dtype) * i, 0xfe, static_cast<size_t>(size_of(dtype)));
+          const Tensor taken = take(x, integers({30}, {0, 20, 1, 10}));
+          return Tensors{taken, add(taken, taken)};
+        },
+        2);
+  }
+}
+
+TEST(Segment, AnIndexOutOfBoundsRaisesAtItsCall) {
+  const Tensor x = filled({10}, 0, 1);
+  auto record = std::make_shared<tracer::FunctionRecord>("f");
+  tracer::SegmentScope scope(record);
+  Tensor y = mul(x, 2.0);
+  EXPECT_THROW(add(take(y, integers({2}, {3, 10})), 1.0), Error);
+  eager::write(y, mul(y, 2.0));
+  const Tensor z = add(take(y, integers({2}, {3, -10})), 1.0);
+  scope.end(eager::FlushReason::function_end);
+  EXPECT_EQ(record->traces().size(), 1u);  // a failed check runs nothing
+  EXPECT_EQ(bytes(z), bytes(add(take(mul(x, 4.0), integers({2}, {3, -10})), 1.0)));
+}
+
+// What one capture of f did, and its results.
+std::pair<tracer::ProgramInfo, Tensors> captured(const std::function<Tensors()>& f) {
+  auto record = std::make_shared<tracer::FunctionRecord>("f");
+  tracer::SegmentScope scope(record);
+  Tensors results = f();
+  scope.end(eager::FlushReason::function_end);
+  return {record->traces().at(0).program->info(), std::move(results)};
+}
+
+TEST(Segment, AnInputThatNobodySeesAfterwardsLendsItsMemory) {
+  constexpr int64_t kBytes = 4 * 300 * 1000;
+  const Dims shape{300, 1000};
+  const std::vector<std::byte> expected = bytes(add(mul(filled(shape, 0, 1), 2.0), 1.0));
+  const std::byte* before = nullptr;
+  const auto doubled = [&](auto hold) {
+    return captured([&] {
+      Tensor x = filled(shape, 0, 1);
+      before = x.data();
+      hold(x);
+      return Tensors{add(mul(x, 2.0), 1.0)};
+    });
+  };
+  {
+    const int64_t in_use = codegen::memory_stats().in_use;
+    codegen::reset_peak();
+    const auto [info, results] = doubled([](const Tensor&) {});
+    EXPECT_EQ(info.lent_bytes, kBytes);
+    EXPECT_EQ(results[0].data(), before);
+    EXPECT_EQ(bytes(results[0]), expected);
+    EXPECT_LT(codegen::memory_stats().peak, in_use + kBytes * 3 / 2);
+  }
+  // Whoever holds a view, or the memory, sees it unchanged.
+  Tensor kept;
+  const auto [with_view, of_view] = doubled([&](const Tensor& x) { kept = slice(x, Dims{0}, Dims{2}); });
+  EXPECT_EQ(with_view.lent_bytes, 0);
+  EXPECT_EQ(bytes(of_view[0]), expected);
+  EXPECT_EQ(bytes(kept), bytes(filled({2, 1000}, 0, 1)));
+  const auto [exported, of_exported] = doubled([](const Tensor& x) { x.storage().add_export(); });
+  EXPECT_NE(of_exported[0].data(), before);
+  EXPECT_EQ(bytes(of_exported[0]), expected);
+  std::vector<float> outside(300 * 1000);
+  const auto [info, results] = captured([&] {
+    auto lent = eager::Storage::adopt(outside.data(), kBytes, true, nullptr);
+    return Tensors{add(Tensor::view(lent, 0, shape, {1000, 1}, DType::F32), 1.0)};
+  });
+  EXPECT_EQ(info.lent_bytes, 0);
+  EXPECT_EQ(outside, std::vector<float>(300 * 1000));
+}
+
+TEST(Segment, LentMemoryIsTakenOnceWhatItHeldIsRead) {
+  const Tensor w = filled({40, 40}, 0, 0.001f);
+  expect_same([&] {  // the product reads x as a whole, its square fits where x was
+    const Tensor x = filled({40, 40}, 0, 0.01f);
+    const Tensor product = matmul(x, w);
+    return Tensors{exp_(matmul(mul(product, product), product)), max_(product, int64_t{1})};
+  });
+  expect_same([&] {  // x is read backwards, by the kernel that could write over it
+    const Tensor x = filled({40, 40}, 0, 0.01f);
+    return Tensors{add(flip(x), x)};
+  });
+  expect_same([&] {  // two results, one loan; and a result that is x itself
+    const Tensor x = filled({40, 40}, 0, 0.01f);
+    return Tensors{add(x, 1.0), mul(x, 2.0), slice(copy_(x), Dims{3}, Dims{9})};
+  });
+  expect_same([&] {
+    Tensor x = filled({40, 40}, 0, 0.01f);
+    eager::write(slice(x, Dims{0}, Dims{1}), slice(x, Dims{1}, Dims{2}));
+    return Tensors{matmul(x, w), sum(x, int64_t{0})};
+  });
+  expect_same([&] {  // the tape holds what the gradient needs
+    Tensor v = filled({40, 40}, 0, 0.01f);
+    v.autograd().requires_grad = true;
+    Tensor loss = sum(mul(exp_(v), v));
+    eager::backward(loss, {});
+    return Tensors{eager::detach(*v.autograd().grad), eager::detach(loss)};
   });
 }
 
