@@ -32,7 +32,13 @@ class Nodes {
   Lanes lower(NodeId);
   Lanes load(const Node&);
   void measure(const Node&);
-  bool picks_lesser_or_greater(const Node&) const;
+  // What lower() takes for a primitive: its operands, or fewer that stand for more than one node.
+  struct Fused {
+    enum class Kind : uint8_t { none, same, pick, scale } kind = Kind::none;
+    NodeId operands[3] = {kNoNode, kNoNode, kNoNode};
+    bool lesser = false;
+  };
+  Fused fused(NodeId) const;
   bool known(NodeId id) const { return stamp_[id] == scope_[static_cast<size_t>(level_[id])]; }
 
   const Kernel& kernel_;
