@@ -463,12 +463,55 @@ std::array<int, 2> pressure(const Program& program, int section) {
   return most_alive(program, code, alive, [&](VReg r) { return defined[r]; });
 }
 
+namespace {
+
+// A section that is another one under a mask (Section::masks) takes over its registers, and some register for the mask. False where none
+// is left, or where the other section is no longer what was copied.
+bool allocate_as_unmasked(const Program& program, size_t s, Allocation& out) {
+  const Section& section = program.sections[s];
+  if (section.masks < 0 || static_cast<size_t>(section.masks) >= s) return false;
+  const auto from = static_cast<size_t>(section.masks);
+  const std::vector<Instruction>& code = program.sections[from].code;
+  if (code.size() + 1 != section.code.size() || out.reserved[s] != out.reserved[from]) return false;
+  Registers masks = all_registers(program.isa, 1) & ~out.reserved[s][1];
+  std::vector<VReg> name(program.regs.size(), kNoReg);  // of what the other section defines
+  for (size_t k = 0; k < code.size(); ++k)
+    if (code[k].dst != kNoReg) name[code[k].dst] = section.code[k + 1].dst;
+  const auto renamed = [&](VReg r) { return r == kNoReg || name[r] == kNoReg ? r : name[r]; };
+  const auto is_mask = [&](VReg r) { return r != kNoReg && program.regs[r] == RegClass::mask; };
+  for (const Step& step : out.sections[from]) {
+    const VReg made = step.kind == Step::Kind::run ? code[step.index].dst : step.index;
+    if (is_mask(made) && step.dst != kNowhere) masks &= ~(Registers{1} << step.dst);
+    if (step.mask != kNowhere) masks &= ~(Registers{1} << step.mask);
+  }
+  if (masks == 0) return false;
+  const auto mask = static_cast<uint8_t>(std::countr_zero(masks));
+  std::vector<Step>& steps = out.sections[s];
+  steps.assign(1, {.dst = mask});
+  for (Step step : out.sections[from]) {
+    if (step.kind == Step::Kind::run) {
+      const Instruction& i = section.code[++step.index];
+      step.folded_reg = renamed(step.folded_reg);
+      if (i.mask == section.code[0].dst) step.mask = mask;
+    } else {
+      const VReg was = step.index;
+      step.index = renamed(was);
+      if (out.slot[was] >= 0 && out.slot[step.index] < 0) out.slot[step.index] = out.slots++;
+    }
+    steps.push_back(step);
+  }
+  return true;
+}
+
+}  // namespace
+
 void allocate(const Program& program, Allocation& out) {
   Globals globals(program, out);
   globals.place();
   out.sections.resize(program.sections.size());
   Locals locals(program, out);
-  for (size_t s = 0; s < program.sections.size(); ++s) locals.allocate(program.sections[s], out.reserved[s], out.sections[s]);
+  for (size_t s = 0; s < program.sections.size(); ++s)
+    if (!allocate_as_unmasked(program, s, out)) locals.allocate(program.sections[s], out.reserved[s], out.sections[s]);
 }
 
 }  // namespace kiln::codegen::x64
