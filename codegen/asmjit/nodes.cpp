@@ -1,7 +1,6 @@
 #include "codegen/asmjit/nodes.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "codegen/asmjit/scaling.h"
@@ -12,7 +11,12 @@
 namespace kiln::codegen::x64 {
 
 Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
-    : kernel_(kernel), vectors_(vectors), never_nan_(never_nan(kernel)), value_(kernel.nodes.size()), stamp_(kernel.nodes.size()) {
+    : kernel_(kernel),
+      vectors_(vectors),
+      never_nan_(never_nan(kernel)),
+      fused_(kernel.nodes.size()),
+      value_(kernel.nodes.size()),
+      stamp_(kernel.nodes.size()) {
   const int last = kernel.rank - 1;
   const int moving = kernel.reduction == Reduction::none ? last : kernel.reduced_dim();
   for (const Node& n : kernel.nodes) {
@@ -31,15 +35,14 @@ Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
 
 // Operands that need more registers come first; each that is ready holds one while the next is computed.
 void Nodes::measure(const Node& n) {
-  std::array<int, 3> operands{};
-  for (size_t k = 0; k < 3; ++k)
-    if (n.operands[k] != kNoNode) operands[k] = need_[n.operands[k]];
-  if (operands[0] < operands[1]) std::swap(operands[0], operands[1]);
-  if (operands[1] < operands[2]) std::swap(operands[1], operands[2]);
-  if (operands[0] < operands[1]) std::swap(operands[0], operands[1]);
-  int need = level_.back() == Level::step ? 1 : 0;
-  for (int k = 0; k < 3; ++k)
-    if (operands[static_cast<size_t>(k)] > 0) need = std::max(need, operands[static_cast<size_t>(k)] + k);
+  const auto need_of = [&](int k) { return n.operands[k] != kNoNode ? need_[n.operands[k]] : uint8_t{0}; };
+  int first = need_of(0), second = need_of(1), third = need_of(2);
+  if (first < second) std::swap(first, second);
+  if (second < third) std::swap(second, third);
+  if (first < second) std::swap(first, second);
+  int need = std::max(level_.back() == Level::step ? 1 : 0, first);
+  if (second > 0) need = std::max(need, second + 1);
+  if (third > 0) need = std::max(need, third + 2);
   need_.push_back(static_cast<uint8_t>(std::min(need, 255)));
 }
 
@@ -59,7 +62,7 @@ const Lanes& Nodes::value(NodeId id) {
     const size_t before = pending_.size();
     const Node& n = kernel_.nodes[next];
     check(n.kind != NodeKind::reduce, "a reduction is read before its loop");
-    const Fused f = fused(next);
+    const Fused& f = fused(next);
     for (size_t k = 3; k-- > 0;)
       if (f.operands[k] != kNoNode && !known(f.operands[k])) pending_.push_back(f.operands[k]);
     if (pending_.size() > before) {  // the last is computed first
@@ -106,7 +109,7 @@ Lanes Nodes::lower(NodeId id) {
       return vectors_.index(static_cast<int>(n.slot) == kernel_.rank - 1 ? Place::inner : Place::outer, n.slot, offset_);
     case NodeKind::load: return load(n);
     case NodeKind::primitive: {
-      const Fused f = fused(id);
+      const Fused& f = fused(id);
       Lanes operand[3];
       for (int k = 0; k < 3; ++k)
         if (f.operands[k] != kNoNode) operand[k] = value_[f.operands[k]];
@@ -114,7 +117,8 @@ Lanes Nodes::lower(NodeId id) {
         case Fused::Kind::same: return operand[0];
         case Fused::Kind::pick: return vectors_.pick(f.lesser, n.dtype, operand[0], operand[1]);
         case Fused::Kind::scale: return vectors_.scale(n.dtype, operand[0], operand[1]);
-        case Fused::Kind::none: break;
+        case Fused::Kind::none:
+        case Fused::Kind::unknown: break;
       }
       if (n.prim == Prim::bitcast && never_nan_[n.operands[0]]) return operand[0];  // nothing to make canonical
       // The last operand's dtype stands for all: select's first is bool.
@@ -126,7 +130,7 @@ Lanes Nodes::lower(NodeId id) {
   fail(ErrorCode::internal, "a reduction is not lowered like other nodes");
 }
 
-Nodes::Fused Nodes::fused(NodeId id) const {
+Nodes::Fused Nodes::fuse(NodeId id) const {
   const Node& n = kernel_.nodes[id];
   if (n.kind == NodeKind::primitive && n.prim == Prim::select) {
     // a < b ? a : b and its like on floats: the hardware's minimum and maximum are exactly that, second operand for NaNs and zeros included.

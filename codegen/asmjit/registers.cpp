@@ -32,25 +32,26 @@ void for_each_use(const Instruction& i, F f) {
 // The most registers of each class that a section's values hold at once, of those for which is_local holds.
 template <class F>
 std::array<int, 2> most_alive(const Program& program, const Section& section, std::vector<bool>& alive, F is_local) {
-  const auto cls = [&](VReg r) { return static_cast<size_t>(program.regs[r]); };
-  std::array<int, 2> now{}, most{};
+  // Not arrays: these would be loaded in one piece just after half of it was stored, which stalls.
+  int vectors = 0, masks = 0, most_vectors = 0, most_masks = 0;
+  const auto count = [&](VReg r, int n) { (program.regs[r] == RegClass::mask ? masks : vectors) += n; };
   const auto note = [&](const Instruction& i) {
-    most[0] = std::max(most[0], now[0] + info(i.op).temporaries);
-    most[1] = std::max(most[1], now[1]);
+    most_vectors = std::max(most_vectors, vectors + info(i.op).temporaries);
+    most_masks = std::max(most_masks, masks);
   };
   for (size_t k = section.code.size(); k-- > 0;) {
     const Instruction& i = section.code[k];
     if (i.dst != kNoReg && is_local(i.dst)) {
-      if (!alive[i.dst]) alive[i.dst] = true, ++now[cls(i.dst)];  // nobody reads it
-      if (!info(i.op).early) note(i), alive[i.dst] = false, --now[cls(i.dst)];
+      if (!alive[i.dst]) alive[i.dst] = true, count(i.dst, 1);  // nobody reads it
+      if (!info(i.op).early) note(i), alive[i.dst] = false, count(i.dst, -1);
     }
     for_each_use(i, [&](VReg r) {
-      if (is_local(r) && !alive[r]) alive[r] = true, ++now[cls(r)];
+      if (is_local(r) && !alive[r]) alive[r] = true, count(r, 1);
     });
     note(i);
-    if (i.dst != kNoReg && info(i.op).early && is_local(i.dst)) alive[i.dst] = false, --now[cls(i.dst)];
+    if (i.dst != kNoReg && info(i.op).early && is_local(i.dst)) alive[i.dst] = false, count(i.dst, -1);
   }
-  return most;
+  return {most_vectors, most_masks};
 }
 
 // -- Globals ----------------------------------------------------------------------------------------------------------------------------
