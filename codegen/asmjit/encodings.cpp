@@ -25,6 +25,8 @@ constexpr Encoding kEncodings[] = {
     {Op::sqrt_pd, Inst::kIdVsqrtpd, Inst::kIdVsqrtpd},
     {Op::round_ps, Inst::kIdVroundps, Inst::kIdVrndscaleps, kOwn},
     {Op::round_pd, Inst::kIdVroundpd, Inst::kIdVrndscalepd, kOwn},
+    {Op::scale_ps, kNo, Inst::kIdVscalefps},
+    {Op::scale_pd, kNo, Inst::kIdVscalefpd},
     {Op::and_bits, Inst::kIdVpand, Inst::kIdVpandd},
     {Op::or_bits, Inst::kIdVpor, Inst::kIdVpord},
     {Op::xor_bits, Inst::kIdVpxor, Inst::kIdVpxord},

@@ -32,6 +32,8 @@ enum class Op : uint8_t {
   round_pd,
   fma_ps,
   fma_pd,
+  scale_ps,  // the first times two to the power of the second (AVX-512)
+  scale_pd,
   // Bits.
   and_bits,
   or_bits,
@@ -191,6 +193,8 @@ inline constexpr std::array kOps = {
     OpInfo{Op::round_pd, "round_pd", 8},
     OpInfo{Op::fma_ps, "fma_ps", 4},
     OpInfo{Op::fma_pd, "fma_pd", 8},
+    OpInfo{Op::scale_ps, "scale_ps", 4},
+    OpInfo{Op::scale_pd, "scale_pd", 8},
     OpInfo{Op::and_bits, "and", 4},
     OpInfo{Op::or_bits, "or", 4},
     OpInfo{Op::xor_bits, "xor", 4},

@@ -63,6 +63,7 @@ class Vectors {
 
   VReg bool_and(VReg a, VReg b);
   Lanes select(DType, VReg condition, const Lanes& then, const Lanes& otherwise);
+  Lanes scale(DType, const Lanes& value, const Lanes& exponent);  // floats: value 2^exponent, for whole exponents; of AVX-512 alone
   Lanes pick(bool lesser, DType, const Lanes& first, const Lanes& second);  // floats: first < (>) second ? first : second
 
  private:
