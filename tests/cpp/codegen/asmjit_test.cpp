@@ -9,6 +9,7 @@
 
 #include "codegen/asmjit/interleave.h"
 #include "codegen/asmjit/machine.h"
+#include "codegen/asmjit/masked.h"
 #include "codegen/asmjit/pointwise.h"
 #include "codegen/asmjit/registers.h"
 #include "codegen/backend.h"
@@ -155,6 +156,67 @@ TEST(AsmjitInterleave, AsManyCopiesAsFitTheRegisters) {
       if (copies > 1) { EXPECT_LE(copies * n, x64::vector_registers(isa)); }
     }
   EXPECT_EQ(x64::copies_that_fit(copier(Isa::avx512, 200), 0), 1) << "long code is not made longer";
+}
+
+// Steps of n values that are all alive at once, and a tail that is to be made of them.
+Program step_and_tail(int n, VReg* mask) {
+  Program p = crowded(Isa::avx512, n);
+  *mask = p.fresh(RegClass::mask);
+  p.sections.push_back({"tail", 1, {{.op = Op::tail_mask, .imm = 16, .dst = *mask}}});
+  return p;
+}
+
+TEST(AsmjitMasked, ATailIsItsStepUnderAMaskInTheSameRegisters) {
+  for (int n : {2, 20, 40}) {  // 40 spill
+    VReg mask;
+    Program p = step_and_tail(n, &mask);
+    ASSERT_TRUE(x64::masks_as_it_is(p, 0));
+    x64::masked_copy(p, 0, 1, mask);
+    const auto &step = p.sections[0].code, &tail = p.sections[1].code;
+    ASSERT_EQ(tail.size(), step.size() + 1);
+    for (size_t k = 0; k < step.size(); ++k) {
+      const bool memory = step[k].memory.place != x64::Place::none;
+      const Op masked = step[k].op == Op::load ? Op::load_d_masked : Op::store_d_masked;
+      EXPECT_EQ(tail[k + 1].op, memory ? masked : step[k].op);
+      EXPECT_EQ(tail[k + 1].mask, memory ? mask : x64::kNoReg);
+      if (step[k].dst != x64::kNoReg) { EXPECT_NE(tail[k + 1].dst, step[k].dst) << "locals belong to one section"; }
+    }
+    Allocation a;
+    x64::allocate(p, a);
+    EXPECT_EQ(x64::check_allocation(p, a), "") << n;
+    ASSERT_EQ(a.sections[1].size(), a.sections[0].size() + 1);
+    for (size_t k = 0; k < a.sections[0].size(); ++k) {
+      EXPECT_EQ(a.sections[1][k + 1].dst, a.sections[0][k].dst);
+      EXPECT_EQ(a.sections[1][k + 1].src, a.sections[0][k].src);
+    }
+    a.sections[1][0].dst = a.sections[1][0].dst == x64::kLastMask ? x64::kFirstMask : x64::kLastMask;
+    EXPECT_NE(x64::check_allocation(p, a), "") << "a mask in another register than the one that is read";
+  }
+}
+
+TEST(AsmjitMasked, AStepThatChangedSinceIsAllocatedAnew) {
+  VReg mask;
+  Program p = step_and_tail(3, &mask);
+  x64::masked_copy(p, 0, 1, mask);
+  x64::put_side_by_side(p, 0, 0, 2);
+  Allocation a;
+  x64::allocate(p, a);
+  EXPECT_EQ(x64::check_allocation(p, a), "");
+}
+
+TEST(AsmjitMasked, WhatAMaskedInstructionDoesNotTakeIsLoweredAnew) {
+  const auto masks = [](Isa isa, const x64::Instruction& i) {
+    Program p;
+    p.isa = isa;
+    p.sections.push_back({"steps", 1, {i}});
+    return x64::masks_as_it_is(p, 0);
+  };
+  EXPECT_TRUE(masks(Isa::avx512, {.op = Op::load, .dst = 0, .memory = {x64::Place::element, 4, 0, 0}}));
+  EXPECT_TRUE(masks(Isa::avx512, {.op = Op::load_b, .dst = 0, .memory = {x64::Place::element, 1, 0, 0}}));
+  EXPECT_FALSE(masks(Isa::avx2, {.op = Op::load, .dst = 0, .memory = {x64::Place::element, 4, 0, 0}})) << "masks are lanes there";
+  EXPECT_FALSE(masks(Isa::avx512, {.op = Op::load, .dst = 0, .memory = {x64::Place::element, 8, 0, 0}})) << "two masks of half a register";
+  EXPECT_FALSE(masks(Isa::avx512, {.op = Op::gather_d, .dst = 0, .memory = {x64::Place::strided, 4, 0, 0}}));
+  EXPECT_FALSE(masks(Isa::avx512, {.op = Op::load_d_masked, .dst = 0, .mask = 1, .memory = {x64::Place::element, 4, 0, 0}}));
 }
 
 // A GELU's registers: two steps and more go side by side in either instruction set.
