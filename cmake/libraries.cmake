@@ -19,7 +19,7 @@ endif()
 target_include_directories(kiln_codegen PRIVATE ${ASMJIT_INCLUDE})
 target_compile_definitions(kiln_codegen PRIVATE ASMJIT_STATIC)
 target_link_libraries(kiln PRIVATE ${ASMJIT_LIBRARY} rt)
-target_link_options(kiln PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
+target_link_options(kiln PRIVATE -Wl,-Bsymbolic-functions -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
 set_target_properties(kiln PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
 
 find_path(XXHASH_INCLUDE xxhash.h)

@@ -121,7 +121,7 @@ Value Builder::binary(Prim prim, Operand a, Operand b) {
   const Value x = resolve(*this, a, t), y = resolve(*this, b, t);
   check(x.dtype() == y.dtype(), "operands of different dtypes");
   check(takes(prim, t), "an operand of a dtype that the primitive does not take");
-  return primitive(prim, info(prim).gives_bool ? DType::Bool : t, {x, y});
+  return primitive(prim, result_dtype(prim, t), {x, y});
 }
 
 Value Builder::unary(Prim prim, Value x) {
@@ -178,6 +178,8 @@ Value Builder::cast(Value x, DType t) {
   return primitive(Prim::cast, t, {x});
 }
 Value Builder::bitcast(Value x, DType t) { return x.dtype() == t ? x : primitive(Prim::bitcast, t, {x}); }
+Value Builder::unpack_f16(Value bits) { return primitive(Prim::unpack_f16, DType::F32, {bits}); }
+Value Builder::pack_f16(Value x) { return primitive(Prim::pack_f16, DType::I32, {x}); }
 
 Value Builder::reduce(Prim combine, Value x) {
   check(can_combine(combine) && takes(combine, x.dtype()), "a primitive that cannot combine values of this dtype");

@@ -88,6 +88,8 @@ class Builder {
   Value select(Value condition, Operand then, Operand otherwise);
   Value cast(Value, DType);  // the value itself if it already has that dtype
   Value bitcast(Value, DType);
+  Value unpack_f16(Value bits);  // i32 -> f32
+  Value pack_f16(Value);         // f32 -> i32
   Value reduce(Prim combine, Value);
 
  private:

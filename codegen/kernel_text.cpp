@@ -46,11 +46,8 @@ std::string readable(DType type, uint64_t bits) {
   return with_type(type, [bits]<class T>(T value) -> std::string {
     // By its bits: what the verifier refuses is printed too, and a C++ bool must not hold it.
     if constexpr (std::is_same_v<T, bool>) return bits == 0 ? "false" : bits == 1 ? "true" : "neither false nor true";
-    else {
-      std::memcpy(&value, &bits, sizeof value);
-      if constexpr (kIsHalf<T>) return shortest(static_cast<float>(value));
-      else return shortest(value);
-    }
+    else if constexpr (kIsHalf<T>) return value.bits = static_cast<uint16_t>(bits), shortest(static_cast<float>(value));
+    else return std::memcpy(&value, &bits, sizeof value), shortest(value);
   });
 }
 

@@ -5,7 +5,8 @@
 // where what is above would show: comparisons, minima, quotients, shifts to the right, conversions. In memory a signed dtype is read and
 // written as its unsigned twin, so the result has one dtype beside the machine's: u16, in loads, in stores, and in the casts next to them.
 //
-// f16 and bf16 become u16 first, their conversions integer operations (legalise_halves); that much is for the other back ends too.
+// f16 and bf16 become u16 first, their conversions pack_f16, unpack_f16 and integer operations (legalise_halves); that much is for the other
+// back ends too.
 //
 // The result is a kernel like any other, and computes the same bits.
 #pragma once

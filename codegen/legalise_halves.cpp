@@ -1,5 +1,6 @@
-// f16 and bf16 as u16 bits, converted by integer and f32 operations: the same on every back end, whatever its rounding modes and flags are.
+// f16 and bf16 as u16 bits: f16 is converted by primitives of its own, bf16, whose instructions flush denormals, by integer operations.
 #include <algorithm>
+#include <optional>
 
 #include "codegen/builder.h"
 #include "codegen/error.h"
@@ -26,7 +27,7 @@ double nan_of(DType t) {
 class Rewriter {
  public:
   explicit Rewriter(const Kernel& from)
-      : from_(from), b_(to_, Builder::Simplify::no), values_(from.nodes.size()), canonical_(from.nodes.size()) {
+      : from_(from), b_(to_, Builder::Simplify::no), values_(from.nodes.size()), words_(from.nodes.size()), canonical_(from.nodes.size()) {
     to_.rank = from.rank;
     to_.reduction = from.reduction;
     to_.clip = from.clip;
@@ -57,15 +58,9 @@ class Rewriter {
     }
     const NodeId last = n.operands[info(n.prim).operands - 1];
     const DType from = from_.nodes[last].dtype;
-    if (n.prim == Prim::cast && is_half(from)) {
-      const Value single = to_f32(from, values_[last]);
-      if (!is_half(n.dtype)) return b_.cast(single, n.dtype);
-      canonical_[id] = true;
-      return round(n.dtype, b_.bitcast(single, DType::I32));
-    }
-    if (n.prim == Prim::cast && is_half(n.dtype)) {
-      canonical_[id] = true;
-      return round(n.dtype, single_bits(n.dtype, values_[last]));
+    if (n.prim == Prim::cast && (is_half(from) || is_half(n.dtype))) {
+      const Value x = is_half(from) ? to_f32(from, last) : values_[last];
+      return is_half(n.dtype) ? rounded(id, single(n.dtype, x)) : b_.cast(x, n.dtype);
     }
     if (n.prim == Prim::bitcast && is_half(from)) return b_.cast(canonical(last), t);
     if (n.prim == Prim::bitcast && is_half(n.dtype)) return b_.cast(values_[last], t);
@@ -84,32 +79,26 @@ class Rewriter {
   }
 
   // Exact.
-  Value to_f32(DType t, Value half) {
-    const Value bits = b_.cast(half, DType::I32);
-    if (t == DType::BF16) return b_.bitcast(b_.shl(bits, 16), DType::F32);
-    // The exponent read with f32's bias, then corrected: denormals come out right. Infinity and NaN need all exponent bits.
-    const Value magnitude = b_.bit_and(bits, 0x7fff), shifted = b_.shl(magnitude, 13);
-    const Value finite = b_.bitcast(shifted, DType::F32) * 0x1p112;
-    const Value special = b_.bitcast(b_.bit_or(shifted, 0x7f800000), DType::F32);
-    const Value absolute = b_.select(b_.ge(magnitude, infinity_of(t)), special, finite);
-    return b_.select(b_.ne(magnitude, bits), b_.neg(absolute), absolute);
+  Value to_f32(DType t, NodeId half) {
+    const Value bits = words_[half] ? *words_[half] : b_.cast(values_[half], DType::I32);
+    return t == DType::F16 ? b_.unpack_f16(bits) : b_.bitcast(b_.shl(bits, 16), DType::F32);
   }
 
-  // The bits of an f32 that rounds to the same half as the value does.
-  Value single_bits(DType t, Value x) {
+  // An f32 that rounds to the same half as the value does.
+  Value single(DType t, Value x) {
     switch (x.dtype()) {
-      case DType::F32: return b_.bitcast(x, DType::I32);
+      case DType::F32: return x;
       case DType::F64: return to_odd(x);
       case DType::I32:
       case DType::U32:
       case DType::I64:
       case DType::U64: break;
-      default: return b_.bitcast(b_.cast(x, DType::F32), DType::I32);  // exact
+      default: return b_.cast(x, DType::F32);  // exact
     }
     if (t == DType::F16) {
       Value held = b_.minimum(x, kSignificant);
       if (is_signed(x.dtype())) held = b_.maximum(held, -kSignificant);
-      return b_.bitcast(b_.cast(held, DType::F32), DType::I32);
+      return b_.cast(held, DType::F32);
     }
     return to_odd(b_.cast(size_of(x.dtype()) == 8 ? within_f64(x) : x, DType::F64));
   }
@@ -130,33 +119,29 @@ class Rewriter {
     const Value nearest = b_.cast(x, DType::F32), back = b_.cast(nearest, DType::F64), bits = b_.bitcast(nearest, DType::I32);
     const Value astray = b_.bit_and(b_.ne(back, x), b_.eq(b_.bit_and(bits, 1), 0));
     const Value neighbour = b_.add(bits, b_.select(b_.lt(b_.abs(back), b_.abs(x)), b_.constant(DType::I32, 1), -1));
-    return b_.select(astray, neighbour, bits);
+    return b_.bitcast(b_.select(astray, neighbour, bits), DType::F32);
   }
 
-  // f32 bits to a half's, to nearest even.
-  Value round(DType t, Value bits) {
-    const Value magnitude = b_.bit_and(bits, 0x7fffffff);
-    const Value nan = b_.gt(magnitude, 0x7f800000);
-    if (t == DType::BF16) {
-      const Value odd = b_.bit_and(b_.shr_logical(bits, 16), 1);
-      const Value rounded = b_.shr_logical(b_.add(b_.add(bits, odd), 0x7fff), 16);
-      return b_.cast(b_.select(nan, nan_of(t), rounded), DType::U16);
-    }
-    const Value odd = b_.bit_and(b_.shr_logical(magnitude, 13), 1);
-    const Value shifted = b_.shr_logical(b_.add(b_.add(magnitude, odd), 0xfff), 13);
-    const Value normal = b_.minimum(b_.sub(shifted, 112 << 10), infinity_of(t));
-    // Below 2^-14: beside 0.5 an f32 has as many bits after the point as a denormal f16.
-    const Value small = b_.sub(b_.bitcast(b_.add(b_.bitcast(magnitude, DType::F32), 0.5), DType::I32), 0x3f000000);
-    const Value sign = b_.bit_and(b_.shr_logical(bits, 16), 0x8000);
-    const Value number = b_.bit_or(b_.select(b_.lt(magnitude, 0x38800000), small, normal), sign);
-    return b_.cast(b_.select(nan, nan_of(t), number), DType::U16);
+  // f32 to the half that node `id` is, to nearest even.
+  Value rounded(NodeId id, Value x) {
+    const DType t = from_.nodes[id].dtype;
+    words_[id] = t == DType::F16 ? b_.pack_f16(x) : upper_half(b_.bitcast(x, DType::I32));
+    canonical_[id] = true;
+    return b_.cast(*words_[id], DType::U16);
+  }
+
+  Value upper_half(Value bits) {
+    const Value nan = b_.gt(b_.bit_and(bits, 0x7fffffff), 0x7f800000);
+    const Value odd = b_.bit_and(b_.shr_logical(bits, 16), 1);
+    return b_.select(nan, nan_of(DType::BF16), b_.shr_logical(b_.add(b_.add(bits, odd), 0x7fff), 16));
   }
 
   const Kernel& from_;
   Kernel to_;
   Builder b_;
   std::vector<Value> values_;
-  std::vector<bool> canonical_;  // a half that cannot be another NaN
+  std::vector<std::optional<Value>> words_;  // a half's bits as an i32, where it was made of one: what a conversion back wants
+  std::vector<bool> canonical_;              // a half that cannot be another NaN
 };
 
 }  // namespace

@@ -24,7 +24,8 @@ uint64_t identity(Prim p) {
     case Prim::max: value = floating ? static_cast<T>(-Limits::infinity()) : Limits::lowest(); break;
     case Prim::bit_or: value = T{0}; break;
     case Prim::bit_and:
-      if constexpr (!floating) value = static_cast<T>(~T{0});
+      if constexpr (std::is_same_v<T, bool>) value = true;
+      else if constexpr (!floating) value = static_cast<T>(~T{0});
       break;
     default: check(false, "this primitive cannot combine");
   }

@@ -13,6 +13,8 @@
 //   - bitcast between a float and an integer of its size (f32 <-> i32, u32; f64 <-> i64, u64); from a float, NaN first becomes the canonical NaN.
 //   - f16 and bf16 are formats of memory: they are loaded, stored, selected and converted, nothing else. Conversions to them round once, to
 //     nearest even, from any dtype; denormals are kept, what is too large becomes infinite. bitcast f16, bf16 <-> i16, u16.
+//   - unpack_f16 reads the f16 in the low 16 bits of an i32 as f32; pack_f16 rounds f32 to an f16 and gives its bits, zeros above them, NaN
+//     the canonical one. Processors have instructions for both that no flush-to-zero mode changes, so conversions become these.
 //   - A NaN's sign and payload are not visible inside a kernel. A store of a float writes any NaN as the canonical
 //     quiet NaN (0x7fc00000, 0x7ff8000000000000, 0x7e00 of f16, 0x7fc0 of bf16).
 #pragma once
@@ -57,6 +59,8 @@ enum class Prim : uint8_t {
   select,
   cast,
   bitcast,
+  unpack_f16,
+  pack_f16,
 };
 
 // Which dtypes a primitive takes, as a set of kinds.
@@ -74,7 +78,7 @@ struct PrimInfo {
   std::string_view name;
   uint8_t operands;
   DTypeSet accepts;  // of every operand (select: of the last two; its first is bool)
-  bool gives_bool;   // comparisons; otherwise the result has the operands' dtype (cast, bitcast: the node's own)
+  bool gives_bool;   // comparisons; for others see result_dtype()
   bool commutative;
 };
 
@@ -109,6 +113,8 @@ inline constexpr std::array kPrims = {
     PrimInfo{Prim::select, "select", 3, kAny, false, false},
     PrimInfo{Prim::cast, "cast", 1, kAny, false, false},
     PrimInfo{Prim::bitcast, "bitcast", 1, kNumbers, false, false},
+    PrimInfo{Prim::unpack_f16, "unpack_f16", 1, kInts, false, false},
+    PrimInfo{Prim::pack_f16, "pack_f16", 1, kFloats, false, false},
 };
 inline constexpr int kPrimCount = static_cast<int>(kPrims.size());
 
@@ -118,7 +124,16 @@ constexpr bool accepts(DTypeSet set, DType t) { return (set & (t == DType::Bool 
 
 // Does a primitive take operands of this dtype?
 constexpr bool takes(Prim p, DType t) {
+  if (p == Prim::unpack_f16) return t == DType::I32;
+  if (p == Prim::pack_f16) return t == DType::F32;
   return accepts(info(p).accepts, t) && (!is_half(t) || p == Prim::select || p == Prim::cast || p == Prim::bitcast);
+}
+
+// Of a primitive over operands of dtype t (select: its last two). cast and bitcast: the node says.
+constexpr DType result_dtype(Prim p, DType t) {
+  if (p == Prim::unpack_f16) return DType::F32;
+  if (p == Prim::pack_f16) return DType::I32;
+  return info(p).gives_bool ? DType::Bool : t;
 }
 
 static_assert(

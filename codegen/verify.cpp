@@ -119,7 +119,7 @@ class Verifier {
     for (int i = selects ? 1 : 0; i < prim.operands; ++i)
       require(operand_dtype(n, i) == type, "node", id, "has operands of different dtypes");
     require(takes(n.prim, type), "node", id, "has operands of a dtype that its primitive does not take");
-    require(n.dtype == (prim.gives_bool ? DType::Bool : type), "node", id, "has a dtype that its primitive does not give");
+    require(n.dtype == result_dtype(n.prim, type), "node", id, "has a dtype that its primitive does not give");
   }
 
   void store(const Store& s) const {

@@ -1,8 +1,8 @@
 // From the inline functions of <kiln/operators.h> to dispatch.
 #include <kiln/detail/call.h>
 
-#include <array>
 #include <atomic>
+#include <memory>
 
 #include "cpp/handle.h"
 
@@ -64,55 +64,70 @@ Given expected(Wanted kind) {
   return Given::none;
 }
 
-eager::Operand required(const eager::Operator& op, const eager::Parameter& p, const Operand& given) {
-  eager::Operand o = operand(given);
-  if (!o.present && p.kind == Wanted::tensor)
-    fail(ErrorCode::value, std::string(op.name) + ": argument '" + std::string(p.name) +
-                               "' is a kiln::Tensor that was made without a value and holds no tensor");
-  return o;
+// The operands of a call. The caller's tensors outlive it, so that they are borrowed, and nothing here is ever destroyed: counting references
+// would take longer than the rest of this function.
+class Borrowed {
+ public:
+  explicit Borrowed(size_t most) {
+    void* memory = few_;
+    if (most > kFew) {
+      many_ = std::make_unique_for_overwrite<std::byte[]>(most * sizeof(eager::Operand));
+      memory = many_.get();
+    }
+    first_ = static_cast<eager::Operand*>(memory);
+  }
+  void add(const eager::Operator& op, const eager::Parameter& p, const Operand& given) {
+    const eager::Operand* const o = new (first_ + count_) eager::Operand(borrowed(given));
+    if (!o->present && p.kind == Wanted::tensor)
+      fail(ErrorCode::value, std::string(op.name) + ": argument '" + std::string(p.name) +
+                                 "' is a kiln::Tensor that was made without a value and holds no tensor");
+    ++count_;
+  }
+  std::span<const eager::Operand> all() const { return {first_, count_}; }
+
+ private:
+  static constexpr size_t kFew = 4;  // that need no memory of their own
+  alignas(eager::Operand) std::byte few_[kFew * sizeof(eager::Operand)];
+  std::unique_ptr<std::byte[]> many_;
+  eager::Operand* first_;
+  size_t count_ = 0;
+};
+
+size_t most_operands(std::span<const Argument> arguments) {
+  size_t most = arguments.size();
+  for (const Argument& a : arguments)
+    if (a.kind == Given::tensors) most += a.tensors->size();
+  return most;
 }
 
 }  // namespace
 
 void run(OperatorName& name, std::span<const Argument> arguments, std::span<Tensor> results) {
-  constexpr size_t kFew = 4;  // operands that need no memory of their own
   const eager::Operator& op = find(name);
   if (arguments.size() != op.parameters.size() || results.size() != static_cast<size_t>(op.outputs)) differ(op);
-  std::array<eager::Operand, kFew> few;
-  std::vector<eager::Operand> many;
-  size_t count = 0;
-  const auto add = [&](eager::Operand o) {
-    if (count < kFew) {
-      few[count++] = std::move(o);
-      return;
-    }
-    if (many.empty()) many.assign(few.begin(), few.end());
-    many.push_back(std::move(o));
-    ++count;
-  };
+  Borrowed operands(most_operands(arguments));
   eager::Attrs attrs;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const eager::Parameter& p = op.parameters[i];
     const Argument& a = arguments[i];
     if (a.kind != Given::none && a.kind != expected(p.kind)) differ(op);
     if (a.kind == Given::tensors) {
-      for (const Tensor& t : *a.tensors) add(required(op, p, t));
+      for (const Tensor& t : *a.tensors) operands.add(op, p, t);
     } else if (a.kind == Given::operand) {
-      add(required(op, p, *a.operand));
+      operands.add(op, p, *a.operand);
     } else {
       attrs.push_back(attribute(op, p, a));
     }
   }
-  const std::span<const eager::Operand> operands = many.empty() ? std::span<const eager::Operand>(few.data(), count) : many;
   if (op.outputs == 1) {
     eager::Tensor result;
-    eager::call(op, operands, attrs, &result);
-    results[0] = Access::handle(result);
+    eager::call(op, operands.all(), attrs, &result);
+    results[0] = Access::handle(std::move(result));
     return;
   }
   eager::Tensors made(results.size());
-  eager::call(op, operands, attrs, made.data());
-  for (size_t i = 0; i < made.size(); ++i) results[i] = Access::handle(made[i]);
+  eager::call(op, operands.all(), attrs, made.data());
+  for (size_t i = 0; i < made.size(); ++i) results[i] = Access::handle(std::move(made[i]));
 }
 
 }  // namespace kiln::detail

@@ -10,10 +10,13 @@ eager::TensorImpl& Access::impl(const Tensor& handle) {
 eager::Tensor Access::tensor(const Tensor& handle) { return eager::Tensor(eager::Ref<eager::TensorImpl>(&impl(handle))); }
 eager::Tensor Access::tensor_or_none(const Tensor& handle) { return handle.defined() ? tensor(handle) : eager::Tensor(); }
 
-Tensor Access::handle(const eager::Tensor& t) {
+eager::Tensor Access::borrowed(const Tensor& handle) {
+  return handle.impl_ ? eager::Tensor(eager::Ref<eager::TensorImpl>::borrowed(handle.impl_)) : eager::Tensor();
+}
+
+Tensor Access::handle(eager::Tensor t) {
   Tensor made;
-  made.impl_ = t.impl();
-  if (made.impl_ != nullptr) made.impl_->retain();
+  made.impl_ = std::move(t).detach();
   return made;
 }
 
@@ -26,10 +29,17 @@ eager::Scalar scalar(const Number& n) {
   return n.as_double();
 }
 
+namespace {
+
+eager::Operand number_or_none(const Operand& o) { return o.number() != nullptr ? eager::Operand(scalar(*o.number())) : eager::Operand(); }
+
+}  // namespace
+
 eager::Operand operand(const Operand& o) {
-  if (o.tensor() != nullptr) return Access::tensor_or_none(*o.tensor());
-  return o.number() != nullptr ? eager::Operand(scalar(*o.number())) : eager::Operand();
+  return o.tensor() != nullptr ? eager::Operand(Access::tensor_or_none(*o.tensor())) : number_or_none(o);
 }
+
+eager::Operand borrowed(const Operand& o) { return o.tensor() != nullptr ? Access::borrowed(*o.tensor()) : number_or_none(o); }
 
 eager::Dims dims(const Shape& s) { return {s.begin(), s.end()}; }
 

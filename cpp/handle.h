@@ -14,11 +14,14 @@ struct Access {
   static eager::Tensor tensor(const Tensor& handle);
   static eager::TensorImpl& impl(const Tensor& handle);
   static eager::Tensor tensor_or_none(const Tensor& handle);
-  static Tensor handle(const eager::Tensor&);  // without a tensor for an empty one
+  // One that does not count as a reference (eager::Ref::borrowed), or none.
+  static eager::Tensor borrowed(const Tensor& handle);
+  static Tensor handle(eager::Tensor);  // without a tensor for an empty one
 };
 
 eager::Scalar scalar(const Number&);
 eager::Operand operand(const Operand&);
+eager::Operand borrowed(const Operand&);  // see Access::borrowed
 eager::Dims dims(const Shape&);
 Shape shape(const eager::Dims&);
 

@@ -41,7 +41,9 @@ std::string name_of(const std::source_location& where) {
 
 }  // namespace
 
-CapturedCall::CapturedCall(CapturedFunction& f) : scopes_(switched_off() ? nullptr : std::make_unique<Scopes>(f)) {}
+CapturedCall::CapturedCall(CapturedFunction& f) : scopes_(switched_off() ? nullptr : new (place_) Scopes(f)) {
+  static_assert(sizeof(Scopes) <= sizeof place_ && alignof(Scopes) <= alignof(void*));
+}
 
 CapturedCall::~CapturedCall() {
   if (!scopes_) return;
@@ -50,6 +52,7 @@ CapturedCall::~CapturedCall() {
   } catch (...) {
     // The function's own exception is on its way. The values stay pending; whoever reads them gets this error.
   }
+  std::destroy_at(scopes_);
 }
 
 void CapturedCall::end() {

@@ -4,6 +4,7 @@
 
 #include "eager/collapse.h"
 #include "eager/compute.h"
+#include "eager/flat.h"
 #include "eager/plan_cache.h"
 #include "eager/promotion.h"
 
@@ -169,58 +170,29 @@ struct FlatEntry {
   uint64_t key = 0;
   const PointwisePlan* plan = nullptr;
 };
-constexpr int kFlatBits = 9, kFlatOperands = 4;
+constexpr int kFlatBits = 9;
 thread_local constinit std::array<FlatEntry, 1 << kFlatBits> flat_table{};
 
-FlatEntry& flat_entry(uint64_t key) { return flat_table[key * 0x9e3779b97f4a7c15u >> (64 - kFlatBits)]; }
+FlatEntry& flat_entry(const FlatCall& call) { return flat_table[call.hash() >> (64 - kFlatBits)]; }
 
-void keep_flat(uint64_t key, std::shared_ptr<const PointwisePlan> plan) {
+void keep_flat(const FlatCall& call, std::shared_ptr<const PointwisePlan> plan) {
   static std::mutex mutex;
   static auto& kept = *std::make_unique<std::unordered_map<uint64_t, std::shared_ptr<const PointwisePlan>>>().release();
   std::lock_guard lock(mutex);
-  flat_entry(key) = {key, kept.try_emplace(key, std::move(plan)).first->second.get()};
-}
-
-bool same_layout(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && (a.strides() == b.strides() || b.is_contiguous()); }
-
-// The key of a flat call and its first tensor; 0 where the call is not one.
-uint64_t flat_key(const Operator& op, std::span<const Operand> operands, const Tensor** first) {
-  if (operands.size() > kFlatOperands) return 0;
-  static_assert(kDTypeCount <= 16);
-  uint64_t key = (uint64_t{op.id} + 1) << 20 | uint64_t{codegen::backend_setting()} << 4 | static_cast<uint64_t>(default_dtype());
-  const Tensor* like = nullptr;
-  for (const Operand& o : operands) {
-    uint64_t code = 0;
-    if (o.tensor) {
-      if (like ? !same_layout(*like, o.tensor) : !o.tensor.is_contiguous()) return 0;
-      if (!like) like = &o.tensor;
-      code = 8 + static_cast<uint64_t>(o.tensor.dtype());
-    } else if (o.present) {
-      code = 1 + static_cast<uint64_t>(o.scalar.kind);
-    }
-    key = key << 5 | code;
-  }
-  *first = like;
-  return like ? key << 3 | operands.size() : 0;
-}
-
-bool can_be_flat(const Operator& op, const Arguments& a, std::span<const TensorType> types) {
-  return !op.body.takes_context() && op.outputs == 1 && a.attrs.empty() && op.result != ResultType::given && !op.random &&
-         !op.raises_on_data && !op.shape_from_data && product(types[0].shape) > 0;
+  flat_entry(call) = {call.key, kept.try_emplace(call.key, std::move(plan)).first->second.get()};
 }
 
 }  // namespace
 
 bool compute_flat(const Operator& op, std::span<const Operand> operands, Tensor& output) {
-  const Tensor* first = nullptr;
-  const uint64_t flat = flat_key(op, operands, &first);
+  const FlatCall flat = flat_call(op, operands);
   const FlatEntry& entry = flat_entry(flat);
-  if (flat == 0 || entry.key != flat) return false;
-  const int64_t count = first->numel();
+  if (!flat || entry.key != flat.key) return false;
+  const int64_t count = flat.first->numel();
   if (count == 0) return false;
   const PointwisePlan& plan = *entry.plan;
-  if (!output) output = Tensor::empty(first->shape(), plan.result);
-  else if (output.dtype() != plan.result || !same_layout(*first, output)) return false;
+  if (!output) output = Tensor::empty(flat.first->shape(), plan.result);
+  else if (output.dtype() != plan.result || !same_layout(*flat.first, output)) return false;
   const LoweredKernel& k = plan.lowered;
   std::array<void*, kFlatOperands + 1> pointers;
   std::array<uint64_t, kFlatOperands> scalars;
@@ -260,10 +232,9 @@ void compute_pointwise(const Operator& op, const Arguments& a, std::span<const T
   const auto plan = flexible_plan(op, a, types, accesses);
   launch(*plan, a, accesses, outputs);
 
-  const Tensor* first = nullptr;
-  if (!can_be_flat(op, a, types)) return;
-  const uint64_t flat = flat_key(op, a.operands, &first);
-  if (flat == 0 || first->shape() != types[0].shape || !same_layout(*first, outputs[0])) return;
+  if (!can_be_flat(op) || !a.attrs.empty()) return;
+  const FlatCall flat = flat_call(op, a.operands);
+  if (!flat || flat.first->shape() != types[0].shape || !same_layout(*flat.first, outputs[0])) return;
   if (infer(op, a)[0].dtype == types[0].dtype) keep_flat(flat, plan);  // not one that casts to what a write in place wants
 }
 

@@ -23,6 +23,13 @@ class Dims {
   Dims(It first, It last) {
     for (; first != last; ++first) push_back(*first);
   }
+  // What is there, one by one: copies of all that could be there wait for the stores before them (a load of more bytes than one of them wrote).
+  Dims(const Dims& o) : size_(o.size_) { take(o); }
+  Dims& operator=(const Dims& o) {
+    size_ = o.size_;
+    take(o);
+    return *this;
+  }
   static Dims filled(int n, int64_t value) {
     Dims d;
     for (int i = 0; i < n; ++i) d.push_back(value);
@@ -51,9 +58,20 @@ class Dims {
     --size_;
   }
   bool contains(int64_t v) const { return std::find(begin(), end(), v) != end(); }
-  bool operator==(const Dims& o) const { return size_ == o.size_ && std::equal(begin(), end(), o.begin()); }
+  bool operator==(const Dims& o) const {
+    if (size_ != o.size_) return false;
+    for (int i = 0; i < kMaxRank && i < size_; ++i)
+      if (values_[i] != o.values_[i]) return false;
+    return true;
+  }
 
  private:
+  void take(const Dims& o) {
+    for (int i = 0; i < kMaxRank; ++i) {
+      if (i == o.size_) return;
+      values_[i] = o.values_[i];
+    }
+  }
   std::array<int64_t, kMaxRank> values_;
   uint8_t size_ = 0;
 };

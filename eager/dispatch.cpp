@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "eager/compute.h"
+#include "eager/flat.h"
 #include "eager/generator.h"
 #include "eager/promotion.h"
 #include "eager/tape.h"
@@ -48,9 +49,8 @@ class Hidden {
 };
 
 bool on_tape(std::span<const Operand> operands) {
-  if (!grad_enabled()) return false;
   for (const Operand& o : operands)
-    if (o.tensor && o.tensor.requires_grad()) return true;
+    if (o.tensor && o.tensor.requires_grad()) return grad_enabled();
   return false;
 }
 
@@ -93,11 +93,23 @@ void dispatch(const Operator& op, std::span<const Operand> operands, const Attrs
     outputs[0] = compute_view(op, a);
   } else {
     const std::vector<TensorType> types = infer(op, a);
+    if (recorder != nullptr && attrs.empty() && can_be_flat(op)) keep_flat_dtype(flat_call(op, operands), types[0].dtype);
     check_data(op, a);
     if (recorder != nullptr && op.contraction && !recorder->types_only()) require_library(op, a);
     if (recorder == nullptr || !recorder->record(op, a, types, outputs)) compute(op, a, types, outputs);
   }
   if (op.gradient && on_tape(operands)) attach(op, a, {outputs, count});
+}
+
+// The short way beside a recorder.
+bool record_flat(const Operator& op, std::span<const Operand> operands, const Attrs& attrs, Tensor& output) {
+  const FlatCall flat = flat_call(op, operands);
+  const std::optional<DType> dtype = flat_dtype(flat);
+  if (!dtype) return false;
+  const Arguments a{operands, attrs};
+  const TensorType type{*dtype, flat.first->shape()};
+  if (!recorder->record(op, a, {&type, 1}, &output)) compute(op, a, {&type, 1}, &output);
+  return true;
 }
 
 void dispatch_observed(const Operator& op, std::span<const Operand> operands, const Attrs& attrs, Tensor* outputs) {
@@ -217,9 +229,9 @@ void materialise(const Tensor& t, FlushReason reason) {
 }
 
 void call(const Operator& op, std::span<const Operand> operands, const Attrs& attrs, Tensor* outputs) {
-  if (recorder == nullptr && attrs.empty()) {
+  if (attrs.empty() && (recorder == nullptr || observer == nullptr)) {
     Tensor result;
-    if (compute_flat(op, operands, result)) {
+    if (recorder == nullptr ? compute_flat(op, operands, result) : record_flat(op, operands, attrs, result)) {
       outputs[0] = std::move(result);
       if (op.gradient && on_tape(operands)) attach(op, {operands, attrs}, {outputs, 1});
       return;

@@ -22,13 +22,13 @@ Storage::~Storage() {
 }
 
 Ref<Storage> Storage::allocate(size_t bytes) {
-  Ref<Storage> storage(new Storage(bytes));
+  auto storage = Ref<Storage>::alone(new Storage(bytes));
   storage->ensure_allocated();
   return storage;
 }
 
 Ref<Storage> Storage::adopt(void* data, size_t bytes, bool writable, std::unique_ptr<ForeignMemory> foreign) {
-  Ref<Storage> storage(new Storage(bytes));
+  auto storage = Ref<Storage>::alone(new Storage(bytes));
   storage->data_ = static_cast<std::byte*>(data);
   storage->writable_ = writable;
   storage->foreign_ = foreign ? std::move(foreign) : std::make_unique<Lent>();

@@ -15,7 +15,7 @@ void TensorImpl::operator delete(void* p) noexcept { recycle<TensorImpl>(p); }
 namespace {
 
 Tensor contiguous(Ref<Storage> storage, const Dims& shape, DType dtype) {
-  Ref<TensorImpl> impl(new TensorImpl);
+  auto impl = Ref<TensorImpl>::alone(new TensorImpl);
   impl->storage = std::move(storage);
   impl->shape = shape;
   impl->strides = contiguous_strides(shape);
@@ -42,11 +42,11 @@ size_t bytes_of(const Dims& shape, DType dtype) {
 Tensor Tensor::empty(const Dims& shape, DType dtype) { return contiguous(Storage::allocate(bytes_of(shape, dtype)), shape, dtype); }
 
 Tensor Tensor::pending(const Dims& shape, DType dtype) {
-  return contiguous(Ref<Storage>(new Storage(bytes_of(shape, dtype))), shape, dtype);
+  return contiguous(Ref<Storage>::alone(new Storage(bytes_of(shape, dtype))), shape, dtype);
 }
 
 Tensor Tensor::view(Ref<Storage> storage, int64_t offset, const Dims& shape, const Dims& strides, DType dtype) {
-  Ref<TensorImpl> impl(new TensorImpl);
+  auto impl = Ref<TensorImpl>::alone(new TensorImpl);
   impl->storage = std::move(storage);
   impl->offset = offset;
   impl->shape = shape;

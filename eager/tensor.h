@@ -74,6 +74,11 @@ class Storage : public RefCounted {
     slot_ = slot;
     return true;
   }
+  // The same of a storage that nobody else knows yet.
+  void claim_first(Recorder* recorder, uint32_t slot) {
+    recorder_.store(recorder, std::memory_order_relaxed);
+    slot_ = slot;
+  }
   void set_pending_writes() { pending_writes_ = true; }
   void release_claim() {
     pending_writes_ = false;
@@ -133,6 +138,7 @@ class Tensor {
 
   explicit operator bool() const { return static_cast<bool>(impl_); }
   TensorImpl* impl() const { return impl_.get(); }
+  TensorImpl* detach() && { return std::move(impl_).detach(); }  // the caller releases it
   const Dims& shape() const { return impl_->shape; }
   const Dims& strides() const { return impl_->strides; }
   int64_t offset() const { return impl_->offset; }

@@ -114,7 +114,7 @@ void run_step(const OpaqueStep& s, const Run& run) {
 // Memory for one run, given back at its end.
 class Arena {
  public:
-  explicit Arena(size_t bytes) : data_(static_cast<std::byte*>(codegen::allocate(bytes))), bytes_(bytes) {}
+  explicit Arena(size_t bytes) : data_(bytes == 0 ? nullptr : static_cast<std::byte*>(codegen::allocate(bytes))), bytes_(bytes) {}
   ~Arena() { codegen::deallocate(data_, bytes_); }
   Arena(const Arena&) = delete;
   std::byte* data() const { return data_; }

@@ -14,6 +14,11 @@ std::string source_location() { return front_end().source_location ? front_end()
 void FunctionRecord::note_run(const std::shared_ptr<const Program>& program, eager::FlushReason reason, double first_compile_ms) {
   std::lock_guard lock(mutex_);
   compile_ms_ += first_compile_ms;
+  if (last_ < traces_.size() && traces_[last_].program == program && traces_[last_].flushes.front().reason == reason) {
+    ++traces_[last_].runs;
+    ++traces_[last_].flushes.front().count;
+    return;
+  }
   const auto [at, added] = trace_of_.try_emplace(program.get(), traces_.size());
   if (added && traces_.size() == kMaxTraces) {
     trace_of_.erase(at);
@@ -21,7 +26,8 @@ void FunctionRecord::note_run(const std::shared_ptr<const Program>& program, eag
     return;
   }
   if (added) traces_.push_back({program, 0, {}});
-  TraceRecord* trace = &traces_[at->second];
+  last_ = at->second;
+  TraceRecord* trace = &traces_[last_];
   ++trace->runs;
   auto flush = std::find_if(trace->flushes.begin(), trace->flushes.end(), [&](const Flush& f) { return f.reason == reason; });
   if (flush == trace->flushes.end()) {

@@ -51,6 +51,7 @@ class FunctionRecord {
   mutable std::mutex mutex_;
   std::vector<TraceRecord> traces_;
   std::unordered_map<const Program*, size_t> trace_of_;
+  size_t last_ = 0;  // the trace that ran last
   uint64_t untold_runs_ = 0;
   std::map<std::string, uint64_t> fallbacks_;
   double compile_ms_ = 0;

@@ -12,12 +12,18 @@ size_t cost(std::span<const uint64_t> key, const Program& p) { return key.size_b
 }  // namespace
 
 uint64_t hash_words(std::span<const uint64_t> words) {
-  uint64_t h = 0x9e3779b97f4a7c15u ^ words.size();
-  for (uint64_t w : words) {
+  constexpr size_t kChains = 4;  // a multiplication waits for the one before in its own chain alone
+  uint64_t chain[kChains] = {words.size(), 1, 2, 3};
+  const auto mix = [](uint64_t h, uint64_t w) {
     h = (h ^ w) * 0xff51afd7ed558ccdu;
-    h ^= h >> 32;
-  }
-  return h;
+    return h ^ h >> 32;
+  };
+  size_t i = 0;
+  for (; i + kChains <= words.size(); i += kChains)
+    for (size_t c = 0; c < kChains; ++c) chain[c] = mix(chain[c], words[i + c]);
+  for (; i < words.size(); ++i) chain[0] = mix(chain[0], words[i]);
+  for (size_t c = 1; c < kChains; ++c) chain[0] = mix(chain[0], chain[c]);
+  return chain[0];
 }
 
 ProgramCache& ProgramCache::instance() {
@@ -63,6 +69,7 @@ void ProgramCache::trim() {
 
 void ProgramCache::clear() {
   std::lock_guard lock(mutex_);
+  clearings_.fetch_add(1, std::memory_order_release);
   by_hash_.clear();
   recent_.clear();
   bytes_ = 0;

@@ -39,8 +39,7 @@ SegmentRecorder::~SegmentRecorder() { forget(); }
 
 // Our number for a storage. Threads that run captured functions over the same weights read them at once: the first claims them for
 // the case that someone writes, the others keep their own account (borrowed_). Content that another thread has yet to compute is asked for.
-uint32_t SegmentRecorder::slot_of(Storage& s) {
-  if (s.recorder() == this) return s.slot();
+uint32_t SegmentRecorder::new_slot_of(Storage& s) {
   if (const auto known = borrowed_.find(&s); known != borrowed_.end()) return known->second;
   if (s.pending_writes()) s.run_pending(FlushReason::other_thread);
   const auto slot = static_cast<uint32_t>(storages_.size());
@@ -101,15 +100,15 @@ bool SegmentRecorder::record(const eager::Operator& op, const eager::Arguments& 
   for (size_t i = 0; i < types.size(); ++i) outputs[i] = Tensor::pending(types[i].shape, types[i].dtype);
   for (const eager::Operand& o : operands)
     if (o.is_tensor()) slot_of(o.tensor.storage());
-  words_.begin_call(&op, operands.size());
+  words_.begin_call(&op, operands.size(), arguments.attrs.size());
   for (const eager::Operand& o : operands) add_operand(o);
   words_.add_attrs(arguments.attrs);
   words_.add_outputs(static_cast<uint32_t>(storages_.size()), types);
   for (size_t i = 0; i < types.size(); ++i) {
     Storage& s = outputs[i].storage();
-    s.claim(this, static_cast<uint32_t>(storages_.size()));
+    s.claim_first(this, static_cast<uint32_t>(storages_.size()));
     s.set_pending_writes();
-    storages_.push_back({eager::Ref<Storage>(&s), -1});
+    storages_.push_back({eager::Ref<Storage>::alone(&s), -1});
   }
   return true;
 }
@@ -129,7 +128,7 @@ bool SegmentRecorder::record_write(const Tensor& destination, const eager::Opera
   check_limit();
   claim_for_writing(destination.storage());
   if (snapshot.is_tensor()) slot_of(snapshot.tensor.storage());
-  words_.begin_call(nullptr, 2);
+  words_.begin_call(nullptr, 2, 0);
   add_operand(destination);
   add_operand(snapshot);
   return true;
@@ -139,15 +138,16 @@ void SegmentRecorder::check_limit() {
   if (words_.calls() >= kMaxPendingCalls) flush(FlushReason::limit);
 }
 
-std::shared_ptr<const Program> SegmentRecorder::program(double* compile_ms) {
+void SegmentRecorder::find_program(double* compile_ms) {
   // Which contents are still wanted: someone but us holds the storage, or its memory is not its own. It is part of the key, since it decides
   // what is stored and whose memory is taken over.
-  std::vector<bool> visible(storages_.size());
+  visible_.clear();
   key_.assign(words_.words().begin(), words_.words().end());
   uint64_t bits = 0;
   for (size_t s = 0; s < storages_.size(); ++s) {
-    visible[s] = storages_[s].storage->use_count() > 1 || !storages_[s].storage->owns_memory();
-    bits = bits << 1 | (visible[s] ? 1 : 0);
+    const bool visible = storages_[s].storage->use_count() > 1 || !storages_[s].storage->owns_memory();
+    visible_.push_back(visible);
+    bits = bits << 1 | (visible ? 1 : 0);
     if (s % 64 == 63 || s + 1 == storages_.size()) {
       key_.push_back(bits);
       bits = 0;
@@ -155,16 +155,20 @@ std::shared_ptr<const Program> SegmentRecorder::program(double* compile_ms) {
     if (storages_[s].leaf_bytes >= 0) key_.push_back(static_cast<uint64_t>(storages_[s].leaf_bytes));
   }
   key_.push_back(codegen::backend_setting());  // kernels of a program are compiled for it
-  const uint64_t hash = hash_words(key_);
   ProgramCache& cache = ProgramCache::instance();
-  if (auto found = cache.find(key_, hash)) return found;
+  const uint64_t clearings = cache.clearings();
+  if (last_ && clearings == last_clearings_ && key_ == last_key_) return;  // as most functions that run over and over
+  const uint64_t hash = hash_words(key_);
+  last_ = cache.find(key_, hash);
+  last_key_ = key_;
+  last_clearings_ = clearings;
+  if (last_) return;
   const auto start = std::chrono::steady_clock::now();
   std::vector<int64_t> leaf_bytes;
   for (const Entry& e : storages_) leaf_bytes.push_back(e.leaf_bytes);
-  std::shared_ptr<const Program> made = installed_compiler()(words_.build(leaf_bytes, visible));
+  last_ = installed_compiler()(words_.build(leaf_bytes, {visible_.begin(), visible_.end()}));
   *compile_ms = milliseconds_since(start);
-  cache.insert(key_, hash, made);
-  return made;
+  cache.insert(key_, hash, last_);
 }
 
 void SegmentRecorder::refuse_if_full_graph(FlushReason reason) const {
@@ -190,16 +194,15 @@ void SegmentRecorder::flush(FlushReason reason) {
   refuse_if_full_graph(reason);
   const Undeferred undeferred;
   double compile_ms = 0;
-  const std::shared_ptr<const Program> p = program(&compile_ms);
-  std::vector<Storage*> storages;
-  storages.reserve(storages_.size());
-  for (const Entry& e : storages_) storages.push_back(e.storage.get());
+  find_program(&compile_ms);
+  const Program& p = *last_;
+  bound_.clear();
+  for (const Entry& e : storages_) bound_.push_back(e.storage.get());
   {
-    const Unlocked unlocked(p->info().work > kWorkWorthUnlocking);
-    p->run({storages, scalars_});  // an error leaves everything pending, as it was
+    const Unlocked unlocked(p.info().work > kWorkWorthUnlocking);
+    p.run({bound_, scalars_});  // an error leaves everything pending, as it was
   }
-  if (function_) function_->note_run(p, reason, compile_ms);
-  last_ = p;
+  if (function_) function_->note_run(last_, reason, compile_ms);
   forget();
 }
 

@@ -27,31 +27,35 @@ class SegmentRecorder final : public eager::Recorder {
 
   size_t pending() const { return words_.calls(); }
   void set_function(std::shared_ptr<FunctionRecord> f) { function_ = std::move(f); }
-  // The last program that a flush of this recorder ran.
-  const std::shared_ptr<const Program>& last_program() const { return last_; }
 
  private:
   struct Entry {
     eager::Ref<eager::Storage> storage;
     int64_t leaf_bytes;  // -1: made by a recorded call
   };
-  uint32_t slot_of(eager::Storage&);
+  uint32_t slot_of(eager::Storage& s) { return s.recorder() == this ? s.slot() : new_slot_of(s); }
+  uint32_t new_slot_of(eager::Storage&);
   void claim_for_writing(eager::Storage&);
   void add_operand(const eager::Operand&);
   eager::Operand snapshot_if_shared(const eager::Operand&, bool* run_now);
   void check_limit();
   void refuse_if_full_graph(eager::FlushReason) const;
   void forget();
-  std::shared_ptr<const Program> program(double* compile_ms);
+  void find_program(double* compile_ms);  // into last_
 
   std::recursive_mutex mutex_;  // another thread may ask for a value of ours
   SegmentWords words_;
   std::vector<Entry> storages_;
   std::unordered_map<eager::Storage*, uint32_t> borrowed_;  // storages that another recorder has claimed and only reads, as we do
   std::vector<eager::Scalar> scalars_;
+  // Of the flush that is under way; kept for their memory.
   std::vector<uint64_t> key_;
+  std::vector<char> visible_;
+  std::vector<eager::Storage*> bound_;
   std::shared_ptr<FunctionRecord> function_;
-  std::shared_ptr<const Program> last_;
+  std::shared_ptr<const Program> last_;  // with the key that it was found by, and the cache's age then
+  std::vector<uint64_t> last_key_;
+  uint64_t last_clearings_ = 0;
 };
 
 // The scope of one captured call on this thread. Scopes nest: only the outermost flushes at its end. Inside an export they do nothing.

@@ -6,16 +6,19 @@
 namespace kiln::tracer {
 namespace {
 
-// Tags of words. A call is: op pointer, operand count, operands, attribute number and content, outputs.
-enum Tag : uint64_t { kAbsent = 1, kScalar = 2, kTensor = 3 };
+// Tags of words. A call is: op pointer, counts of operands and attributes, operands, attributes' number and content, outputs. kLike: a tensor
+// laid out as the one before, operand or output.
+enum Tag : uint64_t { kAbsent = 1, kScalar = 2, kTensor = 3, kTensorLike = 4 };
 
-uint64_t pack(uint64_t tag, uint64_t dtype_or_kind, uint64_t number) { return tag | dtype_or_kind << 8 | number << 16; }
+uint64_t pack(Tag tag, uint64_t dtype_or_kind, uint64_t number) { return tag | dtype_or_kind << 8 | number << 16; }
+DType dtype_of(uint64_t word) { return static_cast<DType>(word >> 8 & 0xff); }
+uint32_t storage_of(uint64_t word) { return static_cast<uint32_t>(word >> 16); }
 
 }  // namespace
 
-void SegmentWords::begin_call(const eager::Operator* op, size_t operands) {
+void SegmentWords::begin_call(const eager::Operator* op, size_t operands, size_t attrs) {
   words_.push_back(reinterpret_cast<uintptr_t>(op));
-  words_.push_back(operands);
+  words_.push_back(operands | attrs << 32);
   ++calls_;
 }
 
@@ -29,14 +32,19 @@ void SegmentWords::add_dims(const eager::Dims& d) {
 }
 
 void SegmentWords::add_tensor(uint32_t storage, const eager::Tensor& t) {
-  words_.push_back(pack(kTensor, static_cast<uint64_t>(t.dtype()), storage));
+  const auto dtype = static_cast<uint64_t>(t.dtype());
+  if (t.offset() == last_.offset && t.shape() == last_.shape && t.strides() == last_.strides) {
+    words_.push_back(pack(kTensorLike, dtype, storage));
+    return;
+  }
+  last_ = {t.offset(), t.shape(), t.strides(), t.offset() == 0 && t.strides() == eager::contiguous_strides(t.shape())};
+  words_.push_back(pack(kTensor, dtype, storage));
   words_.push_back(static_cast<uint64_t>(t.offset()));
   add_dims(t.shape());
   for (int64_t s : t.strides()) words_.push_back(static_cast<uint64_t>(s));
 }
 
 void SegmentWords::add_attrs(const eager::Attrs& attrs) {
-  words_.push_back(attrs.size());
   if (attrs.empty()) return;
   words_.push_back(attrs_.size());
   attrs_.push_back(attrs);
@@ -55,10 +63,11 @@ void SegmentWords::add_attrs(const eager::Attrs& attrs) {
 }
 
 void SegmentWords::add_outputs(uint32_t first_storage, std::span<const eager::TensorType> types) {
-  words_.push_back(first_storage);
-  words_.push_back(types.size());
   for (const eager::TensorType& t : types) {
-    words_.push_back(static_cast<uint64_t>(t.dtype));
+    const bool like = last_.dense && t.shape == last_.shape;
+    words_.push_back(pack(like ? kTensorLike : kTensor, static_cast<uint64_t>(t.dtype), first_storage++));
+    if (like) continue;
+    last_ = {0, t.shape, eager::contiguous_strides(t.shape), true};
     add_dims(t.shape);
   }
 }
@@ -67,6 +76,7 @@ void SegmentWords::clear() {
   words_.clear();
   attrs_.clear();
   calls_ = 0;
+  last_ = {};
 }
 
 namespace {
@@ -76,14 +86,29 @@ class Reader {
   explicit Reader(std::span<const uint64_t> words) : words_(words) {}
   bool done() const { return at_ == words_.size(); }
   uint64_t next() { return words_[at_++]; }
-  std::vector<Dim> shape() {
-    std::vector<Dim> d(next());
-    for (Dim& x : d) x = static_cast<int64_t>(next());
+  eager::Dims dims(size_t count) {
+    eager::Dims d;
+    for (size_t i = 0; i < count; ++i) d.push_back(static_cast<int64_t>(next()));
     return d;
+  }
+  // The layout of an operand or output whose tag was read.
+  void layout(Tag tag, bool output) {
+    if (tag == kTensorLike) return;
+    offset_ = output ? 0 : static_cast<int64_t>(next());
+    shape_ = dims(next());
+    strides_ = output ? eager::contiguous_strides(shape_) : dims(static_cast<size_t>(shape_.size()));
+  }
+  std::vector<Dim> shape() const { return {shape_.begin(), shape_.end()}; }
+  Window window() const {
+    const bool empty = std::ranges::find(shape_, 0) != shape_.end();
+    // Where nothing lies may be anywhere, even before the storage.
+    return {.offset = empty ? 0 : offset_, .shape = shape(), .strides = {strides_.begin(), strides_.end()}};
   }
   void skip_dims() { at_ += words_[at_] + 1; }
 
  private:
+  int64_t offset_ = 0;
+  eager::Dims shape_, strides_;
   std::span<const uint64_t> words_;
   size_t at_ = 0;
 };
@@ -168,21 +193,20 @@ Graph SegmentWords::build(const std::vector<int64_t>& leaf_bytes, const std::vec
   Reader in(words_);
   while (!in.done()) {
     const auto* op = reinterpret_cast<const eager::Operator*>(static_cast<uintptr_t>(in.next()));
-    const size_t count = in.next();
+    const uint64_t counts = in.next();
+    const size_t count = counts & 0xffffffff, attrs = counts >> 32;
     std::vector<Operand> operands;
     TensorWord destination{};
     for (size_t i = 0; i < count; ++i) {
       const uint64_t word = in.next();
-      switch (static_cast<Tag>(word & 0xff)) {
+      const auto tag = static_cast<Tag>(word & 0xff);
+      switch (tag) {
         case kAbsent: operands.push_back({}); break;
         case kScalar: operands.push_back(Operand::scalar(graph.scalars++, static_cast<DTypeKind>(word >> 8 & 0xff))); break;
-        case kTensor: {
-          TensorWord t{static_cast<uint32_t>(word >> 16), static_cast<DType>(word >> 8 & 0xff), {}};
-          const auto offset = static_cast<int64_t>(in.next());
-          t.window.shape = in.shape();
-          const bool empty = std::ranges::find(t.window.shape, Dim(0)) != t.window.shape.end();
-          t.window.offset = empty ? 0 : offset;  // where nothing lies may be anywhere, even before the storage
-          for (size_t d = 0; d < t.window.shape.size(); ++d) t.window.strides.push_back(static_cast<int64_t>(in.next()));
+        case kTensor:
+        case kTensorLike: {
+          in.layout(tag, false);
+          TensorWord t{storage_of(word), dtype_of(word), in.window()};
           if (op == nullptr && i == 0) {
             destination = std::move(t);
           } else {
@@ -198,7 +222,7 @@ Graph SegmentWords::build(const std::vector<int64_t>& leaf_bytes, const std::vec
     Node node;
     node.op = op;
     node.operands = std::move(operands);
-    if (const size_t attrs = in.next()) {
+    if (attrs > 0) {
       node.attrs = attrs_[in.next()];
       for (size_t i = 0; i < attrs; ++i) {
         const uint64_t index = in.next();
@@ -212,13 +236,15 @@ Graph SegmentWords::build(const std::vector<int64_t>& leaf_bytes, const std::vec
         }
       }
     }
-    const auto first_storage = static_cast<uint32_t>(in.next());
-    std::vector<Type> types(in.next());
-    for (Type& t : types) {
-      t.dtype = static_cast<DType>(in.next());
-      t.shape = in.shape();
+    const auto outputs = static_cast<uint32_t>(op->outputs);
+    std::vector<Type> types;
+    uint32_t first_storage = 0;
+    for (uint32_t i = 0; i < outputs; ++i) {
+      const uint64_t word = in.next();
+      if (i == 0) first_storage = storage_of(word);
+      in.layout(static_cast<Tag>(word & 0xff), true);
+      types.push_back({dtype_of(word), in.shape()});
     }
-    const auto outputs = static_cast<uint32_t>(types.size());
     const ValueId first = graph.add(std::move(node), std::move(types));
     for (uint32_t i = 0; i < outputs; ++i) builder.define(first_storage + i, first + i);
   }

@@ -13,7 +13,7 @@ namespace kiln::tracer {
 
 class SegmentWords {
  public:
-  void begin_call(const eager::Operator*, size_t operands);  // nullptr: a write, operands (destination, source)
+  void begin_call(const eager::Operator*, size_t operands, size_t attrs);  // nullptr: a write, operands (destination, source)
   void add_absent();
   void add_scalar(DTypeKind);
   void add_tensor(uint32_t storage, const eager::Tensor&);
@@ -33,6 +33,12 @@ class SegmentWords {
   std::vector<uint64_t> words_;
   std::vector<eager::Attrs> attrs_;  // by number; the words hold their content too, for comparison
   size_t calls_ = 0;
+  // The layout that the words gave last: most tensors of a segment are laid out as the one before, which then takes no words.
+  struct Last {
+    int64_t offset = 0;
+    eager::Dims shape, strides;
+    bool dense = true;  // row-major from the storage's beginning on
+  } last_;
 };
 
 }  // namespace kiln::tracer

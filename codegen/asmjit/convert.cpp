@@ -24,6 +24,11 @@ VReg Vectors::narrow(const Lanes& a) {
   return emit(Op::permute_q, emit(Op::shuffle_ps, a.r[0], a.r[1], kNoReg, kEvenDwords), kNoReg, kNoReg, kMiddleQwordsSwapped);
 }
 
+// Packing (AVX2) saturates, which changes no value below 2^16.
+VReg Vectors::words(VReg a) { return masks() ? emit(Op::narrow_d_w, a) : emit(Op::pack_d_w, a, emit(Op::high_half, a)); }
+
+VReg Vectors::pack_f16(VReg a, bool may_be_nan) { return emit(Op::zext_w_d, emit(Op::ps_to_ph, may_be_nan ? canonical(false, a) : a)); }
+
 Lanes Vectors::cast(DType to, DType from, const Lanes& a) {
   if (to == from) return a;
   if (from == DType::Bool) return cast_bool(to, a);

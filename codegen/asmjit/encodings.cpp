@@ -25,6 +25,8 @@ constexpr Encoding kEncodings[] = {
     {Op::sqrt_pd, Inst::kIdVsqrtpd, Inst::kIdVsqrtpd},
     {Op::round_ps, Inst::kIdVroundps, Inst::kIdVrndscaleps, kOwn},
     {Op::round_pd, Inst::kIdVroundpd, Inst::kIdVrndscalepd, kOwn},
+    {Op::scale_ps, kNo, Inst::kIdVscalefps},
+    {Op::scale_pd, kNo, Inst::kIdVscalefpd},
     {Op::and_bits, Inst::kIdVpand, Inst::kIdVpandd},
     {Op::or_bits, Inst::kIdVpor, Inst::kIdVpord},
     {Op::xor_bits, Inst::kIdVpxor, Inst::kIdVpxord},
@@ -79,6 +81,9 @@ constexpr Encoding kEncodings[] = {
     {Op::narrow_q_d, kNo, Inst::kIdVpmovqd},
     {Op::narrow_d_b, kNo, Inst::kIdVpmovdb},
     {Op::narrow_d_w, kNo, Inst::kIdVpmovdw},
+    {Op::zext_w_d, Inst::kIdVpmovzxwd, Inst::kIdVpmovzxwd},
+    {Op::ph_to_ps, Inst::kIdVcvtph2ps, Inst::kIdVcvtph2ps},
+    {Op::ps_to_ph, Inst::kIdVcvtps2ph, Inst::kIdVcvtps2ph, 0},  // to nearest even, whatever MXCSR says
     {Op::high_half, Inst::kIdVextractf128, Inst::kIdVextractf64x4, 1},
     {Op::join_halves, Inst::kIdVinsertf128, Inst::kIdVinsertf64x4, 1},
     {Op::swap_128, Inst::kIdVperm2f128, Inst::kIdVshuff64x2, kOwn},

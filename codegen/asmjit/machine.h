@@ -57,6 +57,7 @@ struct Section {
   const char* name = "";
   int depth = 0;  // loops around it: weighs uses
   std::vector<Instruction> code;
+  int masks = -1;  // not -1: an instruction that makes a mask, and then the code of that section under it (masked.h)
 };
 
 // Sections [first, last] run again and again; values defined before the loop and used in it stay live to its end.
@@ -86,7 +87,7 @@ struct Program {
     return static_cast<VReg>(regs.size() - 1);
   }
   void open(const char* name, int depth) {
-    sections.push_back({name, depth, {}});
+    sections.push_back({name, depth, {}, -1});
     if (spare.empty()) return;
     sections.back().code = std::move(spare.back());
     spare.pop_back();

@@ -113,13 +113,8 @@ void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
     return;
   }
   if (bytes < 4) {
-    VReg raw;
-    if (masks()) {
-      raw = emit(bytes == 1 ? Op::narrow_d_b : Op::narrow_d_w, value.r[0]);
-    } else {  // packing saturates, which changes no value that is in range
-      raw = emit(Op::pack_d_w, value.r[0], emit(Op::high_half, value.r[0]));
-      if (bytes == 1) raw = emit(Op::pack_w_b, raw, raw);
-    }
+    VReg raw = bytes == 2 || !masks() ? words(value.r[0]) : emit(Op::narrow_d_b, value.r[0]);
+    if (bytes == 1 && !masks()) raw = emit(Op::pack_w_b, raw, raw);
     if (bytes == 1) emit_store(mask == kNoReg ? Op::store_b : Op::store_b_masked, at(0), raw, mask);
     else emit_store(mask == kNoReg ? Op::store_w : Op::store_w_masked, at(0), raw, mask);
     return;

@@ -1,16 +1,22 @@
 #include "codegen/asmjit/nodes.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "codegen/asmjit/scaling.h"
+#include "codegen/bounds.h"
 #include "codegen/error.h"
 #include "codegen/nan.h"
 
 namespace kiln::codegen::x64 {
 
 Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
-    : kernel_(kernel), vectors_(vectors), never_nan_(never_nan(kernel)), value_(kernel.nodes.size()), stamp_(kernel.nodes.size()) {
+    : kernel_(kernel),
+      vectors_(vectors),
+      never_nan_(never_nan(kernel)),
+      fused_(kernel.nodes.size()),
+      value_(kernel.nodes.size()),
+      stamp_(kernel.nodes.size()) {
   const int last = kernel.rank - 1;
   const int moving = kernel.reduction == Reduction::none ? last : kernel.reduced_dim();
   for (const Node& n : kernel.nodes) {
@@ -35,15 +41,14 @@ Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
 
 // Operands that need more registers come first; each that is ready holds one while the next is computed.
 void Nodes::measure(const Node& n) {
-  std::array<int, 3> operands{};
-  for (size_t k = 0; k < 3; ++k)
-    if (n.operands[k] != kNoNode) operands[k] = need_[n.operands[k]];
-  if (operands[0] < operands[1]) std::swap(operands[0], operands[1]);
-  if (operands[1] < operands[2]) std::swap(operands[1], operands[2]);
-  if (operands[0] < operands[1]) std::swap(operands[0], operands[1]);
-  int need = level_.back() == Level::step ? 1 : 0;
-  for (int k = 0; k < 3; ++k)
-    if (operands[static_cast<size_t>(k)] > 0) need = std::max(need, operands[static_cast<size_t>(k)] + k);
+  const auto need_of = [&](int k) { return n.operands[k] != kNoNode ? need_[n.operands[k]] : uint8_t{0}; };
+  int first = need_of(0), second = need_of(1), third = need_of(2);
+  if (first < second) std::swap(first, second);
+  if (second < third) std::swap(second, third);
+  if (first < second) std::swap(first, second);
+  int need = std::max(level_.back() == Level::step ? 1 : 0, first);
+  if (second > 0) need = std::max(need, second + 1);
+  if (third > 0) need = std::max(need, third + 2);
   need_.push_back(static_cast<uint8_t>(std::min(need, 255)));
 }
 
@@ -63,8 +68,9 @@ const Lanes& Nodes::value(NodeId id) {
     const size_t before = pending_.size();
     const Node& n = kernel_.nodes[next];
     check(n.kind != NodeKind::reduce, "a reduction is read before its loop");
-    for (size_t k = 3; k-- > (picks_lesser_or_greater(n) ? 1u : 0u);)
-      if (n.operands[k] != kNoNode && !known(n.operands[k])) pending_.push_back(n.operands[k]);
+    const Fused& f = fused(next);
+    for (size_t k = 3; k-- > 0;)
+      if (f.operands[k] != kNoNode && !known(f.operands[k])) pending_.push_back(f.operands[k]);
     if (pending_.size() > before) {  // the last is computed first
       for (size_t i = before + 1; i < pending_.size(); ++i)
         for (size_t k = i; k > before && need_[pending_[k]] < need_[pending_[k - 1]]; --k) std::swap(pending_[k], pending_[k - 1]);
@@ -110,15 +116,19 @@ Lanes Nodes::lower(NodeId id) {
     case NodeKind::load:
     case NodeKind::gather: return read(n);
     case NodeKind::primitive: {
+      const Fused& f = fused(id);
       Lanes operand[3];
       for (int k = 0; k < 3; ++k)
-        if (n.operands[k] != kNoNode) operand[k] = value_[n.operands[k]];
-      if (picks_lesser_or_greater(n)) {
-        const Node& condition = kernel_.nodes[n.operands[0]];
-        const bool lesser = (condition.prim == Prim::lt) == (condition.operands[0] == n.operands[1]);
-        return vectors_.pick(lesser, n.dtype, operand[1], operand[2]);
+        if (f.operands[k] != kNoNode) operand[k] = value_[f.operands[k]];
+      switch (f.kind) {
+        case Fused::Kind::same: return operand[0];
+        case Fused::Kind::pick: return vectors_.pick(f.lesser, n.dtype, operand[0], operand[1]);
+        case Fused::Kind::scale: return vectors_.scale(n.dtype, operand[0], operand[1]);
+        case Fused::Kind::none:
+        case Fused::Kind::unknown: break;
       }
       if (n.prim == Prim::bitcast && never_nan_[n.operands[0]]) return operand[0];  // nothing to make canonical
+      if (n.prim == Prim::pack_f16) return {vectors_.pack_f16(operand[0].r[0], !never_nan_[n.operands[0]]), kNoReg};
       // The last operand's dtype stands for all: select's first is bool.
       const DType t = kernel_.nodes[n.operands[info(n.prim).operands - 1]].dtype;
       return vectors_.primitive(n.prim, n.dtype, t, operand[0], operand[1], operand[2]);
@@ -128,13 +138,18 @@ Lanes Nodes::lower(NodeId id) {
   fail(ErrorCode::internal, "a reduction is not lowered like other nodes");
 }
 
-// a < b ? a : b and its like on floats: the hardware's minimum and maximum are exactly that, second operand for NaNs and zeros included.
-bool Nodes::picks_lesser_or_greater(const Node& n) const {
-  if (n.kind != NodeKind::primitive || n.prim != Prim::select || !is_floating(n.dtype)) return false;
-  const Node& condition = kernel_.nodes[n.operands[0]];
-  if (condition.kind != NodeKind::primitive || (condition.prim != Prim::lt && condition.prim != Prim::gt)) return false;
-  return (condition.operands[0] == n.operands[1] && condition.operands[1] == n.operands[2]) ||
-         (condition.operands[0] == n.operands[2] && condition.operands[1] == n.operands[1]);
+Nodes::Fused Nodes::fuse(NodeId id) const {
+  const Node& n = kernel_.nodes[id];
+  if (n.kind == NodeKind::primitive && n.prim == Prim::select) {
+    // a < b ? a : b and its like on floats: the hardware's minimum and maximum are exactly that, second operand for NaNs and zeros included.
+    if (const Choice c = choice(kernel_, n)) {
+      if (const NodeId same = always_operand(kernel_, id); same != kNoNode) return {Fused::Kind::same, {same, kNoNode, kNoNode}};
+      return {Fused::Kind::pick, {c.first, c.second, kNoNode}, c.lesser};
+    }
+  } else if (n.kind == NodeKind::primitive && n.prim == Prim::mul && vectors_.masks()) {
+    if (const Scaling s = scaling(kernel_, n)) return {Fused::Kind::scale, {s.value, s.exponent, kNoNode}};
+  }
+  return {Fused::Kind::none, {n.operands[0], n.operands[1], n.operands[2]}};
 }
 
 Lanes Nodes::read(const Node& n) {

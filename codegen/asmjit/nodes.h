@@ -32,7 +32,17 @@ class Nodes {
   Lanes lower(NodeId);
   Lanes read(const Node&);
   void measure(const Node&);
-  bool picks_lesser_or_greater(const Node&) const;
+  // What lower() takes for a primitive: its operands, or fewer that stand for more than one node.
+  struct Fused {
+    enum class Kind : uint8_t { unknown, none, same, pick, scale } kind = Kind::unknown;
+    NodeId operands[3] = {kNoNode, kNoNode, kNoNode};
+    bool lesser = false;
+  };
+  Fused fuse(NodeId) const;
+  const Fused& fused(NodeId id) {
+    if (fused_[id].kind == Fused::Kind::unknown) fused_[id] = fuse(id);
+    return fused_[id];
+  }
   bool known(NodeId id) const { return stamp_[id] == scope_[static_cast<size_t>(level_[id])]; }
 
   const Kernel& kernel_;
@@ -41,6 +51,7 @@ class Nodes {
   std::vector<bool> differs_;  // by node: from one lane of a step to the next
   std::vector<uint8_t> need_;  // registers that computing the node in a step takes, shared values aside (Sethi and Ullman 1970)
   const std::vector<bool> never_nan_;
+  std::vector<Fused> fused_;
   std::vector<Lanes> value_;
   std::vector<uint32_t> stamp_;  // the scope in which value_ was computed
   uint32_t scope_[3] = {1, 2, 3};

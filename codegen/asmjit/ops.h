@@ -2,7 +2,7 @@
 // know of each. How an operation is encoded is the emitter's business alone.
 //
 // A vector register holds Isa's full width: 16 (AVX-512) or 8 (AVX2) lanes of 32 bits, or half as many of 64. Suffixes: d q are 32- and
-// 64-bit integers, ps pd floats, b and w bytes and 16-bit words.
+// 64-bit integers, ps pd ph floats of 32, 64 and 16 bits, b and w bytes and 16-bit words.
 #pragma once
 
 #include <array>
@@ -32,6 +32,8 @@ enum class Op : uint8_t {
   round_pd,
   fma_ps,
   fma_pd,
+  scale_ps,  // the first times two to the power of the second (AVX-512)
+  scale_pd,
   // Bits.
   and_bits,
   or_bits,
@@ -92,6 +94,9 @@ enum class Op : uint8_t {
   narrow_q_d,
   narrow_d_b,
   narrow_d_w,
+  zext_w_d,
+  ph_to_ps,
+  ps_to_ph,
   // Permutations.
   high_half,
   join_halves,
@@ -188,6 +193,8 @@ inline constexpr std::array kOps = {
     OpInfo{Op::round_pd, "round_pd", 8},
     OpInfo{Op::fma_ps, "fma_ps", 4},
     OpInfo{Op::fma_pd, "fma_pd", 8},
+    OpInfo{Op::scale_ps, "scale_ps", 4},
+    OpInfo{Op::scale_pd, "scale_pd", 8},
     OpInfo{Op::and_bits, "and", 4},
     OpInfo{Op::or_bits, "or", 4},
     OpInfo{Op::xor_bits, "xor", 4},
@@ -242,6 +249,9 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::narrow_q_d, .name = "narrow_q_d", .dst_shrink = 2},
     OpInfo{.op = Op::narrow_d_b, .name = "narrow_d_b", .dst_shrink = 4},
     OpInfo{.op = Op::narrow_d_w, .name = "narrow_d_w", .dst_shrink = 2},
+    OpInfo{.op = Op::zext_w_d, .name = "zext_w_d", .last_shrink = 2},
+    OpInfo{.op = Op::ph_to_ps, .name = "ph_to_ps", .last_shrink = 2},
+    OpInfo{.op = Op::ps_to_ph, .name = "ps_to_ph", .dst_shrink = 2},
     OpInfo{.op = Op::high_half, .name = "high_half", .dst_shrink = 2},
     OpInfo{.op = Op::join_halves, .name = "join_halves", .last_shrink = 2},
     OpInfo{.op = Op::swap_128, .name = "swap_128"},

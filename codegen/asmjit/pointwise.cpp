@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "codegen/asmjit/interleave.h"
+#include "codegen/asmjit/masked.h"
 #include "codegen/asmjit/shape.h"
 #include "codegen/cpu_cache.h"
 
@@ -36,17 +37,23 @@ class Pointwise final : public Shape {
     nodes_.at(0, kNoReg);
     values_then_stores(all_);
     copies_ = copies_that_fit(program(), steps_);
+    const bool copied = masks_as_it_is(program(), steps_);
+    if (copied) {
+      open_tail();
+      masked_copy(program(), steps_, tail_, tail_mask_);
+    }
     if (copies_ > 1) {
       // What is left of several steps runs one by one; under masks, where those cost nothing.
       if (!vectors_.masks()) one_step_ = vectors_.open("one step", 2);
       if (one_step_ >= 0) put_side_by_side(program(), steps_, one_step_, 1);
       put_side_by_side(program(), steps_, steps_, copies_);
     }
-    tail_ = vectors_.open("tail", 2);
-    const VReg mask = vectors_.tail_mask(0, vectors_.lanes());
-    nodes_.forget(Level::step);
-    nodes_.at(0, mask);
-    values_then_stores(all_);
+    if (!copied) {
+      open_tail();
+      nodes_.forget(Level::step);
+      nodes_.at(0, tail_mask_);
+      values_then_stores(all_);
+    }
     program().loops = {{row_, tail_}, {steps_, steps_}, {tail_, tail_}};
     if (one_step_ >= 0) program().loops.push_back({one_step_, one_step_});
   }
@@ -103,6 +110,11 @@ class Pointwise final : public Shape {
   }
 
  private:
+  void open_tail() {
+    tail_ = vectors_.open("tail", 2);
+    tail_mask_ = vectors_.tail_mask(0, vectors_.lanes());
+  }
+
   int operations() const {  // registers' worth, in a step
     int n = 0;
     for (NodeId id = 0; id < kernel_.nodes.size(); ++id) n += nodes_.level(id) == Level::step ? registers_of(kernel_.nodes[id].dtype) : 0;
@@ -182,6 +194,7 @@ class Pointwise final : public Shape {
   int copies_ = 1;                       // steps side by side
   int row_ = 0, steps_ = 0, tail_ = 0;
   int one_step_ = -1;
+  VReg tail_mask_ = kNoReg;
 };
 
 }  // namespace

@@ -32,25 +32,26 @@ void for_each_use(const Instruction& i, F f) {
 // The most registers of each class that a section's values hold at once, of those for which is_local holds.
 template <class F>
 std::array<int, 2> most_alive(const Program& program, const Section& section, std::vector<bool>& alive, F is_local) {
-  const auto cls = [&](VReg r) { return static_cast<size_t>(program.regs[r]); };
-  std::array<int, 2> now{}, most{};
+  // Not arrays: these would be loaded in one piece just after half of it was stored, which stalls.
+  int vectors = 0, masks = 0, most_vectors = 0, most_masks = 0;
+  const auto count = [&](VReg r, int n) { (program.regs[r] == RegClass::mask ? masks : vectors) += n; };
   const auto note = [&](const Instruction& i) {
-    most[0] = std::max(most[0], now[0] + info(i.op).temporaries);
-    most[1] = std::max(most[1], now[1]);
+    most_vectors = std::max(most_vectors, vectors + info(i.op).temporaries);
+    most_masks = std::max(most_masks, masks);
   };
   for (size_t k = section.code.size(); k-- > 0;) {
     const Instruction& i = section.code[k];
     if (i.dst != kNoReg && is_local(i.dst)) {
-      if (!alive[i.dst]) alive[i.dst] = true, ++now[cls(i.dst)];  // nobody reads it
-      if (!info(i.op).early) note(i), alive[i.dst] = false, --now[cls(i.dst)];
+      if (!alive[i.dst]) alive[i.dst] = true, count(i.dst, 1);  // nobody reads it
+      if (!info(i.op).early) note(i), alive[i.dst] = false, count(i.dst, -1);
     }
     for_each_use(i, [&](VReg r) {
-      if (is_local(r) && !alive[r]) alive[r] = true, ++now[cls(r)];
+      if (is_local(r) && !alive[r]) alive[r] = true, count(r, 1);
     });
     note(i);
-    if (i.dst != kNoReg && info(i.op).early && is_local(i.dst)) alive[i.dst] = false, --now[cls(i.dst)];
+    if (i.dst != kNoReg && info(i.op).early && is_local(i.dst)) alive[i.dst] = false, count(i.dst, -1);
   }
-  return most;
+  return {most_vectors, most_masks};
 }
 
 // -- Globals ----------------------------------------------------------------------------------------------------------------------------
@@ -463,12 +464,55 @@ std::array<int, 2> pressure(const Program& program, int section) {
   return most_alive(program, code, alive, [&](VReg r) { return defined[r]; });
 }
 
+namespace {
+
+// A section that is another one under a mask (Section::masks) takes over its registers, and some register for the mask. False where none
+// is left, or where the other section is no longer what was copied.
+bool allocate_as_unmasked(const Program& program, size_t s, Allocation& out) {
+  const Section& section = program.sections[s];
+  if (section.masks < 0 || static_cast<size_t>(section.masks) >= s) return false;
+  const auto from = static_cast<size_t>(section.masks);
+  const std::vector<Instruction>& code = program.sections[from].code;
+  if (code.size() + 1 != section.code.size() || out.reserved[s] != out.reserved[from]) return false;
+  Registers masks = all_registers(program.isa, 1) & ~out.reserved[s][1];
+  std::vector<VReg> name(program.regs.size(), kNoReg);  // of what the other section defines
+  for (size_t k = 0; k < code.size(); ++k)
+    if (code[k].dst != kNoReg) name[code[k].dst] = section.code[k + 1].dst;
+  const auto renamed = [&](VReg r) { return r == kNoReg || name[r] == kNoReg ? r : name[r]; };
+  const auto is_mask = [&](VReg r) { return r != kNoReg && program.regs[r] == RegClass::mask; };
+  for (const Step& step : out.sections[from]) {
+    const VReg made = step.kind == Step::Kind::run ? code[step.index].dst : step.index;
+    if (is_mask(made) && step.dst != kNowhere) masks &= ~(Registers{1} << step.dst);
+    if (step.mask != kNowhere) masks &= ~(Registers{1} << step.mask);
+  }
+  if (masks == 0) return false;
+  const auto mask = static_cast<uint8_t>(std::countr_zero(masks));
+  std::vector<Step>& steps = out.sections[s];
+  steps.assign(1, {.dst = mask});
+  for (Step step : out.sections[from]) {
+    if (step.kind == Step::Kind::run) {
+      const Instruction& i = section.code[++step.index];
+      step.folded_reg = renamed(step.folded_reg);
+      if (i.mask == section.code[0].dst) step.mask = mask;
+    } else {
+      const VReg was = step.index;
+      step.index = renamed(was);
+      if (out.slot[was] >= 0 && out.slot[step.index] < 0) out.slot[step.index] = out.slots++;
+    }
+    steps.push_back(step);
+  }
+  return true;
+}
+
+}  // namespace
+
 void allocate(const Program& program, Allocation& out) {
   Globals globals(program, out);
   globals.place();
   out.sections.resize(program.sections.size());
   Locals locals(program, out);
-  for (size_t s = 0; s < program.sections.size(); ++s) locals.allocate(program.sections[s], out.reserved[s], out.sections[s]);
+  for (size_t s = 0; s < program.sections.size(); ++s)
+    if (!allocate_as_unmasked(program, s, out)) locals.allocate(program.sections[s], out.reserved[s], out.sections[s]);
 }
 
 }  // namespace kiln::codegen::x64

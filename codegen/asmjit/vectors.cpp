@@ -139,6 +139,8 @@ Lanes Vectors::primitive(Prim prim, DType result, DType operand, const Lanes& a,
 
   const auto one = [&](int k) -> VReg {
     const bool f64 = operand == DType::F64;
+    if (prim == Prim::unpack_f16) return emit(Op::ph_to_ps, words(masks() ? a.r[k] : emit(Op::and_bits, a.r[k], literal(4, 0xffff))));
+    if (prim == Prim::pack_f16) return pack_f16(a.r[k], true);
     if (prim == Prim::bitcast) return is_floating(operand) ? canonical(f64, a.r[k]) : a.r[k];
     if (prim == Prim::fma) return emit(f64 ? Op::fma_pd : Op::fma_ps, a.r[k], b.r[k], c.r[k]);
     if (is_floating(operand)) return about.operands == 1 ? float_unary(prim, f64, a.r[k]) : float_binary(prim, f64, a.r[k], b.r[k]);

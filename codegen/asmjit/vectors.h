@@ -59,8 +59,11 @@ class Vectors {
   void store_partial(DType, int32_t offset, const Lanes&);
   int partial_bytes(DType t) const { return t == DType::Bool && masks() ? 64 : registers_of(t) * program_.width(); }
 
+  VReg pack_f16(VReg, bool may_be_nan);
+
   VReg bool_and(VReg a, VReg b);
   Lanes select(DType, VReg condition, const Lanes& then, const Lanes& otherwise);
+  Lanes scale(DType, const Lanes& value, const Lanes& exponent);  // floats: value 2^exponent, for whole exponents; of AVX-512 alone
   Lanes pick(bool lesser, DType, const Lanes& first, const Lanes& second);  // floats: first < (>) second ? first : second
 
  private:
@@ -110,6 +113,7 @@ class Vectors {
   Lanes i64_to_float(bool f64, const Lanes& a);
   VReg q_to_pd(VReg a);
   VReg narrow(const Lanes& a);  // 64-bit lanes to 32-bit ones
+  VReg words(VReg a);           // 32-bit lanes below 2^16 (AVX2) to 16-bit ones
   Lanes widen(Op, VReg a);
 
   Program& program_;

@@ -88,6 +88,8 @@ std::string_view form_of(Prim p, DType result, DType operand) {
     case Prim::select: return "$0 ? $1 : $2";
     case Prim::cast: return cast_form(result, operand);
     case Prim::bitcast: return bitcast_form(result);
+    case Prim::unpack_f16: return "unpack_f16($0)";
+    case Prim::pack_f16: return "pack_f16($0)";
   }
   fail(ErrorCode::internal, "unknown primitive");
 }
@@ -184,6 +186,24 @@ struct Helper {
 constexpr Helper kHelpers[] = {
     {"canonical_f32", "static __device__ f32 canonical_f32(f32 a) { return a == a ? a : __int_as_float(0x7fc00000); }\n"},
     {"canonical_f64", "static __device__ f64 canonical_f64(f64 a) { return a == a ? a : __longlong_as_double(0x7ff8000000000000); }\n"},
+    // By integers: the type and its intrinsics want a header. The exponent is read with f32's bias, then corrected, so that denormals come
+    // out right; rounding adds half of what is cut off, less one where the number is even, and below 2^-14 lets an addition do that.
+    {"unpack_f16",
+     "static __device__ f32 unpack_f16(i32 a) {\n"
+     "  const u32 magnitude = (u32)a & 0x7fffu, sign = ((u32)a & 0x8000u) << 16;\n"
+     "  const u32 bits = magnitude >= 0x7c00u ? magnitude << 13 | 0x7f800000u\n"
+     "                                        : (u32)__float_as_int(__fmul_rn(__int_as_float((i32)(magnitude << 13)), 0x1p112f));\n"
+     "  return __int_as_float((i32)(bits | sign));\n"
+     "}\n"},
+    {"pack_f16",
+     "static __device__ i32 pack_f16(f32 a) {\n"
+     "  const u32 bits = (u32)__float_as_int(a), magnitude = bits & 0x7fffffffu, sign = bits >> 16 & 0x8000u;\n"
+     "  if (magnitude > 0x7f800000u) return 0x7e00;\n"
+     "  if (magnitude >= 0x47800000u) return (i32)(0x7c00u | sign);\n"
+     "  if (magnitude < 0x38800000u) return (i32)((u32)__float_as_int(__fadd_rn(__int_as_float((i32)magnitude), 0.5f)) - 0x3f000000u | "
+     "sign);\n"
+     "  return (i32)((magnitude + (magnitude >> 13 & 1u) + 0xfffu >> 13) - (112u << 10) | sign);\n"
+     "}\n"},
     {"minimum_f32",
      "static __device__ f32 minimum_f32(f32 a, f32 b) {\n"
      "  return a < b ? a : b < a ? b : a == b ? __int_as_float(__float_as_int(a) | __float_as_int(b)) : __int_as_float(0x7fc00000);\n"

@@ -193,6 +193,13 @@ T canonical(T a) {
   else return a;
 }
 
+float unpack_f16(int32_t a) {
+  Float16 half;
+  half.bits = static_cast<uint16_t>(a);
+  return static_cast<float>(half);
+}
+int32_t pack_f16(float a) { return Float16(a).bits; }
+
 template <class To, class From>
 To bitcast(From a) {
   return std::bit_cast<To>(canonical(a));
@@ -267,6 +274,12 @@ Apply apply_to(Prim p, DType result) {
         if constexpr (sizeof(To) == sizeof(T) && sizeof(T) >= 2 && kFloat<To> != kFloat<T>) return unary<To, T, bitcast<To, T>>;
         else return nullptr;
       });
+    case Prim::unpack_f16:
+      if constexpr (std::is_same_v<T, int32_t>) return unary<float, int32_t, unpack_f16>;
+      else return nullptr;
+    case Prim::pack_f16:
+      if constexpr (std::is_same_v<T, float>) return unary<int32_t, float, pack_f16>;
+      else return nullptr;
     default: break;
   }
   if constexpr (kIsHalf<T>) return nullptr;  // formats of memory

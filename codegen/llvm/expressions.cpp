@@ -202,6 +202,7 @@ Value* constant(IRBuilderBase& b, DType t, uint64_t bits, int width) {
 
 Value* primitive(IRBuilderBase& b, Prim p, DType from, DType to, std::span<Value* const> v) {
   const bool f = is_floating(from);
+  const auto like = [&](Type* scalar) { return widen(scalar, width_of(v[0])); };
   switch (p) {
     case Prim::add: return f ? b.CreateFAdd(v[0], v[1]) : b.CreateAdd(v[0], v[1]);
     case Prim::sub: return f ? b.CreateFSub(v[0], v[1]) : b.CreateSub(v[0], v[1]);
@@ -235,6 +236,14 @@ Value* primitive(IRBuilderBase& b, Prim p, DType from, DType to, std::span<Value
     case Prim::select: return b.CreateSelect(v[0], v[1], v[2]);
     case Prim::cast: return cast(b, v[0], from, to);
     case Prim::bitcast: return b.CreateBitCast(f ? canonical_nan(b, v[0]) : v[0], register_type(b, to, width_of(v[0])));
+    case Prim::unpack_f16: {
+      Value* bits = b.CreateTrunc(v[0], like(b.getInt16Ty()));
+      return b.CreateFPExt(b.CreateBitCast(bits, like(b.getHalfTy())), like(b.getFloatTy()));
+    }
+    case Prim::pack_f16: {
+      Value* half = b.CreateFPTrunc(canonical_nan(b, v[0]), like(b.getHalfTy()));
+      return b.CreateZExt(b.CreateBitCast(half, like(b.getInt16Ty())), like(b.getInt32Ty()));
+    }
   }
   llvm_unreachable("a closed enum");
 }

@@ -210,7 +210,7 @@ class Matcher {
     const auto operands = std::min<size_t>(info(t.prim).operands, v.size());
     for (size_t i = 0; i < operands; ++i) v[i] = build(t.operands[i], operand_);
     if (t.prim == Prim::cast) return builder_.cast(v[0], dtype);
-    const DType result = info(t.prim).gives_bool ? DType::Bool : v[operands - 1].dtype();
+    const DType result = result_dtype(t.prim, v[operands - 1].dtype());
     switch (operands) {
       case 1: return builder_.primitive(t.prim, result, {v[0]});
       case 2: return builder_.primitive(t.prim, result, {v[0], v[1]});

@@ -73,8 +73,8 @@ const char* obstacle(const py::array& a) {
 // The array as one whose memory can be shared; a copy of it where it must be.
 py::array shareable(py::array a, std::optional<bool> copy) {
   const char* why = obstacle(a);
-  if (why && copy == false) fail(ErrorCode::value, std::string("asarray(copy=False): the array must be copied since ") + why);
-  if (!why && copy != true) return a;
+  if (!why) return a;
+  if (copy == false) fail(ErrorCode::value, std::string("asarray(copy=False): the array must be copied since ") + why);
   return a.attr("astype")(a.dtype().attr("newbyteorder")("="), py::arg("order") = "C", py::arg("copy") = true).cast<py::array>();
 }
 
@@ -92,6 +92,16 @@ Tensor share(const py::array& a, DType dtype) {
   auto* first = const_cast<std::byte*>(static_cast<const std::byte*>(a.data()));
   auto storage = Storage::adopt(first + lowest, highest - lowest + item, a.writeable(), std::make_unique<NumpyMemory>(a));
   return Tensor::view(storage, -lowest / item, shape, strides, dtype);
+}
+
+// A copy in memory of Kiln's own, which begins at a cache line. NumPy's large arrays begin 16 bytes after one, so that every register read from
+// them is read from two lines.
+Tensor copied(const py::array& a, DType dtype) {
+  Dims shape;
+  for (py::ssize_t i = 0; i < a.ndim(); ++i) shape.push_back(a.shape(i));
+  const Tensor made = Tensor::empty(shape, dtype);
+  py::module_::import("numpy").attr("copyto")(to_numpy(made), a);
+  return made;
 }
 
 Tensor convert(const Tensor& x, std::optional<DType> dtype, std::optional<bool> copy) {
@@ -140,11 +150,10 @@ Tensor asarray(PyObject* o, std::optional<DType> dtype, std::optional<bool> copy
   if (!own)
     fail(ErrorCode::type, "asarray: Kiln has no dtype " + py::str(array.dtype()).cast<std::string>() + "; it has " + supported_dtypes() +
                               ". Convert first, for example with a.astype('float32')");
-  return convert(share(shareable(std::move(array), dtype && *dtype != *own ? std::nullopt
-                                                   : literal               ? std::nullopt
-                                                                           : copy),
-                       *own),
-                 dtype, copy == true ? std::nullopt : copy);
+  const bool converts = dtype && *dtype != *own;  // which makes a copy
+  if (copy == true && !literal && !converts) return copied(array, *own);
+  return convert(share(shareable(std::move(array), converts || literal ? std::nullopt : copy), *own), dtype,
+                 copy == true ? std::nullopt : copy);
 }
 
 py::capsule export_base(const Tensor& t) {

@@ -16,7 +16,7 @@ class finfo:
     def __init__(self, type) -> None:
         if _dtype_of(type) is _core.bfloat16:  # which NumPy has not: float32's exponents, 8 bits of significand
             self.bits, self.eps, self.dtype = 16, 2.0**-7, _core.bfloat16
-            self.max, self.smallest_normal = 2.0**128 - 2.0**119, 2.0**-126
+            self.max, self.smallest_normal = 2.0**128 - 2.0**120, 2.0**-126
             self.min = -self.max
             return
         limits = np.finfo(_numpy_dtype(type))

@@ -84,6 +84,18 @@ def test_copy_is_a_copy():
     assert x.tolist() == [0, 1] and y.tolist() == [0, 0] and kn.asarray(x) is x
 
 
+@pytest.mark.parametrize("a", [np.arange(100_000, dtype=np.float32), np.arange(24, dtype=">i4").reshape(4, 6)[::2, ::-1], np.zeros((0, 3))])
+def test_copies_begin_at_a_cache_line(a):
+    x = kn.asarray(a, copy=True)
+    assert x.numpy().ctypes.data % 64 == 0 and x.shape == a.shape
+    assert np.array_equal(x.numpy(), a) and x.numpy().flags.c_contiguous and x.numpy().flags.writeable
+
+
+def test_copies_keep_the_bits_of_nans():
+    bits = np.array([0x7FC00001, 0xFFC00000, 0x3F800000], np.uint32)
+    assert np.array_equal(kn.asarray(bits.view(np.float32), copy=True).numpy().view(np.uint32), bits)
+
+
 def test_dtypes_of_literals():
     assert kn.asarray([1.0]).dtype is kn.float32 and kn.asarray([1]).dtype is kn.int64 and kn.asarray([True]).dtype is kn.bool
     assert kn.asarray([1, 2], dtype=kn.uint8).dtype is kn.uint8 and kn.asarray(np.float64(1)).dtype is kn.float64

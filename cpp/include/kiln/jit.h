@@ -3,6 +3,7 @@
 // unsupported: arguments and results are of any type and number, and values, exceptions, writes in place and random draws are f's own.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <source_location>
 #include <string>
@@ -32,7 +33,8 @@ class CapturedCall {
 
  private:
   struct Scopes;
-  std::unique_ptr<Scopes> scopes_;
+  Scopes* scopes_;  // in place; none where capturing is switched off
+  alignas(void*) std::byte place_[4 * sizeof(void*)];
 };
 
 std::shared_ptr<CapturedFunction> captured(const JitOptions&, const std::source_location&);

@@ -219,7 +219,7 @@ TEST(Legalise, LeavesMachineDtypesAlone) {
   EXPECT_TRUE(is_legal(all_binary(DType::I64).kernel));
   for (const DTypeInfo& t : kDTypes) {
     const Kernel before = all_binary(t.dtype).kernel, after = legalise(before);
-    if (is_legal(before)) EXPECT_EQ(after.nodes, before.nodes) << t.name;
+    if (is_legal(before)) { EXPECT_EQ(after.nodes, before.nodes) << t.name; }
     for (const Node& n : after.nodes) {
       const bool beside_memory = n.kind == NodeKind::load || (n.kind == NodeKind::primitive && n.prim == Prim::cast);
       EXPECT_FALSE(is_half(n.dtype)) << print(after);

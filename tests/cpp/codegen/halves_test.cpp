@@ -49,6 +49,18 @@ __attribute__((target("f16c"))) float value_of(DType t, uint16_t bits) {
   return x != x ? std::bit_cast<float>(0x7fc00000) : x;
 }
 
+TEST(Halves, AConstantOfAnyNanIsStoredAsTheCanonicalOne) {
+  for (const DType t : {DType::F16, DType::BF16})
+    for (Backend* backend : back_ends()) {
+      Kernel k;
+      Builder b(k);
+      b.store(b.add_buffer({.dtype = t}), b.constant_bits(t, 0xffed));
+      uint16_t out = 0;
+      ASSERT_TRUE(run_kernel(*backend, k, {.extents = {1}}, {{&out, {2}}}));
+      EXPECT_EQ(out, t == DType::F16 ? Float16::kNaN : BFloat16::kNaN) << name_of(t);
+    }
+}
+
 TEST(Halves, EveryValueIsTheFloatItSays) {
   const std::vector<uint16_t> halves = all_halves();
   for (const DType t : {DType::F16, DType::BF16})

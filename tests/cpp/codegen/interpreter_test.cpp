@@ -190,7 +190,7 @@ TEST(Primitives, ArraysAgreeWithSingleElements) {
     for (const DTypeInfo& t : kDTypes)
       for (const DTypeInfo& to : kDTypes) {
         const bool casts = p.prim == Prim::cast || p.prim == Prim::bitcast;
-        const DType result = casts ? to.dtype : p.gives_bool ? DType::Bool : t.dtype;
+        const DType result = casts ? to.dtype : result_dtype(p.prim, t.dtype);
         if (result != to.dtype) continue;
         const interpreter::Apply apply = interpreter::apply_of(p.prim, result, t.dtype);
         if (!apply) continue;

@@ -182,7 +182,7 @@ const std::vector<std::vector<int64_t>> kRows{{1}, {7}, {16}, {31}, {64}, {133},
 TEST(Llvm, EveryPrimitiveOnEveryDtype) {
   for (const PrimInfo& prim : kPrims)
     for (DType t : kAllTypes) {
-      if (!accepts(prim.accepts, t)) continue;
+      if (!takes(prim.prim, t)) continue;
       Kernel kernel;
       Builder b(kernel);
       std::vector<Value> operands;
@@ -203,7 +203,7 @@ TEST(Llvm, EveryPrimitiveOnEveryDtype) {
         if (size_of(t) < 4) continue;
         make(t == DType::F32 ? DType::I32 : t == DType::I32 ? DType::F32 : t == DType::F64 ? DType::I64 : DType::F64);
       } else {
-        make(prim.gives_bool ? DType::Bool : t);
+        make(result_dtype(prim.prim, t));
       }
       expect_same_bits(kernel, kRows);
     }

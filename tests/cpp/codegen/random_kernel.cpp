@@ -216,9 +216,11 @@ class Generator {
       while (n.dtype == from);
       n.operands[0] = operand(from);
     } else {
-      const DType t = dtype_for(prim.accepts, prim.prim != Prim::select);
+      DType t;
+      do t = any_dtype();
+      while (!takes(prim.prim, t));
       for (int i = 0; i < prim.operands; ++i) n.operands[i] = operand(prim.prim == Prim::select && i == 0 ? DType::Bool : t);
-      n.dtype = prim.gives_bool ? DType::Bool : t;
+      n.dtype = result_dtype(prim.prim, t);
     }
     push(n);
   }

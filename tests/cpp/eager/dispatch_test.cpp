@@ -251,6 +251,35 @@ TEST_F(Deferred, TypesAreCheckedAtTheCall) {
   EXPECT_TRUE(recorder.calls.empty());
 }
 
+// A call like one before is not inferred again; whatever its type depends on makes it another call.
+TEST_F(Deferred, CallsSeenBeforeHaveTheTypesOfTheFirst) {
+  const std::vector<Operand> operands{counting({3}),
+                                      Tensor::empty({3}, DType::I32),
+                                      Tensor::empty({3}, DType::F64),
+                                      Tensor::empty({3}, DType::Bool),
+                                      Tensor::empty({2, 3}, DType::F32),
+                                      Operand(2),
+                                      Operand(2.5)};
+  const DType before = default_dtype();
+  for (int round = 0; round < 2; ++round)
+    for (const DType floats : {DType::F32, DType::F64})
+      for (const char* name : {"add", "divide", "less"})
+        for (const Operand& a : operands)
+          for (const Operand& b : operands) {
+            if (!a.is_tensor() && !b.is_tensor()) continue;
+            set_default_dtype(floats);
+            const Operator& op = *find_operator(name);
+            const Operand both[] = {a, b};
+            Tensor result;
+            call(op, both, {}, &result);
+            const TensorType right = infer(op, {both, Attrs()})[0];
+            EXPECT_EQ(to_string(TensorType{result.dtype(), result.shape()}), to_string(right)) << name;
+          }
+  set_default_dtype(before);
+  for (int round = 0; round < 2; ++round)
+    expect_error(ErrorCode::type, "expected", [&] { Op("bitwise_and")(operands[0].tensor, operands[0].tensor); });
+}
+
 TEST_F(Deferred, WritesAreRecordedAndCountedAtTheCall) {
   const Tensor x = counting({3});
   add_in_place(x, 1.0);

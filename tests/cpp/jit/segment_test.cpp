@@ -14,6 +14,7 @@ namespace {
 
 using eager::Dims;
 using eager::Op;
+using eager::Ref;
 using eager::Tensor;
 using eager::Tensors;
 
@@ -63,6 +64,44 @@ TEST(Segment, PointwiseChainIsOneKernel) {
   const Tensor y = relu(add(mul(a, b), 0.5));
   scope.end(eager::FlushReason::function_end);
   EXPECT_EQ(record->traces().at(0).program->info().kernels, 1u);
+}
+
+// Most tensors of a segment are laid out as the one before, and then take no words of its key; the key still tells all layouts apart.
+TEST(Segment, LayoutsThatAlternateAreToldApart) {
+  const Tensor plain = filled({6, 6}, -3, 0.25f), row = filled({1, 6}, 2, 0.5f), all = filled({12, 6}, 1, 0.125f), one = filled({}, 3, 0);
+  const Tensors layouts{plain,
+                        Tensor::view(Ref(&plain.storage()), 0, {6, 6}, {1, 6}, DType::F32),
+                        Tensor::view(Ref(&all.storage()), 36, {6, 6}, {6, 1}, DType::F32),
+                        Tensor::view(Ref(&all.storage()), 0, {6, 6}, {12, 1}, DType::F32),
+                        row,
+                        one};
+  for (const Tensor& x : layouts)
+    for (const Tensor& y : layouts)
+      for (const Tensor& z : layouts)
+        expect_same([&] {
+          const Tensor product = mul(x, y);
+          return Tensors{add(product, z), sub(z, product), relu(z)};
+        });
+}
+
+// What is alive at the end is part of the key, whichever call ran last.
+TEST(Segment, CallsThatKeepOtherResultsAreOtherPrograms) {
+  const Tensor x = filled({40}, -3, 0.25f), y = filled({40}, 2, 0.5f);
+  const Tensor product = mul(x, y), total = add(product, x);
+  auto record = std::make_shared<tracer::FunctionRecord>("f");
+  for (const bool keep : {false, true, true, false, false, true}) {
+    Tensor kept, result;
+    tracer::SegmentScope scope(record);
+    {
+      const Tensor within = mul(x, y);
+      result = add(within, x);
+      if (keep) kept = within;
+    }
+    scope.end(eager::FlushReason::function_end);
+    EXPECT_EQ(bytes(result), bytes(total));
+    if (keep) EXPECT_EQ(bytes(kept), bytes(product));
+  }
+  EXPECT_EQ(record->traces().size(), 2u);
 }
 
 TEST(Segment, SoftmaxIsOneKernel) {
