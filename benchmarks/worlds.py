@@ -50,6 +50,10 @@ class World:
     def log(self, x):
         return self.xp.log(x)
 
+    def rows(self, table, at):
+        """The table's rows at these indices."""
+        return self.xp.take(table, at, axis=0)
+
     def variable(self, numpy_array):
         """An array that gradients are asked for."""
         x = self.array(numpy_array)
@@ -109,6 +113,9 @@ class Torch(World):
 
     def reduce(self, name, x, axis=-1, keepdims=True):
         return super().reduce("amax" if name == "max" else name, x, axis, keepdims)
+
+    def rows(self, table, at):
+        return table[at]
 
     def layer_norm(self, x):
         return self.functional.layer_norm(x, x.shape[-1:])
@@ -218,6 +225,9 @@ class TensorFlow(World):
 
     def log(self, x):
         return self.xp.math.log(x)
+
+    def rows(self, table, at):
+        return self.xp.gather(table, at)
 
     def pull_back(self, function):
         def call(x, *gradient):

@@ -110,8 +110,9 @@ bool has_tensors(std::span<const Index> indices) {
 
 // One tensor among the indices (or an integer beside one, which counts as one), over adjacent dimensions of what slices leave.
 struct Positions {
-  int first, count;  // dimensions of the view
-  int axis;          // the first of them in x
+  int first, count;   // dimensions of the view
+  int axis;           // the first of them in x
+  std::ptrdiff_t at;  // which of the indices
   const Index* index;
 };
 
@@ -135,7 +136,7 @@ class Gathered {
         case Index::Kind::integer:
         case Index::Kind::tensor:
           check_mask(x, i, axis);
-          positions.push_back({place, count, axis, &i});
+          positions.push_back({place, count, axis, &i - indices.data(), &i});
           for (int d = 0; d < count; ++d) basic.push_back({.kind = Index::Kind::slice});
           if (count == 0) {  // x[True]: a dimension of its own
             basic.push_back({.kind = Index::Kind::new_axis});
@@ -190,12 +191,12 @@ class Gathered {
                                    " of a tensor of shape " + to_string(x.shape()));
   }
 
-  // Dimensions with positions that are apart from each other come first.
+  // Dimensions with positions that are apart from each other come first; what stands between them may be an ellipsis for no dimension.
   void bring_together(std::vector<Positions>& positions) {
     at_ = positions[0].first;
     bool adjacent = true;
     for (size_t k = 0; k < positions.size(); ++k) {
-      adjacent = adjacent && positions[k].first == at_ + count_;
+      adjacent = adjacent && positions[k].first == at_ + count_ && positions[k].at == positions[0].at + static_cast<std::ptrdiff_t>(k);
       count_ += positions[k].count;
     }
     turned_ = view_;

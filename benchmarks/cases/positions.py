@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import Work, case
+from .rows import layer_norm
 
 F32, I64 = 4, 8  # bytes
 
@@ -36,6 +37,15 @@ running_sum(0, "columns")
 
 def indices(world):
     return world.array(np.random.default_rng(1).integers(0, 30_000, 8192))
+
+
+@case("embedding", "embedding of 32x256 tokens in 512 dimensions, positions added, layer norm written out")
+def embedding(world):
+    batch, length, width = 32, 256, 512
+    tokens = world.array(np.random.default_rng(1).integers(0, 30_000, (batch, length)))
+    table, positions, norm = uniform(world, 30_000, width), uniform(world, length, width), layer_norm(world)
+    function = world.compile(lambda tokens, table, positions: norm(world.rows(table, tokens) + positions))
+    return Work(lambda: function(tokens, table, positions), bytes=F32 * width * (2 * batch * length + length) + I64 * batch * length)
 
 
 @case("take_rows", "8192 rows of a 30000x256 f32 table", worlds=("eager",))

@@ -72,6 +72,7 @@ class Pointwise final : public Shape {
     a.mov(rcx, imm(asked != 0 ? asked : last_level_cache_bytes()));
     a.sub(rax, rcx);
     a.mov(Emitter::word(streams_), rax);  // negative: no
+    never_over_what_is_read(e);
   }
 
   void leave(Emitter& e) override {
@@ -136,16 +137,36 @@ class Pointwise final : public Shape {
     e.a.bind(rest);
   }
 
-  // Outputs in whole registers that are not read as well: a line that was just loaded is better stored where it is.
+  // A line that was just loaded is better stored where it is (m * 0.9 + g of 10 million f32 in place takes
+  // 0.6 of the time that it takes out of place; past the caches it took 1.1).
+  void never_over_what_is_read(Emitter& e) {
+    const Label apart = e.a.newLabel(), same = e.a.newLabel();
+    bool any = false;
+    for (uint32_t to = 0; to < streamed_.size(); ++to)
+      for (uint32_t from = 0; from < streamed_.size(); ++from) {
+        if (!streamed_[to] || !loaded_[from] || kernel_.buffers[from].inner != Stride::contiguous) continue;
+        e.a.mov(rcx, e.pointer(to));
+        e.a.cmp(rcx, e.pointer(from));
+        e.a.je(same);
+        any = true;
+      }
+    if (!any) return;
+    e.a.jmp(apart);
+    e.a.bind(same);
+    e.a.mov(Emitter::word(streams_), imm(-1));
+    e.a.bind(apart);
+  }
+
+  // Outputs in whole registers that are not read as well.
   void find_streamed() {
     streamed_.assign(kernel_.buffers.size(), false);
     if (operations() > kBandwidthBound && streaming_threshold == 0) return;
-    std::vector<bool> loaded(kernel_.buffers.size());
+    loaded_.assign(kernel_.buffers.size(), false);
     for (const Node& n : kernel_.nodes)
-      if (n.kind == NodeKind::load) loaded[n.slot] = true;
+      if (n.kind == NodeKind::load) loaded_[n.slot] = true;
     for (const Store& s : kernel_.stores) {
       const Buffer& b = kernel_.buffers[s.buffer];
-      if (b.inner != Stride::contiguous || size_of(b.dtype) < 4 || loaded[s.buffer]) continue;
+      if (b.inner != Stride::contiguous || size_of(b.dtype) < 4 || loaded_[s.buffer]) continue;
       streamed_[s.buffer] = true;
       streamed_bytes_ += size_of(b.dtype);
     }
@@ -167,10 +188,10 @@ class Pointwise final : public Shape {
   }
 
   std::vector<uint32_t> all_;
-  std::vector<bool> streamed_;  // [buffer]
-  int streamed_bytes_ = 0;      // of one element of each
-  int streams_ = 0;             // stack word
-  int copies_ = 1;              // steps side by side
+  std::vector<bool> streamed_, loaded_;  // [buffer]
+  int streamed_bytes_ = 0;               // of one element of each
+  int streams_ = 0;                      // stack word
+  int copies_ = 1;                       // steps side by side
   int row_ = 0, steps_ = 0, tail_ = 0;
   int one_step_ = -1;
   VReg tail_mask_ = kNoReg;

@@ -191,6 +191,47 @@ def test_embedding_in_a_captured_training_step():
     kn.testing.assert_same_bits(*slopes)
 
 
+def test_an_empty_ellipsis_keeps_positions_apart():
+    a = np.arange(6, dtype=np.float32).reshape(2, 3, 1)
+    index = (slice(None), 0, Ellipsis, [[0, 0]])
+    assert kn.asarray(a, copy=True)[index].tolist() == a[index].tolist()
+
+
+def test_an_embedding_fuses_with_what_uses_it():
+    @kn.jit
+    def embed(tokens, table, positions):
+        x = table[tokens] + positions
+        centred = x - kn.mean(x, axis=-1, keepdims=True)
+        return centred / kn.sqrt(kn.mean(centred * centred, axis=-1, keepdims=True) + 1e-5)
+
+    random = np.random.default_rng(0)
+    table, positions = (kn.asarray(random.normal(size=shape).astype(np.float32), copy=True) for shape in ((50, 33), (4, 33)))
+    tokens = kn.asarray(random.integers(-50, 50, (3, 4)))
+    kn.testing.assert_same_bits(embed(tokens, table, positions), embed.__wrapped__(tokens, table, positions))
+    (trace,) = embed.explain().traces
+    assert trace.kernels == 1 and trace.arena_bytes == 0
+    assert "gather f32 " in trace.as_text("kernels") or "gather i32 " in trace.as_text("kernels")
+    assert trace.moved_bytes < 4 * 50 * 33 + 2 * 4 * 12 * 33  # not the whole table and then its rows
+
+
+def test_an_index_out_of_bounds_raises_where_it_was_taken():
+    @kn.jit
+    def f(x, at, log):
+        log.append("before")
+        y = x * 2
+        x += 1
+        z = y[at] + 1
+        log.append("after")
+        return z
+
+    for function in (f, f.__wrapped__):
+        x, log = kn.asarray([1.0, 2.0, 3.0], copy=True), []
+        with pytest.raises(IndexError, match="3"):
+            function(x, kn.asarray([0, 3]), log)
+        assert log == ["before"] and x.tolist() == [2, 3, 4]
+        assert function(x, kn.asarray([0, -1]), log).tolist() == [5, 9]
+
+
 @pytest.mark.parametrize("index", [([2, 0, 2],), (slice(None), [1, 1]), ([0, 1], [2, 0]), ([0], slice(1), [1, -1])])
 def test_gradients_at_positions(index):
     a = np.random.default_rng(1).normal(size=(3, 3, 2))

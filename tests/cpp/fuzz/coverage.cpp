@@ -14,7 +14,7 @@ constexpr std::array kLayouts{"whole",     "offset", "permuted", "backwards",   
                               "with gaps", "empty",  "0-d",      "over 4096 rows", "square"};
 constexpr std::array kAliasing{"in place", "through a view",   "its own source",          "overlapping source",
                                "swap",     "one tensor twice", "two views of one storage"};
-constexpr std::array kEvents{"drop", "read", "backward", "gradient", "raises", "under no_grad"};
+constexpr std::array kEvents{"drop", "read", "backward", "gradient", "raises", "under no_grad", "long reduction"};
 
 void add_layout(const Tensor& t, Features& f) {
   const auto see = [&](const char* name) { f.emplace("layout", name); };

@@ -19,7 +19,8 @@ using eager::Tensor;
 using Kind = Parameter::Kind;
 
 constexpr int64_t kMaxElements = 40'000;
-constexpr int64_t kLarge = 2'000;  // two of different shapes would make too many elements together
+constexpr int64_t kMostElements = 80'000;  // of what is reduced over two kernels
+constexpr int64_t kLarge = 2'000;          // two of different shapes would make too many elements together
 
 class Generator {
  public:
@@ -65,7 +66,7 @@ class Generator {
     const bool done = machine_.apply(s);
     if (!done && !random_.chance(0.02)) return std::nullopt;
     for (TensorId id : s.outputs)
-      if (done && at(id).numel() > kMaxElements) {
+      if (done && at(id).numel() > most_) {
         for (TensorId each : s.outputs) machine_.forget(each);
         return std::nullopt;
       }
@@ -361,7 +362,37 @@ class Generator {
 
   // ---- actions ------------------------------------------------------------------------------------------------------
 
+  // Few results of many elements: what is cut over two kernels. Of plain numbers, which show in what order they were taken.
+  void long_reduction() {
+    struct Long {
+      Dims shape;
+      int64_t axis;
+    };
+    static const std::array<Long, 5> longs{{{{70'000}, 0}, {{2, 33'000}, -1}, {{4, 17'000}, 1}, {{4'400, 16}, 0}, {{2, 2'100, 17}, 1}}};
+    static const std::vector<const Operator*> reductions = [] {
+      std::vector<const Operator*> all;
+      for (const Operator* op : callable())
+        if (op->reduction) all.push_back(op);
+      return all;
+    }();
+    const auto& [shape, axis] = random_.one_of(longs);
+    const Operator& op = *random_.one_of(reductions);
+    const DType t = dtype_for(op.parameters[0]);
+    most_ = kMostElements;
+    std::vector<TensorId> made{whole_leaf(shape, t, -2, 2, false)};
+    if (random_.chance(0.5) && is_floating(t))
+      if (const auto product = call("multiply", {made[0], Scalar(1.25)})) made.push_back(*product);
+    Attrs attrs{Attr(axis), Attr(random_.chance(0.5))};
+    size_t number = 0;
+    for (const Parameter& p : op.parameters)
+      if (!p.is_operand() && number++ >= attrs.size()) attrs.push_back(p.default_value);
+    if (emit({.op = &op, .operands = {made.back()}, .attrs = attrs})) p_.features.emplace("event", "long reduction");
+    for (const TensorId id : made) emit({.kind = Step::Kind::drop, .target = id});  // others would make far larger ones of them
+    most_ = kMaxElements;
+  }
+
   void action() {
+    if (random_.chance(0.003)) return long_reduction();
     if (random_.chance(0.12)) return write_in_place();
     if (random_.chance(0.10)) return alias();
     if (random_.chance(0.08)) return view();
@@ -521,6 +552,7 @@ class Generator {
   static constexpr std::array kScalarKinds{DTypeKind::floating, DTypeKind::floating, DTypeKind::signed_integer, DTypeKind::boolean};
 
   Random random_;
+  int64_t most_ = kMaxElements;  // of a call's result
   const bool differentiates_;
   Program p_;
   Machine machine_;

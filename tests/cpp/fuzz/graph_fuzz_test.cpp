@@ -13,6 +13,7 @@
 #include "codegen/asmjit/registers.h"
 #include "codegen/compiler.h"
 #include "codegen/environment.h"
+#include "jit/executable.h"
 #include "tests/cpp/fuzz/coverage.h"
 #include "tests/cpp/fuzz/generator.h"
 #include "tests/cpp/fuzz/machine.h"
@@ -44,9 +45,16 @@ class ForIsa final : public Backend {
     auto code = backend_.compile(k, isa_);
     const auto count = [&](const char* what, bool is = true) { counts_[what] += is; };
     count("all"), count(kKinds[static_cast<size_t>(k.reduction)]), count("not covered", code == nullptr);
+    count("gathers", std::ranges::any_of(k.buffers, &codegen::Buffer::gathered));
     count("split", k.clip >= 0), count("several outputs", k.stores.size() > 1);
     count("several passes", k.reduction != codegen::Reduction::none && codegen::schedule(k).passes > 2);
     return code;
+  }
+  static int64_t compiled(const std::string& what) {  // by all
+    int64_t n = 0;
+    for (const ForIsa* b : all())
+      if (const auto found = b->counts_.find(what); found != b->counts_.end()) n += found->second;
+    return n;
   }
   static std::string table() {
     std::string text;
@@ -192,6 +200,8 @@ TEST(GraphFuzz, EveryWayToRunAProgramShowsTheSame) {
   }
   std::cout << coverage.table() << ForIsa::table();
   if (count() < kDefaultCount) return;
+  EXPECT_GT(ForIsa::compiled("split"), 0);
+  EXPECT_GT(ForIsa::compiled("gathers"), 0);
   EXPECT_EQ(coverage.rare(), std::vector<std::string>{}) << "in fewer than one program in a hundred";
 }
 
@@ -255,6 +265,21 @@ TEST(GraphFuzz, FindsPlantedFaults) {
 void (*graph_fault)(tracer::Graph&) = nullptr;
 tracer::Compile whole_compiler = nullptr;
 
+// Some program's values show that segments are compiled by a compiler with this fault, and are right without it.
+void expect_found(const char* fault, tracer::Compile compile) {
+  tracer::install_compiler(compile);
+  forget_compiled();
+  uint64_t seed = 1;
+  const Setting setting{fault, &codegen::asmjit_backend(), true};
+  const auto shows = [&] { return disagreement(random_program(seed), setting).find("differs first at element") != std::string::npos; };
+  while (seed <= kDefaultCount && !shows()) ++seed;
+  tracer::install_compiler(whole_compiler);
+  forget_compiled();
+  EXPECT_EQ(disagreement(random_program(seed), setting), "") << "without a fault";
+  EXPECT_LE(seed, static_cast<uint64_t>(kDefaultCount)) << fault << " was not found";
+  std::cout << fault << ": found at seed " << seed << "\n";
+}
+
 TEST(GraphFuzz, FindsPlantedFaultsOfPasses) {
   using tracer::Graph;
   struct Fault {
@@ -285,19 +310,106 @@ TEST(GraphFuzz, FindsPlantedFaultsOfPasses) {
   whole_compiler = tracer::installed_compiler();
   for (const Fault& fault : kFaults) {
     graph_fault = fault.plant;
-    tracer::install_compiler([](Graph g) {
+    expect_found(fault.name, [](Graph g) {
       graph_fault(g);
       return whole_compiler(std::move(g));
     });
-    forget_compiled();
-    uint64_t seed = 1;
-    const Setting setting{fault.name, &codegen::asmjit_backend(), true};
-    while (seed <= kDefaultCount && disagreement(random_program(seed), setting).empty()) ++seed;
-    tracer::install_compiler(whole_compiler);
-    EXPECT_LE(seed, static_cast<uint64_t>(kDefaultCount)) << fault.name << " was not found";
-    std::cout << fault.name << ": found at seed " << seed << "\n";
   }
-  forget_compiled();
+}
+
+// ---- faults of what comes after the passes ----
+
+using jit::DraftedCluster;
+using jit::MemoryPlan;
+using jit::Partition;
+using tracer::Graph;
+using tracer::ValueId;
+
+jit::Meddling meddling;
+
+// When each value is written and last read, by step; -1: never.
+struct Lifetimes {
+  std::vector<int> written, read;
+  Lifetimes(const Graph& g, const Partition& p) : written(g.values.size(), -1), read(g.values.size(), -1) {
+    for (int k = 0; k < static_cast<int>(p.clusters.size()); ++k)
+      for (const tracer::NodeIndex i : p.clusters[static_cast<size_t>(k)].nodes) {
+        for (uint32_t o = 0; o < g.nodes[i].outputs; ++o) written[g.nodes[i].first_output + o] = k;
+        for (const tracer::Operand& o : g.nodes[i].operands)
+          if (o.is_value()) read[jit::base_of(g, o.id)] = k;
+      }
+  }
+};
+
+bool is_temporary(const MemoryPlan& plan, ValueId v) { return plan.places[v] && !plan.places[v]->in_storage; }
+
+// All temporaries at the arena's beginning.
+void share_slots(const Graph&, const Partition&, MemoryPlan& plan) {
+  for (auto& place : plan.places)
+    if (place && !place->in_storage) place->offset = 0;
+}
+
+// A temporary where another lies that is read later on.
+void free_too_early(const Graph& g, const Partition& p, MemoryPlan& plan) {
+  const Lifetimes times(g, p);
+  for (ValueId a = 0; a < plan.places.size(); ++a)
+    for (ValueId b = 0; b < plan.places.size(); ++b) {
+      if (a == b || !is_temporary(plan, a) || !is_temporary(plan, b) || plan.places[b]->bytes > plan.places[a]->bytes) continue;
+      if (times.written[a] < times.written[b] && times.written[b] < times.read[a] && plan.places[a]->offset != plan.places[b]->offset) {
+        plan.places[b]->offset = plan.places[a]->offset;
+        return;
+      }
+    }
+}
+
+// A temporary in the memory of an input that is still seen.
+void borrow_what_is_seen(const Graph& g, const Partition&, MemoryPlan& plan) {
+  for (const tracer::Node& n : g.nodes) {
+    if (n.kind != tracer::NodeKind::input || std::ranges::find(g.lent, n.storage) != g.lent.end()) continue;
+    for (ValueId v = 0; v < plan.places.size(); ++v)
+      if (is_temporary(plan, v) && plan.places[v]->bytes <= jit::bytes_of(g.type(n.first_output))) {
+        plan.places[v] = jit::Place{true, n.storage, 0, plan.places[v]->bytes};
+        return;
+      }
+  }
+}
+
+// A step before one whose result it reads.
+void run_out_of_order(const Graph& g, Partition& p) {
+  for (uint32_t c = 0; c + 1 < p.clusters.size(); ++c)
+    for (const tracer::NodeIndex i : p.clusters[c + 1].nodes)
+      for (const tracer::Operand& o : g.nodes[i].operands) {
+        if (!o.is_value() || p.cluster_of[g.values[jit::base_of(g, o.id)].node] != c) continue;
+        std::swap(p.clusters[c], p.clusters[c + 1]);
+        for (const uint32_t at : {c, c + 1})
+          for (const tracer::NodeIndex n : p.clusters[at].nodes) p.cluster_of[n] = at;
+        return;
+      }
+}
+
+// One of the results of a kernel of several is not stored.
+void drop_a_store(std::vector<std::optional<DraftedCluster>>& drafts) {
+  for (auto& drafted : drafts) {
+    if (!drafted || drafted->kernels.back().kernel.stores.size() < 2) continue;
+    Kernel& k = drafted->kernels.back().kernel;
+    k.buffers[k.stores.back().buffer].written = false;
+    k.stores.pop_back();
+    return;
+  }
+}
+
+TEST(GraphFuzz, FindsPlantedFaultsOfFusionAndTheMemoryPlan) {
+  const std::pair<const char*, jit::Meddling> faults[] = {
+      {"two live values share a slot", {.planned = share_slots}},
+      {"a slot is free before its last reader", {.planned = free_too_early}},
+      {"an input that is still seen lends its memory", {.planned = borrow_what_is_seen}},
+      {"steps change places", {.ordered = run_out_of_order}},
+      {"a store is dropped", {.drafted = drop_a_store}},
+  };
+  whole_compiler = tracer::installed_compiler();
+  for (const auto& [name, fault] : faults) {
+    meddling = fault;
+    expect_found(name, [](Graph g) { return jit::compile(std::move(g), meddling); });
+  }
 }
 
 }  // namespace
