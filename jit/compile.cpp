@@ -267,20 +267,25 @@ class ExecutableBuilder {
     const ValueId from = n.operands[0].id, to = n.first_output;
     const eager::Dims shape = constant_shape(g_.type(to));
     const Location source = locate(g_, from);
-    const bool dense = source.layout == codegen::Layout::blocked16 || source.strides == eager::contiguous_strides(shape);
+    const bool dense = source.layout != codegen::Layout::plain || source.strides == eager::contiguous_strides(shape);
     if (g_.type(to).dtype == DType::F32 && dense) {
       out_->steps_.emplace_back(
           ReorderStep{address(from), address(to), g_.values[from].layout, g_.values[to].layout, {shape[0], shape[1], shape[2], shape[3]}});
       note("reorder " + eager::to_string(shape), why, {bytes_of_node(n), false});
       return;
     }
-    // Other dtypes and strided sources go through a copy kernel over [N, C/16, H, W, 16].
-    eager::KernelDraft d({shape[0], shape[1] / 16, shape[2], shape[3], 16});
+    // Other dtypes and strided sources go through a copy kernel over the blocked layout's dimensions.
+    const codegen::Layout blocked = source.layout != codegen::Layout::plain ? source.layout : g_.values[to].layout;
+    const eager::Dims extents = blocked_extents(shape, blocked);
+    eager::KernelDraft d(extents);
     const auto strides = [&](ValueId v) {
       const Location l = locate(g_, v);
-      const int64_t h = shape[2], w = shape[3];
-      if (l.layout == codegen::Layout::blocked16) return eager::Dims{shape[1] * h * w, h * w * 16, w * 16, 16, 1};
-      return eager::Dims{l.strides[0], l.strides[1] * 16, l.strides[2], l.strides[3], l.strides[1]};
+      if (l.layout != codegen::Layout::plain) return eager::contiguous_strides(extents);
+      const int axis = codegen::split_axis(blocked);
+      eager::Dims s = l.strides;
+      s[axis] *= codegen::kLayoutBlock;
+      s.push_back(l.strides[axis]);
+      return s;
     };
     const DType bits = bits_of(g_.type(to).dtype);  // the store of a float would make its NaN the canonical one; moving changes nothing
     d.store(1, bits, 0, strides(to), d.load(0, bits, 0, strides(from)));

@@ -122,7 +122,8 @@ class Parser {
     const auto dtype = dtype_named(t);
     if (!dtype) bad("unknown dtype '" + t + "'");
     o.type = {*dtype, dims("[", "]")};
-    if (accept("blocked16")) o.layout = Layout::blocked16;
+    for (const Layout layout : {Layout::blocked16, Layout::images16})
+      if (accept(codegen::name_of(layout))) o.layout = layout;
     return o;
   }
 

@@ -17,7 +17,7 @@ std::string join(const Graph& g, const std::vector<Dim>& dims) {
 
 std::string type_text(const Graph& g, const Value& v) {
   std::string s = std::string(info(v.type.dtype).short_name) + "[" + join(g, v.type.shape) + "]";
-  if (v.layout == Layout::blocked16) s += " blocked16";
+  if (v.layout != Layout::plain) s += " " + std::string(name_of(v.layout));
   return s;
 }
 

@@ -39,7 +39,8 @@ void verify(const Graph& g) {
     for (uint32_t k = 0; k < n.outputs; ++k) {
       const Value& v = g.values[n.first_output + k];
       if (v.node != i || v.output != k) broken(g, i, "an output that names another producer");
-      if (v.layout == Layout::blocked16 && (v.type.shape.size() != 4 || v.type.shape[1].constant() % 16 != 0))
+      if (const int axis = codegen::split_axis(v.layout);
+          axis >= 0 && (v.type.shape.size() != 4 || v.type.shape[axis].constant() % codegen::kLayoutBlock != 0))
         broken(g, i, "a blocked layout of a shape that has none");
       defined[n.first_output + k] = true;
     }

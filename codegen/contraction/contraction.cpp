@@ -35,7 +35,8 @@ class ReferencePlan final : public ContractionPlan {
 std::shared_ptr<const ContractionPlan> make_plan(const ContractionKey& key) {
   if (key.dtype != DType::F32 || is_empty(key)) return std::make_shared<const ReferencePlan>(key);
   if (!is_convolution(key.kind)) return make_matmul_plan(key);
-  return winograd_pays(key) ? make_winograd_plan(key) : make_convolution_plan(key);
+  if (winograd_pays(key)) return make_winograd_plan(key);
+  return image_lanes_pay(key) ? make_image_lanes_plan(key) : make_convolution_plan(key);
 }
 
 struct KeyHash {
@@ -89,7 +90,7 @@ Plans& plans() {
 }  // namespace
 
 void require_library(const ContractionKey& key) {
-  if (key.dtype == DType::F32 && is_convolution(key.kind) && !is_empty(key)) dnnl::require();
+  if (key.dtype == DType::F32 && is_convolution(key.kind) && !is_empty(key) && !image_lanes_pay(key)) dnnl::require();
 }
 
 std::shared_ptr<const ContractionPlan> contraction_plan(const ContractionKey& key) {

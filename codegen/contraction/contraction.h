@@ -6,8 +6,9 @@
 //
 // f32 products run on our own kernel (gemm.h): each element is one chain of fused multiply-adds over k, the same bits on every instruction set.
 // f32 convolutions are single-threaded oneDNN calls, one a slice (oneDNN is opened lazily: KILN_DNNL, or set_dnnl_path, or the loader's path;
-// where it is missing, Error{runtime} names the package `onednn-cpu-gomp`), or, with 3 x 3 kernels and channels enough, Winograd's minimal
-// filtering on our kernel (winograd.h). Which, follows from the shape. Other dtypes run on plain loops, in the order stated in reference.h.
+// where it is missing, Error{runtime} names the package `onednn-cpu-gomp`); with 3 x 3 kernels and channels enough, Winograd's minimal
+// filtering on our kernel (winograd.h); with channels too few to fill vectors, a kernel that has images on the lanes (image_lanes.h). Which,
+// follows from the shape. Other dtypes run on plain loops, in the order stated in reference.h.
 #pragma once
 
 #include <array>
@@ -15,14 +16,22 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "codegen/dtype.h"
 
 namespace kiln::codegen {
 
-// Physical layout of an activation [N, C, H, W]: plain (row-major) or, for C a multiple of 16, blocked as [N, C/16, H, W, 16]
-// (oneDNN's nChw16c, also used under AVX2 so that layouts do not depend on the machine where possible).
-enum class Layout : uint8_t { plain, blocked16 };
+// Physical layout of an activation [N, C, H, W]: plain (row-major); for C a multiple of 16, blocked16, [N, C/16, H, W, 16]
+// (oneDNN's nChw16c, also used under AVX2 so that layouts do not depend on the machine where possible); or, for N a multiple of 16,
+// images16, [N/16, C, H, W, 16].
+enum class Layout : uint8_t { plain, blocked16, images16 };
+constexpr std::string_view name_of(Layout layout) {
+  return layout == Layout::plain ? "plain" : layout == Layout::blocked16 ? "blocked16" : "images16";
+}
+inline constexpr int64_t kLayoutBlock = 16;  // what the split axis of a layout is a multiple of
+// The axis that is split into its blocks and, as the last dimension of the memory, the 16 of a block. -1 for plain.
+constexpr int split_axis(Layout layout) { return layout == Layout::blocked16 ? 1 : layout == Layout::images16 ? 0 : -1; }
 
 enum class ContractionKind : uint8_t {
   matmul,          // c[m,n] = a[m,k] b[k,n] (+ bias[n]); batched over `batch`
@@ -65,7 +74,7 @@ std::shared_ptr<const ContractionPlan> contraction_plan(const ContractionKey&);
 // Throws the Error{runtime} that running this contraction would throw for want of a library. Cheap: for calls that are put off.
 void require_library(const ContractionKey&);
 
-// Reorders a dense [N, C, H, W] f32 activation between layouts, on the pool. C is a multiple of 16 for blocked16.
+// Reorders a dense [N, C, H, W] f32 activation between plain and another layout, on the pool. The split axis is a multiple of 16.
 void reorder(const float* source, Layout from, float* destination, Layout to, std::array<int64_t, 4> nchw);
 
 void set_dnnl_path(const std::string& path);  // before the first f32 contraction

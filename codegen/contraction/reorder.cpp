@@ -1,4 +1,5 @@
-// plain [C, H W] <-> blocked [C/16, H W, 16]: for every image and block of channels a transpose of 16 x HW floats.
+// plain [C, H W] <-> blocked [C/16, H W, 16]: for every image and block of channels a transpose of 16 x HW floats. Images are split as if
+// they were the channels of one image.
 #include <immintrin.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 namespace kiln::codegen {
 namespace {
 
-constexpr int64_t kBlock = 16;
+constexpr int64_t kBlock = kLayoutBlock;
 constexpr int64_t kElementsPerPiece = 1 << 14;  // about 10 us
 
 // Positions [begin, end) of one block of channels.
@@ -51,8 +52,10 @@ int64_t last_level_cache() {
 }  // namespace
 
 void reorder(const float* source, Layout from, float* destination, Layout to, std::array<int64_t, 4> nchw) {
-  const auto [images, channels, height, width] = nchw;
-  const int64_t positions = height * width, elements = images * channels * positions;
+  const bool inward = from == Layout::plain;
+  const int axis = split_axis(inward ? to : from);
+  const int64_t images = axis == 0 ? 1 : nchw[0], channels = axis == 0 ? nchw[0] : nchw[1];
+  const int64_t positions = (axis == 0 ? nchw[1] : 1) * nchw[2] * nchw[3], elements = images * channels * positions;
   if (elements == 0) return;
   if (from == to) {
     parallel_for(elements, kElementsPerPiece, [&](int64_t begin, int64_t end) {
@@ -60,12 +63,12 @@ void reorder(const float* source, Layout from, float* destination, Layout to, st
     });
     return;
   }
-  check(channels % kBlock == 0, "a blocked activation has a multiple of 16 channels");
+  check((inward || to == Layout::plain) && channels % kBlock == 0, "a reorder between layouts that have none");
 
   // Results that the caches cannot hold go past them, where alignment allows it.
-  const bool aligned = reinterpret_cast<uintptr_t>(destination) % 32 == 0 && (to == Layout::blocked16 || positions % 8 == 0);
+  const bool aligned = reinterpret_cast<uintptr_t>(destination) % 32 == 0 && (inward || positions % 8 == 0);
   const bool stream = aligned && elements * static_cast<int64_t>(sizeof(float)) > last_level_cache();
-  const auto run = to == Layout::blocked16 ? (stream ? to_blocked<true> : to_blocked<false>) : (stream ? to_plain<true> : to_plain<false>);
+  const auto run = inward ? (stream ? to_blocked<true> : to_blocked<false>) : (stream ? to_plain<true> : to_plain<false>);
 
   const int64_t per_part = std::min(positions, kElementsPerPiece / kBlock), parts = (positions + per_part - 1) / per_part;
   const int64_t grain = std::max<int64_t>(1, kElementsPerPiece / (kBlock * per_part));

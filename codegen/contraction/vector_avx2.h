@@ -1,4 +1,4 @@
-// A register of f32, as the kernels that are written for any width (gemm_tile.h, winograd_transforms.h) want it.
+// A register of f32, as the kernels that are written for any width (gemm_tile.h, image_lanes_tile.h, winograd_transforms.h) want it.
 #pragma once
 
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-// A register of f32, as the kernels that are written for any width (gemm_tile.h, winograd_transforms.h) want it. Included after what lets the file use
+// A register of f32, as the kernels that are written for any width (gemm_tile.h, image_lanes_tile.h, winograd_transforms.h) want it. Included after what lets the file use
 // AVX-512 (gemm_avx512.cpp says how), and nowhere else.
 #pragma once
 

@@ -299,9 +299,8 @@ std::string describe(const Graph& g, const Cluster& c) {
   for (NodeIndex i : c.nodes) {
     const Node& n = g.nodes[i];
     const std::string name = n.kind == NodeKind::operation ? std::string(n.op->name)
-                             : n.kind == NodeKind::reorder
-                                 ? (g.values[n.first_output].layout == Layout::plain ? "reorder to plain" : "reorder to blocked")
-                                 : "update";
+                             : n.kind == NodeKind::reorder ? "reorder to " + std::string(codegen::name_of(g.values[n.first_output].layout))
+                                                           : "update";
     s += (s.empty() ? "" : " + ") + name;
   }
   return s;

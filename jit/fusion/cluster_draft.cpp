@@ -21,23 +21,15 @@ using tracer::NodeKind;
 using tracer::Operand;
 using tracer::ValueId;
 
-constexpr int64_t kBlock = 16;
+using codegen::kLayoutBlock;
 
-// [N, C, H, W] as loops over [N, C/16, H, W, 16].
-Dims blocked_extents(const Dims& extents) {
-  Dims d = extents;
-  d[1] = extents[1] / kBlock;
-  d.push_back(kBlock);
-  return d;
-}
-
-// The same map over the split iteration: dimension 1 becomes 16 * (its block) + the last dimension.
-IndexMap split_channels(const IndexMap& m) {
+// The same map over the split iteration: dimension `axis` becomes 16 * (its block) + the last dimension.
+IndexMap split(const IndexMap& m, int axis) {
   IndexMap s = m;
   s.iteration = m.iteration + 1;
   for (int d = 0; d < m.rank; ++d) {
-    s.coefficient[d][m.iteration] = m.coefficient[d][1];
-    s.coefficient[d][1] = m.coefficient[d][1] * kBlock;
+    s.coefficient[d][m.iteration] = m.coefficient[d][axis];
+    s.coefficient[d][axis] = m.coefficient[d][axis] * kLayoutBlock;
   }
   return s;
 }
@@ -55,7 +47,7 @@ class Drafter final : public eager::AffineContext {
       affine_outputs_ = types_of(n);
       n.op->affine(*this);
     } else {
-      draft_.emplace(c_.layout == Layout::blocked16 ? blocked_extents(c_.space) : c_.space, c_.first_reduced, c_.reduced_count);
+      draft_.emplace(loops_over(c_.space), c_.first_reduced, c_.reduced_count);
     }
     for (NodeIndex i : c_.nodes) store_outputs(g_.nodes[i]);
     if (c_.reduced_count && !draft_->reduced_collapses()) return std::nullopt;
@@ -71,10 +63,10 @@ class Drafter final : public eager::AffineContext {
   const eager::Attrs& attrs() const override { return affine_->attrs; }
   std::span<const eager::OperandType> inputs() const override { return affine_inputs_; }
   std::span<const eager::TensorType> outputs() const override { return affine_outputs_; }
-  void iterate(const Dims& extents) override { draft_.emplace(blocked() ? blocked_extents(extents) : extents); }
+  void iterate(const Dims& extents) override { draft_.emplace(loops_over(extents)); }
   Value index(int dimension) override {
-    // Pooling rules ask for rows and columns only; the channel is split.
-    check(!blocked() || dimension != 1, "the channel's index in a blocked layout");
+    // Pooling rules ask for rows and columns only.
+    check(dimension != axis(), "the index along an axis that the layout splits");
     return draft_->index(dimension);
   }
   Value load(int operand, const IndexMap& at) override { return value_of(affine_->operands[static_cast<size_t>(operand)], at); }
@@ -85,14 +77,17 @@ class Drafter final : public eager::AffineContext {
     return draft_->b().select(mask, inside, otherwise);
   }
   void store(int output, const IndexMap& at, Value v) override {
-    const IndexMap m = blocked() ? split_channels(at) : at;
+    const IndexMap m = split_by_layout(at);
     const ValueId id = affine_->first_output + static_cast<uint32_t>(output);
     known_.push_back({id, m, draft_->b().cast(v, g_.type(id).dtype)});
     if (output == 0) affine_at_ = m;
   }
 
  private:
-  bool blocked() const { return c_.layout == Layout::blocked16; }
+  int axis() const { return codegen::split_axis(c_.layout); }
+  bool blocked() const { return axis() >= 0; }
+  Dims loops_over(const Dims& extents) const { return blocked() ? blocked_extents(extents, c_.layout) : extents; }
+  IndexMap split_by_layout(const IndexMap& at) const { return blocked() ? split(at, axis()) : at; }
   eager::ReductionShape step() const { return {c_.first_reduced, c_.reduced_count, true}; }
 
   std::vector<eager::TensorType> types_of(const Node& n) const {
@@ -104,14 +99,14 @@ class Drafter final : public eager::AffineContext {
     return types;
   }
 
-  Value value_of(const Operand& o, const IndexMap& at) { return eval(o.id, blocked() ? split_channels(at) : at); }
+  Value value_of(const Operand& o, const IndexMap& at) { return eval(o.id, split_by_layout(at)); }
 
   // ---- where each of the cluster's values is computed ----
 
   // The index of a value of this shape at the kernel's current position.
   IndexMap position(const Dims& shape) const {
     if (c_.has_affine()) return affine_at_;
-    return blocked() && shape == c_.space ? split_channels(jit::position(c_, shape)) : jit::position(c_, shape);
+    return shape == c_.space ? split_by_layout(jit::position(c_, shape)) : jit::position(c_, shape);
   }
 
   // Two maps to the same element: an axis of one element has but one index, however it is written.
@@ -208,18 +203,21 @@ class Drafter final : public eager::AffineContext {
   // Offset and stride per iteration dimension of the value's element at `at`.
   std::pair<int64_t, Dims> address(const Location& l, const IndexMap& at) const {
     if (l.layout == Layout::plain) return {l.offset + at.offset(l.strides), at.iteration_strides(l.strides)};
-    // Blocked: channel = 16 * block + lane, so its row of the map must be exactly that of a split dimension.
-    const int64_t h = l.shape[2], w = l.shape[3];
-    const Dims strides{l.shape[1] * h * w, 0, w * kBlock, kBlock};
+    // Blocked: index = 16 * block + lane along the split axis, so its row of the map must be exactly that of a split dimension.
+    const int split = codegen::split_axis(l.layout);
+    const Dims physical = eager::contiguous_strides(blocked_extents(l.shape, l.layout));
+    Dims strides(physical.begin(), physical.end() - 1);
+    const int64_t block = strides[split];
+    strides[split] = 0;
     Dims steps = at.iteration_strides(strides);
     int64_t offset = at.offset(strides);
     for (int d = 0; d < at.iteration; ++d) {
-      const int64_t c = at.coefficient[1][d];
-      check(c == 0 || c == 1 || c % kBlock == 0, "a channel index that a blocked layout cannot follow");
-      steps[d] += c == 1 ? 1 : c / kBlock * (h * w * kBlock);
+      const int64_t c = at.coefficient[split][d];
+      check(c == 0 || c == 1 || c % kLayoutBlock == 0, "an index that a blocked layout cannot follow");
+      steps[d] += c == 1 ? 1 : c / kLayoutBlock * block;
     }
-    check(at.base[1] % kBlock == 0, "a channel offset that a blocked layout cannot follow");
-    return {offset + at.base[1] / kBlock * (h * w * kBlock), steps};
+    check(at.base[split] % kLayoutBlock == 0, "an offset that a blocked layout cannot follow");
+    return {offset + at.base[split] / kLayoutBlock * block, steps};
   }
 
   Value load_from(ValueId v, const IndexMap& at) {

@@ -28,6 +28,13 @@ Location locate(const Graph& g, ValueId v) {
   return {v, 0, eager::contiguous_strides(shape), g.values[v].layout, shape};
 }
 
+Dims blocked_extents(const Dims& extents, Layout layout) {
+  Dims d = extents;
+  d[codegen::split_axis(layout)] /= codegen::kLayoutBlock;
+  d.push_back(codegen::kLayoutBlock);
+  return d;
+}
+
 bool has_position(const Cluster& c, const Dims& shape) {
   if (shape == c.space) return true;
   for (bool keep : {true, false})

@@ -17,6 +17,10 @@ struct Location {
 };
 Location locate(const tracer::Graph&, tracer::ValueId);
 
+// The dimensions of the memory of an array of these extents, row-major: for [N, C, H, W] as blocked16, [N, C/16, H, W, 16]. Also the loops over it,
+// where an operator's own (which may be more than four) begin with N and C.
+eager::Dims blocked_extents(const eager::Dims& extents, codegen::Layout);
+
 // The index of a value of this shape at a cluster's logical position: the whole space's, or a row's result (the reduced axes are 1, or gone).
 bool has_position(const Cluster&, const eager::Dims& shape);
 eager::IndexMap position(const Cluster&, const eager::Dims& shape);

@@ -1,6 +1,7 @@
 // Blocked layouts: contractions name the layouts they run in (codegen/contraction). This pass writes the reorders down as nodes, then
 // lets pointwise and pooling operators work on the blocked array, so that the reorder behind one contraction meets the reorder before
 // the next and both vanish. Only inverse reorders are cancelled: every contraction sees the very bits it sees eagerly.
+#include <algorithm>
 #include <map>
 
 #include "jit/fusion/cluster.h"
@@ -37,31 +38,33 @@ class LayoutPass {
   }
 
  private:
-  static bool has_blocked_form(const tracer::Type& t) {
-    return t.shape.size() == 4 && t.shape[1].constant() > 0 && t.shape[1].constant() % 16 == 0;
+  static bool has_form(const tracer::Type& t, Layout layout) {
+    if (t.shape.size() != 4) return false;
+    const int64_t extent = t.shape[codegen::split_axis(layout)].constant();
+    return extent > 0 && extent % codegen::kLayoutBlock == 0;
   }
 
-  // The id by which users name v's plain form: make_blocked() turns v itself into the blocked array.
+  // The id by which users name v's plain form: make_blocked() turns v itself into a blocked array.
   ValueId plain(ValueId v) const {
     const auto moved = plain_of_.find(v);
     return moved == plain_of_.end() ? v : moved->second;
   }
-  bool known_blocked(ValueId v) const { return blocked_of_.contains(v); }
+  bool is_known(ValueId v, Layout layout) const { return blocked_of_.contains({v, layout}); }
 
-  // v in blocked layout: what is known already, else a new reorder.
-  ValueId blocked(ValueId v) {
-    const auto [at, added] = blocked_of_.try_emplace(v, tracer::kNoValue);
-    if (added) at->second = g_.add_reorder(v, Layout::blocked16);
+  // v in a blocked layout: what is known already, else a new reorder.
+  ValueId blocked(ValueId v, Layout layout) {
+    const auto [at, added] = blocked_of_.try_emplace({v, layout}, tracer::kNoValue);
+    if (added) at->second = g_.add_reorder(v, layout);
     return at->second;
   }
 
   // From here on output k of node i is computed blocked; plain users get a reorder, which dies if there are none.
-  void make_blocked(size_t i, uint32_t k) {
+  void make_blocked(size_t i, uint32_t k, Layout layout) {
     const ValueId v = g_.nodes[i].first_output + k;
-    g_.values[v].layout = Layout::blocked16;
+    g_.values[v].layout = layout;
     const ValueId reordered = g_.add_reorder(v, Layout::plain);
     plain_of_[v] = reordered;
-    blocked_of_[reordered] = v;
+    blocked_of_[{reordered, layout}] = v;
   }
 
   void contraction(size_t i) {
@@ -70,33 +73,47 @@ class LayoutPass {
     const auto plan = codegen::contraction_plan(g_.nodes[i].op->contraction(types, g_.nodes[i].attrs));
     const auto wanted = plan->input_layouts();
     for (size_t k = 0; k < wanted.size() && k < g_.nodes[i].operands.size(); ++k)
-      if (wanted[k] == Layout::blocked16) {
-        const ValueId b = blocked(g_.nodes[i].operands[k].id);  // may move g_.nodes
+      if (wanted[k] != Layout::plain) {
+        const ValueId b = blocked(g_.nodes[i].operands[k].id, wanted[k]);  // may move g_.nodes
         g_.nodes[i].operands[k].id = b;
       }
     const auto given = plan->output_layouts();
     for (uint32_t k = 0; k < given.size() && k < g_.nodes[i].outputs; ++k)
-      if (given[k] == Layout::blocked16) make_blocked(i, k);
+      if (given[k] != Layout::plain) make_blocked(i, k, given[k]);
   }
 
-  // A pointwise or pooling operator follows its operands into the blocked layout if one of full rank is there already.
+  // A pointwise or pooling operator follows its operands into a blocked layout if one of full rank is there already.
   void follow(size_t i) {
-    bool worthwhile = false;
-    for (const Operand& o : g_.nodes[i].operands) worthwhile |= o.is_value() && known_blocked(o.id);
-    for (uint32_t k = 0; k < g_.nodes[i].outputs; ++k) worthwhile &= has_blocked_form(g_.type(g_.nodes[i].first_output + k));
-    if (!worthwhile) return;
+    for (const Operand& o : g_.nodes[i].operands)
+      for (const Layout layout : {Layout::blocked16, Layout::images16})
+        if (o.is_value() && is_known(o.id, layout) && can_follow(i, layout)) return follow(i, layout);
+  }
+
+  bool can_follow(size_t i, Layout layout) const {
+    const Node& n = g_.nodes[i];
+    for (uint32_t k = 0; k < n.outputs; ++k)
+      if (!has_form(g_.type(n.first_output + k), layout)) return false;
+    if (!n.op->affine) return true;  // an affine rule that joins or pads channels asks for the channel's index, which blocking splits
+    return std::ranges::all_of(n.operands, [&](const Operand& o) {
+      return !o.is_value() || g_.type(o.id).shape.size() != 4 || same_split(g_.type(o.id), g_.type(n.first_output), layout);
+    });
+  }
+
+  void follow(size_t i, Layout layout) {
     const tracer::Type result = g_.type(g_.nodes[i].first_output);
-    if (g_.nodes[i].op->affine)  // an affine rule that joins or pads channels asks for the channel's index, which blocking splits
-      for (const Operand& o : g_.nodes[i].operands)
-        if (o.is_value() && g_.type(o.id).shape.size() == 4 && g_.type(o.id).shape[1] != result.shape[1]) return;
     for (size_t k = 0; k < g_.nodes[i].operands.size(); ++k) {
       const Operand o = g_.nodes[i].operands[k];
-      if (!o.is_value() || !has_blocked_form(g_.type(o.id)) || g_.type(o.id).shape[1] != result.shape[1]) continue;
-      if (!known_blocked(o.id) && is_small(g_.type(o.id), result)) continue;
-      const ValueId b = blocked(o.id);
+      if (!o.is_value() || !has_form(g_.type(o.id), layout) || !same_split(g_.type(o.id), result, layout)) continue;
+      if (!is_known(o.id, layout) && is_small(g_.type(o.id), result)) continue;
+      const ValueId b = blocked(o.id, layout);
       g_.nodes[i].operands[k].id = b;
     }
-    for (uint32_t k = 0; k < g_.nodes[i].outputs; ++k) make_blocked(i, k);
+    for (uint32_t k = 0; k < g_.nodes[i].outputs; ++k) make_blocked(i, k, layout);
+  }
+
+  static bool same_split(const tracer::Type& a, const tracer::Type& b, Layout layout) {
+    const int axis = codegen::split_axis(layout);
+    return a.shape[axis] == b.shape[axis];
   }
 
   // Broadcast along images or pixels: reading it plain costs little.
@@ -110,8 +127,8 @@ class LayoutPass {
   }
 
   Graph& g_;
-  std::map<ValueId, ValueId> blocked_of_;  // plain value -> its blocked form
-  std::map<ValueId, ValueId> plain_of_;    // a value computed blocked -> the reorder that gives its plain form
+  std::map<std::pair<ValueId, Layout>, ValueId> blocked_of_;  // plain value -> its form in a blocked layout
+  std::map<ValueId, ValueId> plain_of_;                       // a value computed blocked -> the reorder that gives its plain form
 };
 
 }  // namespace

@@ -154,6 +154,25 @@ TEST(Layout, ReordersBetweenConvolutionsCancel) {
   EXPECT_EQ(reorders, 2u) << graph;  // the first input and the result
 }
 
+TEST(Layout, ImagesStayOnTheLanesThroughPooling) {
+  const auto program = jit::compile(
+      tracer::parse("graph storages 4 scalars 0\n"
+                    "  %0: f32[16, 1, 14, 14] = input storage 0\n"
+                    "  %1: f32[6, 1, 3, 3] = input storage 1\n"
+                    "  %2: f32[5, 6, 3, 3] = input storage 2\n"
+                    "  %3: f32[16, 6, 12, 12] = conv2d(%0, %1, none) {stride=(1, 1), padding=(0, 0), dilation=(1, 1)}\n"
+                    "  %4: f32[16, 6, 12, 12] = relu(%3)\n"
+                    "  %5: f32[16, 6, 6, 6], %6: u8[16, 6, 6, 6] = max_pool2d(%4) {kernel_size=(2, 2), stride=none, padding=(0, 0), "
+                    "dilation=(1, 1)}\n"
+                    "  %7: f32[16, 5, 4, 4] = conv2d(%5, %2, none) {stride=(1, 1), padding=(0, 0), dilation=(1, 1)}\n"
+                    "  storage 3 <- %7\n"));
+  const std::string graph = program->text("graph");
+  EXPECT_NE(graph.find("f32[16, 6, 6, 6] images16"), std::string::npos) << graph;
+  size_t reorders = 0;
+  for (size_t at = graph.find("= reorder"); at != std::string::npos; at = graph.find("= reorder", at + 1)) ++reorders;
+  EXPECT_EQ(reorders, 2u) << graph;  // the images and the result
+}
+
 TEST(MemoryPlan, AWriteIntoADeadArrayCopiesNothing) {
   const auto info = compiled(
       "graph storages 1 scalars 1\n"

@@ -381,6 +381,24 @@ TEST(Segment, ContractionsOfNothing) {
   });
 }
 
+// Few channels: images lie on the lanes from one convolution to the next, through pooling, masks and bytes, and leave them for others.
+TEST(Segment, ImagesOnLanesBetweenConvolutions) {
+  const auto f = [&](int64_t images) {
+    Tensor x = filled({images, 1, 12, 12}, -1, 0.002f), w1 = filled({6, 1, 3, 3}, -0.5, 0.02f), b1 = filled({6}, 0, 0.1f);
+    Tensor w2 = filled({16, 6, 3, 3}, -0.4f, 0.001f), b2 = filled({16}, 0, 0.01f), w3 = filled({16, 16, 1, 1}, -0.2f, 0.003f);
+    Tensor per_image = filled({images, 1, 1, 1}, 0.5, 0.03f);
+    for (Tensor* p : {&x, &w1, &b1, &w2, &b2, &w3}) p->autograd().requires_grad = true;
+    Tensor h = max_pool2d(relu(conv2d(x, w1, b1)), Dims{2, 2});
+    h = mul(relu(conv2d(h, w2, b2)), per_image);
+    Tensor loss = sum(conv2d(h, w3));  // of 16 channels, which are blocked by channel
+    eager::backward(loss, {});
+    Tensors out{eager::detach(loss), eager::detach(h)};
+    for (Tensor* p : {&x, &w1, &b1, &w2, &b2, &w3}) out.push_back(*p->autograd().grad);
+    return out;
+  };
+  for (const int64_t images : {16, 48, 20}) expect_same([&] { return f(images); });
+}
+
 TEST(Segment, TrainingStepOfASmallNet) {
   const auto f = [&] {
     Tensor x = filled({8, 1, 12, 12}, -1, 0.002f);

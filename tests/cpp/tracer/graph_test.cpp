@@ -61,7 +61,16 @@ constexpr const char* kText =
     "  storage 1 <- %7\n"
     "  storage 2 <- %5\n";
 
-TEST(GraphText, RoundTrips) { EXPECT_EQ(print(tracer::parse(kText)), kText); }
+TEST(GraphText, RoundTrips) {
+  EXPECT_EQ(print(tracer::parse(kText)), kText);
+  constexpr const char* kImages =
+      "graph storages 2 scalars 0\n"
+      "  %0: f32[16, 3, 5, 5] = input storage 0\n"
+      "  %1: f32[16, 3, 5, 5] images16 = reorder(%0)\n"
+      "  %2: f32[16, 3, 5, 5] = reorder(%1)\n"
+      "  storage 1 <- %2\n";
+  EXPECT_EQ(print(tracer::parse(kImages)), kImages);
+}
 
 std::string with(std::string_view from, std::string_view to) {
   std::string s = kText;
