@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "codegen/complex.h"
 #include "codegen/error.h"
 #include "codegen/interpreter/primitives.h"
 #include "codegen/simplify/simplify.h"
@@ -36,7 +37,7 @@ DType dtype_of(std::initializer_list<const Operand*> operands) {
 
 }  // namespace
 
-DType Value::dtype() const { return builder_->node(id_).dtype; }
+DType Value::dtype() const { return builder_->dtype(id_); }
 
 size_t Builder::NodeHash::operator()(const Node& n) const {
   uint64_t h = static_cast<uint64_t>(n.kind) | static_cast<uint64_t>(n.prim) << 8 | static_cast<uint64_t>(n.dtype) << 16 |
@@ -57,9 +58,21 @@ Value Builder::push(const Node& node) {
 }
 
 Value Builder::constant_bits(DType t, uint64_t bits) {
+  check(!is_complex(t), "a complex constant is two real ones");
   return push({.kind = NodeKind::constant, .dtype = t, .bits = interpreter::canonical_bits(t, bits)});
 }
-Value Builder::constant(DType t, double value) { return constant_bits(t, number_bits(t, value)); }
+Value Builder::constant(DType t, double value) {
+  if (is_complex(t)) return complex(constant(real_of(t), value), constant(real_of(t), 0));
+  return constant_bits(t, number_bits(t, value));
+}
+
+Value Builder::complex(Value re, Value im) {
+  check(re.dtype() == im.dtype() && (re.dtype() == DType::F32 || re.dtype() == DType::F64), "parts of a complex value: two f32 or two f64");
+  pairs_.push_back({re.id(), im.id()});
+  return {this, kPairs + static_cast<NodeId>(pairs_.size() - 1)};
+}
+Value Builder::real(Value z) { return is_pair(z.id()) ? Value(this, pair(z.id()).re) : z; }
+Value Builder::imag(Value z) { return is_pair(z.id()) ? Value(this, pair(z.id()).im) : constant(z.dtype(), 0); }
 
 Value Builder::scalar(uint32_t slot, DType t) {
   kernel_.scalars = std::max(kernel_.scalars, slot + 1);
@@ -99,6 +112,7 @@ void Builder::store(uint32_t slot, Value value) {
 
 Value Builder::primitive(Prim prim, DType result, std::initializer_list<Value> operands) {
   check(operands.size() == info(prim).operands, "a primitive with a wrong number of operands");
+  if (is_pair((operands.end() - 1)->id())) return complex_primitive(*this, prim, operands);
   Node n{.kind = NodeKind::primitive, .prim = prim, .dtype = result};
   bool constant = true;
   uint64_t bits[3] = {};
@@ -120,12 +134,12 @@ Value Builder::binary(Prim prim, Operand a, Operand b) {
   const DType t = dtype_of({&a, &b});
   const Value x = resolve(*this, a, t), y = resolve(*this, b, t);
   check(x.dtype() == y.dtype(), "operands of different dtypes");
-  check(takes(prim, t), "an operand of a dtype that the primitive does not take");
+  check(is_complex(t) || takes(prim, t), "an operand of a dtype that the primitive does not take");
   return primitive(prim, result_dtype(prim, t), {x, y});
 }
 
 Value Builder::unary(Prim prim, Value x) {
-  check(takes(prim, x.dtype()), "an operand of a dtype that the primitive does not take");
+  check(is_complex(x.dtype()) || takes(prim, x.dtype()), "an operand of a dtype that the primitive does not take");
   return primitive(prim, x.dtype(), {x});
 }
 
@@ -171,6 +185,11 @@ Value Builder::select(Value condition, Operand then, Operand otherwise) {
 
 Value Builder::cast(Value x, DType t) {
   if (x.dtype() == t) return x;
+  if (is_complex(t)) return complex(cast(real(x), real_of(t)), is_complex(x.dtype()) ? cast(imag(x), real_of(t)) : constant(real_of(t), 0));
+  if (is_complex(x.dtype())) {
+    check(t == DType::Bool, "a complex value has no real dtype: take a part of it");
+    return bit_or(cast(real(x), t), cast(imag(x), t));
+  }
   if (is_half(t) && x.dtype() == DType::F32) {  // a half that was widened, back again
     const Node& from = node(x.id());
     if (from.kind == NodeKind::primitive && from.prim == Prim::cast && node(from.operands[0]).dtype == t) return {this, from.operands[0]};
@@ -182,6 +201,10 @@ Value Builder::unpack_f16(Value bits) { return primitive(Prim::unpack_f16, DType
 Value Builder::pack_f16(Value x) { return primitive(Prim::pack_f16, DType::I32, {x}); }
 
 Value Builder::reduce(Prim combine, Value x) {
+  if (is_complex(x.dtype())) {
+    check(combine == Prim::add, "only sums go part by part");
+    return complex(reduce(combine, real(x)), reduce(combine, imag(x)));
+  }
   check(can_combine(combine) && takes(combine, x.dtype()), "a primitive that cannot combine values of this dtype");
   return push({.kind = NodeKind::reduce, .prim = combine, .dtype = x.dtype(), .operands = {x.id(), kNoNode, kNoNode}});
 }

@@ -1,10 +1,11 @@
 // Builds kernel expressions with operators: `b.maximum(x, 0) + log1p(b, x)`. Equal nodes are made once (hash-consing), constants fold by
 // the interpreter's own rules, and expressions are simplified where that keeps every bit (simplify/). dtypes must agree, except that a C++
-// number adapts to the other operand's dtype.
+// number adapts to the other operand's dtype. Complex values are pairs of real ones: complex.h.
 #pragma once
 
 #include <cstdint>
 #include <unordered_map>
+#include <vector>
 
 #include "codegen/kernel.h"
 
@@ -56,6 +57,12 @@ class Builder {
   uint32_t add_buffer(Buffer);
   void store(uint32_t buffer, Value);  // marks the buffer written
 
+  // Complex values: two of f32 make one of c64, two of f64 one of c128. They have ids of their own and are no nodes of the kernel.
+  Value complex(Value re, Value im);
+  Value real(Value);  // a part; a real value's are itself and zero
+  Value imag(Value);
+  DType dtype(NodeId id) const { return is_pair(id) ? complex_of(node(pair(id).re).dtype) : node(id).dtype; }
+
   // Primitives; see primitive.h for meanings. At least one operand is a Value.
   Value primitive(Prim, DType result, std::initializer_list<Value> operands);
   Value add(Operand, Operand);
@@ -93,6 +100,13 @@ class Builder {
   Value reduce(Prim combine, Value);
 
  private:
+  struct Pair {
+    NodeId re, im;
+  };
+  static constexpr NodeId kPairs = NodeId{1} << 31;  // ids from here on
+  static bool is_pair(NodeId id) { return id >= kPairs && id != kNoNode; }
+  const Pair& pair(NodeId id) const { return pairs_[id - kPairs]; }
+
   Buffer& buffer(uint32_t slot);
   Value push(const Node&);
   Value unary(Prim, Value);
@@ -104,6 +118,7 @@ class Builder {
   Kernel& kernel_;
   const Simplify simplify_;
   std::unordered_map<Node, NodeId, NodeHash> known_;
+  std::vector<Pair> pairs_;
 };
 
 inline Value operator+(Value a, Operand b) { return a.builder().add(a, b); }

@@ -144,7 +144,7 @@ class Parser {
     return choice(what, names, [](std::string_view name) { return name; });
   }
   DType dtype() {
-    return static_cast<DType>(choice("a dtype", kDTypes, [](const DTypeInfo& t) { return t.short_name; }));
+    return static_cast<DType>(choice("a dtype", kRealDTypes, [](const DTypeInfo& t) { return t.short_name; }));
   }
   Prim prim(const char* what) {
     return static_cast<Prim>(choice(what, kPrims, [](const PrimInfo& p) { return p.name; }));

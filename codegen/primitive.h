@@ -70,7 +70,10 @@ enum DTypeSet : uint8_t {
   kFloats = 4,
   kNumbers = kInts | kFloats,
   kIntegral = kBools | kInts,
-  kAny = kBools | kInts | kFloats,
+  kReals = kBools | kInts | kFloats,
+  kComplexes = 8,  // no primitive's; operators' (eager/operator.h)
+  kInexact = kFloats | kComplexes,
+  kAny = kReals | kComplexes,
 };
 
 struct PrimInfo {
@@ -87,8 +90,8 @@ inline constexpr std::array kPrims = {
     PrimInfo{Prim::sub, "sub", 2, kNumbers, false, false},
     PrimInfo{Prim::mul, "mul", 2, kNumbers, false, true},
     PrimInfo{Prim::div, "div", 2, kNumbers, false, false},
-    PrimInfo{Prim::min, "min", 2, kAny, false, true},
-    PrimInfo{Prim::max, "max", 2, kAny, false, true},
+    PrimInfo{Prim::min, "min", 2, kReals, false, true},
+    PrimInfo{Prim::max, "max", 2, kReals, false, true},
     PrimInfo{Prim::fma, "fma", 3, kFloats, false, false},
     PrimInfo{Prim::neg, "neg", 1, kNumbers, false, false},
     PrimInfo{Prim::abs, "abs", 1, kNumbers, false, false},
@@ -104,14 +107,14 @@ inline constexpr std::array kPrims = {
     PrimInfo{Prim::shl, "shl", 2, kInts, false, false},
     PrimInfo{Prim::shr, "shr", 2, kInts, false, false},
     PrimInfo{Prim::shr_logical, "shr_logical", 2, kInts, false, false},
-    PrimInfo{Prim::eq, "eq", 2, kAny, true, true},
-    PrimInfo{Prim::ne, "ne", 2, kAny, true, true},
-    PrimInfo{Prim::lt, "lt", 2, kAny, true, false},
-    PrimInfo{Prim::le, "le", 2, kAny, true, false},
-    PrimInfo{Prim::gt, "gt", 2, kAny, true, false},
-    PrimInfo{Prim::ge, "ge", 2, kAny, true, false},
-    PrimInfo{Prim::select, "select", 3, kAny, false, false},
-    PrimInfo{Prim::cast, "cast", 1, kAny, false, false},
+    PrimInfo{Prim::eq, "eq", 2, kReals, true, true},
+    PrimInfo{Prim::ne, "ne", 2, kReals, true, true},
+    PrimInfo{Prim::lt, "lt", 2, kReals, true, false},
+    PrimInfo{Prim::le, "le", 2, kReals, true, false},
+    PrimInfo{Prim::gt, "gt", 2, kReals, true, false},
+    PrimInfo{Prim::ge, "ge", 2, kReals, true, false},
+    PrimInfo{Prim::select, "select", 3, kReals, false, false},
+    PrimInfo{Prim::cast, "cast", 1, kReals, false, false},
     PrimInfo{Prim::bitcast, "bitcast", 1, kNumbers, false, false},
     PrimInfo{Prim::unpack_f16, "unpack_f16", 1, kInts, false, false},
     PrimInfo{Prim::pack_f16, "pack_f16", 1, kFloats, false, false},
@@ -120,7 +123,9 @@ inline constexpr int kPrimCount = static_cast<int>(kPrims.size());
 
 constexpr const PrimInfo& info(Prim p) { return kPrims[static_cast<size_t>(p)]; }
 
-constexpr bool accepts(DTypeSet set, DType t) { return (set & (t == DType::Bool ? kBools : is_floating(t) ? kFloats : kInts)) != 0; }
+constexpr bool accepts(DTypeSet set, DType t) {
+  return (set & (t == DType::Bool ? kBools : is_floating(t) ? kFloats : is_complex(t) ? kComplexes : kInts)) != 0;
+}
 
 // Does a primitive take operands of this dtype?
 constexpr bool takes(Prim p, DType t) {

@@ -8,7 +8,7 @@
 
 namespace kiln {
 
-// Calls f with a value of the dtype's C++ type.
+// Calls f with a value of the dtype's C++ type; not of a complex dtype, whose elements are two numbers.
 template <class F>
 constexpr decltype(auto) with_type(DType t, F&& f) {
   switch (t) {
@@ -24,7 +24,9 @@ constexpr decltype(auto) with_type(DType t, F&& f) {
     case DType::F16: return f(Float16{});
     case DType::BF16: return f(BFloat16{});
     case DType::F32: return f(float{});
-    case DType::F64: break;
+    case DType::F64:
+    case DType::C64:
+    case DType::C128: break;
   }
   return f(double{});
 }

@@ -57,8 +57,9 @@ void Differentiation::leave() {
 Tensor Differentiation::input(const Tensor& given) {
   static const eager::Op alias("view");
   const eager::Tensor x = Access::tensor(given);
-  if (!is_floating(x.dtype()))
-    fail(ErrorCode::type, "gradients are with respect to floating tensors, not " + to_string(eager::TensorType{x.dtype(), x.shape()}));
+  if (!is_inexact(x.dtype()))
+    fail(ErrorCode::type,
+         "gradients are with respect to floating and complex tensors, not " + to_string(eager::TensorType{x.dtype(), x.shape()}));
   again_ = again_ || x.requires_grad();
   eager::Tensor own = x.requires_grad() ? alias(x, x.shape()) : eager::detach(x);
   if (!x.requires_grad()) eager::set_requires_grad(own, true);

@@ -24,6 +24,10 @@ std::string shortest(T value) {
 }
 
 std::string element(const std::byte* p, DType dtype) {
+  if (is_complex(dtype)) {
+    const std::string im = element(p + size_of(real_of(dtype)), real_of(dtype));
+    return element(p, real_of(dtype)) + (im[0] == '-' ? "" : "+") + im + "j";
+  }
   return with_type(dtype, [p]<class T>(T value) -> std::string {
     std::memcpy(&value, p, sizeof value);
     if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";

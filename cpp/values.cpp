@@ -43,6 +43,7 @@ T loaded(const std::byte* p) {
 }
 
 Number number_at(const std::byte* p, DType dtype) {
+  if (is_complex(dtype)) fail(ErrorCode::type, "item() of a complex tensor: take real(x) or imag(x), or to_vector<std::complex<float>>()");
   return with_type(dtype, [p]<class T>(T) -> Number {
     if constexpr (kIsHalf<T>) return static_cast<float>(loaded<T>(p));
     else return loaded<T>(p);

@@ -9,9 +9,9 @@
 namespace kiln::eager {
 namespace {
 
-const Op add{"add"}, sum{"sum"}, reshape{"reshape"}, broadcast_to{"broadcast_to"}, copy_to{"copy_to"};
+const Op add{"add"}, sum{"sum"}, reshape{"reshape"}, broadcast_to{"broadcast_to"}, copy_to{"copy_to"}, conj{"conj"}, real{"real"};
 
-// A gradient as one of this type: summed over what was broadcast, broadcast where a rule left it smaller, cast.
+// A gradient as one of this type: summed over what was broadcast, broadcast where a rule left it smaller, cast; its real part for a real type.
 Tensor fit(Tensor g, const TensorType& type) {
   if (g.shape() != type.shape) {
     const int extra = g.rank() - type.shape.size();
@@ -25,6 +25,7 @@ Tensor fit(Tensor g, const TensorType& type) {
     }
     if (g.shape() != type.shape) g = broadcast_to(g, type.shape);
   }
+  if (is_complex(g.dtype()) && !is_complex(type.dtype)) g = real(g);
   return g.dtype() == type.dtype ? g : copy_to(g, type.dtype, type.shape);
 }
 
@@ -40,9 +41,13 @@ class Pass {
 
   void add_root(const Tensor& root, const Tensor& seed) {
     if (!root.requires_grad()) fail(ErrorCode::runtime, "backward: the tensor does not require grad and has no history");
-    if (!is_floating(root.dtype())) fail(ErrorCode::runtime, "backward: only floating tensors have gradients");
+    if (!is_inexact(root.dtype())) fail(ErrorCode::runtime, "backward: only floating and complex tensors have gradients");
     Gradient g{seed, true};
     if (!seed) {
+      if (is_complex(root.dtype()))
+        fail(ErrorCode::runtime,
+             "backward: a complex tensor needs a gradient to start from; only a real scalar starts from 1 (a loss is real: take abs(x) or "
+             "real(x))");
       if (root.numel() != 1)
         fail(ErrorCode::runtime,
              "backward: a tensor of shape " + to_string(root.shape()) + " needs a gradient to start from; only a scalar starts from 1");
@@ -213,15 +218,27 @@ class Pass {
       arrived.push_back(g ? fit(g, node.output_types[i]) : g);
       if (g && is_borrowed) borrowed.push_back(&g.storage());
     }
+    const bool conjugates = conjugates_derivative(node);
+    if (conjugates)
+      for (Tensor& g : arrived)
+        if (g && is_complex(g.dtype())) g = conj(g);
     const Arguments arguments{operands, node.attrs};
     GradContext context{arguments, arrived, outputs, node.input_types, {needed.get(), count}};
     const Tensors results = node.op->gradient(context);
     check(results.size() <= count, "a gradient rule gives at most one tensor for each operand");
     for (size_t i = 0; i < results.size(); ++i) {
       if (!results[i] || !needed[i]) continue;
-      const Tensor g = fit(results[i], node.input_types[i]);
+      const Tensor g = fit(conjugates && is_complex(results[i].dtype()) ? conj(results[i]) : results[i], node.input_types[i]);
       deliver(node.edges[i], {g, std::find(borrowed.begin(), borrowed.end(), &g.storage()) != borrowed.end()});
     }
+  }
+
+  // g conj(f') = conj(conj(g) f'): where a rule multiplies by a complex derivative. One that follows from real data alone is real.
+  static bool conjugates_derivative(const GradNode& node) {
+    if (!node.op->holomorphic) return false;
+    const auto complex = [](const Tensor& t) { return t && is_complex(t.dtype()); };
+    return std::any_of(node.operands.begin(), node.operands.end(), [&](const Operand& o) { return complex(o.tensor); }) ||
+           std::any_of(node.outputs.begin(), node.outputs.end(), complex);
   }
 
   static void release(GradNode& node) {

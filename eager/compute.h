@@ -9,6 +9,9 @@ namespace kiln::eager {
 // Throws Error{type} for missing or surplus operands and attributes, and for numbers where an operator wants tensors.
 void check_arguments(const Operator&, const Arguments&);
 
+// Throws Error{type} where an operand is of a dtype that its parameter does not take.
+void check_dtypes(const Operator&, const Arguments&);
+
 // Throws what computing a contraction would throw for want of a library: a call that is put off fails where it is made, as eagerly.
 void require_library(const Operator&, const Arguments&);
 

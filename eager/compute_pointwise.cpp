@@ -102,11 +102,11 @@ std::byte* bytes_of(const Arguments& a, const Tensor* outputs, int tensor) {
 void launch(const PointwisePlan& plan, const Arguments& a, const Accesses& accesses, const Tensor* outputs) {
   const LoweredKernel& k = plan.lowered;
   const int rank = k.kernel.rank;
-  std::array<void*, Accesses::kMost> pointers;
-  std::array<int64_t, Accesses::kMost * codegen::kMaxKernelRank> strides;
+  std::array<void*, 2 * Accesses::kMost> pointers;
+  std::array<int64_t, 2 * Accesses::kMost * codegen::kMaxKernelRank> strides;
   for (size_t b = 0; b < k.buffers.size(); ++b) {
     const int tensor = k.buffers[b].tensor;
-    pointers[b] = bytes_of(a, outputs, tensor);
+    pointers[b] = bytes_of(a, outputs, tensor) + k.buffers[b].byte_offset;
     std::copy_n(accesses.strides[accesses.of(tensor)].begin(), rank, strides.data() + b * static_cast<size_t>(rank));
   }
   std::array<uint64_t, Accesses::kMost> scalars;
@@ -194,11 +194,11 @@ bool compute_flat(const Operator& op, std::span<const Operand> operands, Tensor&
   if (!output) output = Tensor::empty(flat.first->shape(), plan.result);
   else if (output.dtype() != plan.result || !same_layout(*flat.first, output)) return false;
   const LoweredKernel& k = plan.lowered;
-  std::array<void*, kFlatOperands + 1> pointers;
+  std::array<void*, 2 * (kFlatOperands + 1)> pointers;
   std::array<uint64_t, kFlatOperands> scalars;
   for (size_t b = 0; b < k.buffers.size(); ++b) {
     const auto tensor = static_cast<size_t>(k.buffers[b].tensor);
-    pointers[b] = (tensor < operands.size() ? operands[tensor].tensor : output).data();
+    pointers[b] = (tensor < operands.size() ? operands[tensor].tensor : output).data() + k.buffers[b].byte_offset;
   }
   for (size_t s = 0; s < k.scalars.size(); ++s) {
     const auto operand = static_cast<size_t>(k.scalars[s]);

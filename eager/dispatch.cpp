@@ -1,6 +1,7 @@
 #include "eager/dispatch.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "eager/compute.h"
 #include "eager/flat.h"
@@ -59,8 +60,13 @@ void check_data(const Operator& op, const Arguments& a) {
   if (op.raises_on_data && (recorder == nullptr || !recorder->types_only())) op.raises_on_data(a);
 }
 
-void compose(const Operator& op, const Arguments& a, Tensor* outputs) {
+bool some_complex(std::span<const Operand> operands) {
+  return std::any_of(operands.begin(), operands.end(), [](const Operand& o) { return o.tensor && is_complex(o.tensor.dtype()); });
+}
+
+void compose(const Operator& op, const ComposeRule& rule, const Arguments& a, Tensor* outputs) {
   check_arguments(op, a);
+  if (some_complex(a.operands)) check_dtypes(op, a);  // parts that take no complex numbers would complain in their own names
   if (op.shape_from_data) {
     if (recorder != nullptr && recorder->types_only()) recorder->flush(FlushReason::shape_from_data);  // refused, whatever is known by now
     for (const Operand& o : a.operands)
@@ -69,10 +75,35 @@ void compose(const Operator& op, const Arguments& a, Tensor* outputs) {
   check_data(op, a);
   std::optional<NoGrad> own_gradient;  // one rule for the whole, rather than its parts'
   if (op.gradient) own_gradient.emplace();
-  Tensors results = op.compose(a);
+  Tensors results = rule(a);
   check(results.size() == static_cast<size_t>(op.outputs), "a composition gives one tensor for each output");
   std::move(results.begin(), results.end(), outputs);
 }
+
+bool is_complex_number(const Operand& o) { return o.is_scalar() && o.scalar.kind == DTypeKind::complex_floating; }
+
+// Complex numbers become tensors, of the dtype that they and the tensors beside them meet in, or that the call asks for: what lies behind has
+// real numbers alone.
+std::vector<Operand> settle_numbers(std::span<const Operand> operands, const Attrs& attrs) {
+  DType common = DType::Bool;
+  for (const Operand& o : operands)
+    if (o.is_tensor() && is_inexact(o.tensor.dtype())) common = promote(common, o.tensor.dtype());
+  for (const Attr& attr : attrs)
+    if (const DType* asked = std::get_if<DType>(&attr); asked != nullptr && is_complex(*asked)) common = *asked;
+  const DType dtype = promote(common, DTypeKind::complex_floating), part = real_of(dtype);
+  std::vector<Operand> settled(operands.begin(), operands.end());
+  for (Operand& o : settled) {
+    if (!is_complex_number(o)) continue;
+    const Tensor number = Tensor::empty({}, dtype);
+    std::byte* const bytes = number.storage().data_for_write();
+    const uint64_t re = Scalar(o.scalar.f).bits_as(part), im = Scalar(o.scalar.imaginary).bits_as(part);
+    std::memcpy(bytes, &re, static_cast<size_t>(size_of(part)));
+    std::memcpy(bytes + size_of(part), &im, static_cast<size_t>(size_of(part)));
+    o = Operand(number);
+  }
+  return settled;
+}
+bool any_complex_number(std::span<const Operand> operands) { return std::any_of(operands.begin(), operands.end(), is_complex_number); }
 
 // The long way of call().
 void dispatch(const Operator& op, std::span<const Operand> operands, const Attrs& attrs, Tensor* outputs) {
@@ -86,8 +117,11 @@ void dispatch(const Operator& op, std::span<const Operand> operands, const Attrs
   const Arguments a{operands, attrs};
   const auto count = static_cast<size_t>(op.outputs);
   std::fill_n(outputs, count, Tensor());
-  if (op.compose) {
-    compose(op, a, outputs);
+  if (op.complex && some_complex(operands)) {
+    if (!op.compose) infer(op, a);  // the errors that all others get
+    compose(op, op.complex, a, outputs);
+  } else if (op.compose) {
+    compose(op, op.compose, a, outputs);
   } else if (op.view) {
     check_arguments(op, a);
     outputs[0] = compute_view(op, a);
@@ -133,7 +167,7 @@ void dispatch_observed(const Operator& op, std::span<const Operand> operands, co
 // ---- in place -------------------------------------------------------------------------------------------------------
 
 bool castable(DType from, DType to) {
-  const auto rank = [](DType t) { return t == DType::Bool ? 0 : is_floating(t) ? 2 : 1; };
+  const auto rank = [](DType t) { return t == DType::Bool ? 0 : is_complex(t) ? 3 : is_floating(t) ? 2 : 1; };
   return rank(from) <= rank(to);
 }
 
@@ -237,15 +271,17 @@ void call(const Operator& op, std::span<const Operand> operands, const Attrs& at
       return;
     }
   }
+  if (any_complex_number(operands)) return call(op, settle_numbers(operands, attrs), attrs, outputs);
   if (observer == nullptr) return dispatch(op, operands, attrs, outputs);
   dispatch_observed(op, operands, attrs, outputs);
 }
 
 void call_in_place(const Operator& op, std::span<const Operand> operands, const Attrs& attrs, const Tensor& destination) {
   check(op.outputs == 1, "an operator with several outputs has no in-place form");
+  if (any_complex_number(operands)) return call_in_place(op, settle_numbers(operands, attrs), attrs, destination);
   check_destination(op, destination);
   const Arguments a{operands, attrs};
-  if (op.compose || op.view || op.random) {  // what it is made of is known only when it has run
+  if (op.compose || op.view || op.random || (op.complex && some_complex(operands))) {  // what it is made of is known only when it has run
     Tensor result;
     call(op, operands, attrs, &result);
     check_result(op, {result.dtype(), result.shape()}, destination);
@@ -273,8 +309,13 @@ void call_in_place(const Operator& op, std::span<const Operand> operands, const 
 }
 
 void write(const Tensor& destination, const Operand& source) {
+  if (is_complex_number(source)) {
+    const Operand both[] = {destination, source};
+    return write(destination, settle_numbers(both, {})[1]);
+  }
   const Operator& op = assignment();
   check_destination(op, destination);
+  if (source.is_tensor()) check_castable(op.name, source.tensor.dtype(), destination.dtype());
   const TensorType type{destination.dtype(), source.is_tensor() ? source.tensor.shape() : Dims()};
   check_result(op, type, destination);
   static const Attrs none;
@@ -314,7 +355,7 @@ Attr as_attribute(const Operator& op, const Parameter& p, const Argument& argume
   const Scalar s = o.scalar;
   using Kind = Parameter::Kind;
   if (p.kind == Kind::number && s.kind == DTypeKind::floating) return s.f;
-  if (s.kind == DTypeKind::floating) wrong_attribute(op, p);
+  if (s.kind == DTypeKind::floating || s.kind == DTypeKind::complex_floating) wrong_attribute(op, p);
   if (p.kind == Kind::boolean) return s.i != 0;
   if (p.kind == Kind::shape) return Dims{s.i};
   if (p.kind == Kind::number || p.kind == Kind::integer || p.kind == Kind::axes) return s.i;

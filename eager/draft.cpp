@@ -32,11 +32,15 @@ uint32_t KernelDraft::buffer(const Access& access) {
 }
 
 Value KernelDraft::load(int tensor, DType dtype, int64_t offset, const Dims& strides) {
-  return builder_.load(buffer({tensor, dtype, offset, strides}));
+  const auto part = [&](int i) { return builder_.load(buffer(part_of({tensor, dtype, offset, strides}, i))); };
+  const Value first = part(0);  // buffers are numbered in this order
+  return is_complex(dtype) ? builder_.complex(first, part(1)) : first;
 }
 
 Value KernelDraft::load(int tensor, DType dtype, int64_t offset, const Dims& strides, Value mask, Value otherwise) {
-  return builder_.load(buffer({tensor, dtype, offset, strides}), mask, otherwise);
+  const auto part = [&](int i, Value other) { return builder_.load(buffer(part_of({tensor, dtype, offset, strides}, i)), mask, other); };
+  const Value first = part(0, builder_.real(otherwise));
+  return is_complex(dtype) ? builder_.complex(first, part(1, builder_.imag(otherwise))) : first;
 }
 
 Value KernelDraft::number(int64_t n) {
@@ -69,11 +73,26 @@ Value KernelDraft::scalar(int number, DType dtype) {
 }
 
 void KernelDraft::store(int tensor, DType dtype, int64_t offset, const Dims& strides, Value value) {
-  builder_.store(buffer({tensor, dtype, offset, strides}), value);
+  store({tensor, dtype, offset, strides}, value);
 }
 
 void KernelDraft::store_blocks(int tensor, DType dtype, const Dims& strides, int64_t block_stride, Value value) {
-  builder_.store(buffer({tensor, dtype, 0, strides, block_stride}), value);
+  store({tensor, dtype, 0, strides, block_stride}, value);
+}
+
+void KernelDraft::store(const Access& access, Value value) {
+  builder_.store(buffer(part_of(access, 0)), builder_.real(value));
+  if (is_complex(access.dtype)) builder_.store(buffer(part_of(access, 1)), builder_.imag(value));
+}
+
+KernelDraft::Access KernelDraft::part_of(Access access, int part) {
+  if (!is_complex(access.dtype)) return access;
+  access.dtype = real_of(access.dtype);
+  access.offset = 2 * access.offset + part;
+  for (int64_t& s : access.strides) s *= 2;
+  access.block_stride *= 2;
+  access.parts = 2;
+  return access;
 }
 
 std::vector<Dims> KernelDraft::byte_strides() const {
@@ -164,7 +183,8 @@ LoweredKernel KernelDraft::finish() && {
       if (d != kBlocks) lowered.strides.push_back(strides[d]);
       else lowered.strides.push_back(access.block_stride ? access.block_stride * size : strides[space.outer] * block_);
     }
-    if (!last_is_reduced && lowered.extents.back() == 1) lowered.strides.back() = size;  // one element may as well be contiguous
+    if (!last_is_reduced && lowered.extents.back() == 1)
+      lowered.strides.back() = size * access.parts;  // one element may as well be contiguous
     codegen::Buffer& buffer = kernel_.buffers[a];
     buffer.inner = classify(lowered.strides.back(), access.dtype);
     buffer.reduced = space.reduced ? classify(last_is_reduced ? lowered.strides.back() : strides[space.outer], access.dtype) : Stride::zero;

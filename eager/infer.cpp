@@ -41,10 +41,12 @@ std::optional<DType> dtype_attribute(const Operator& op, const Attrs& attrs) {
 DType result_dtype(const Operator& op, const Attrs& attrs, DType common) {
   switch (op.result) {
     case ResultType::promoted: return common;
+    case ResultType::real: return real_of(common);
+    case ResultType::complex: return complex_of(common);
     case ResultType::boolean: return DType::Bool;
     case ResultType::accumulated:
       if (const auto dtype = dtype_attribute(op, attrs)) return *dtype;
-      return is_floating(common) ? common : is_unsigned(common) ? DType::U64 : DType::I64;
+      return is_inexact(common) ? common : is_unsigned(common) ? DType::U64 : DType::I64;
     case ResultType::given: break;
   }
   fail(ErrorCode::internal, std::string(op.name) + ": its result type needs a rule");
@@ -72,7 +74,8 @@ std::vector<TensorType> infer_reduction(const Operator& op, const Arguments& a, 
              "axis " + reduced + " of a tensor of shape " + to_string(shape) + " has no elements, and " + std::string(op.name) +
                  " of nothing is not defined");
   const DType dtype = result_dtype(op, a.attrs, common);
-  if (!codegen::accepts(codegen::info(*op.reduction).accepts, dtype))
+  check_castable(op.name, common, dtype);
+  if (!codegen::accepts(codegen::info(*op.reduction).accepts, real_of(dtype)))
     complain(op, ErrorCode::type, "results of dtype " + std::string(name_of(dtype)) + " cannot be combined; any() and all() are for bool");
   return {{dtype, result}};
 }
@@ -109,16 +112,11 @@ void check_arguments(const Operator& op, const Arguments& a) {
     complain(op, ErrorCode::type, "takes " + std::to_string(attrs) + " attributes, " + std::to_string(a.attrs.size()) + " were given");
 }
 
-namespace {
-
-// Throws where an operand is of a dtype that its parameter does not take.
 void check_dtypes(const Operator& op, const Arguments& a) {
   std::vector<OperandType> operands;
   for (const Operand& o : a.operands) operands.push_back(type_of(o));
   operand_dtypes(op, operands);
 }
-
-}  // namespace
 
 std::vector<TensorType> infer(const Operator& op, const Arguments& a) {
   check_arguments(op, a);

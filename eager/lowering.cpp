@@ -16,7 +16,7 @@ std::vector<Value> emit_pointwise(const Operator& op, EmitContext& c, const Inde
     const OperandType& o = c.inputs[i];
     const int operand = static_cast<int>(i);
     // Halves are computed in f32: an operator's body sees no other.
-    if (o.kind == OperandType::Kind::scalar) inputs[i] = c.b.cast(c.scalar(operand, dtypes[i]), compute_dtype(dtypes[i]));
+    if (o.kind == OperandType::Kind::scalar) inputs[i] = c.b.cast(c.scalar(operand, real_of(dtypes[i])), compute_dtype(dtypes[i]));
     if (o.kind == OperandType::Kind::tensor)
       inputs[i] =
           c.b.cast(c.b.cast(c.operand(operand, at.broadcast_from(o.type.shape, c.outputs[0].shape)), dtypes[i]), compute_dtype(dtypes[i]));

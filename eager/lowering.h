@@ -43,7 +43,7 @@ struct LoweredKernel {
   int64_t clip_total = 0;
 };
 
-// Collects one kernel's expression and memory accesses over logical dimensions; finish() collapses adjacent dimensions that every
+// Collects one kernel's expression and memory accesses over logical dimensions, those to complex tensors as two to their parts; finish() collapses adjacent dimensions that every
 // access crosses evenly, moves the reduced dimension where kernel.h wants it and classifies strides.
 class KernelDraft {
  public:
@@ -76,9 +76,12 @@ class KernelDraft {
     Dims strides;
     int64_t block_stride = 0;  // of block results; a load's follows from its stride along the reduced range
     bool gathered = false;
+    int parts = 1;  // 2: of a complex tensor one part, between whose elements the other's lie
     bool operator==(const Access&) const = default;
   };
   uint32_t buffer(const Access&);
+  static Access part_of(Access, int part);  // of a complex tensor: its real (0) or imaginary (1) parts
+  void store(const Access&, Value);
   Value number(int64_t);  // as a scalar: kernels are shared by calls of different extents
   bool is_reduced(int dimension) const { return dimension >= first_reduced_ && dimension < first_reduced_ + reduced_count_; }
   std::vector<Dims> byte_strides() const;  // per access

@@ -13,6 +13,7 @@
 //   });
 #pragma once
 
+#include <complex>
 #include <functional>
 #include <span>
 #include <string>
@@ -33,20 +34,23 @@ using codegen::Prim;
 using codegen::Value;
 using Tensors = std::vector<Tensor>;
 
-// A Python number: it has a kind but no width, so it never widens a tensor's dtype within its kind.
+// A Python number: it has a kind but no width, so it never widens a tensor's dtype within its kind. A complex one is a tensor of no dimension
+// to all that lies behind dispatch, which makes it one (settle_numbers), of the dtype that its call's operands meet in.
 struct Scalar {
   DTypeKind kind = DTypeKind::floating;
   union {
-    double f = 0;
-    int64_t i;  // bool and integers
+    double f = 0;  // of complex numbers the real part
+    int64_t i;     // bool and integers
   };
+  double imaginary = 0;
   Scalar() = default;
-  Scalar(double v) : kind(DTypeKind::floating), f(v) {}         // NOLINT: implicit by design
-  Scalar(int64_t v) : kind(DTypeKind::signed_integer), i(v) {}  // NOLINT
-  Scalar(int v) : Scalar(static_cast<int64_t>(v)) {}            // NOLINT
-  Scalar(bool v) : kind(DTypeKind::boolean), i(v) {}            // NOLINT
-  double as_double() const { return kind == DTypeKind::floating ? f : static_cast<double>(i); }
-  uint64_t bits_as(DType) const;  // the kernel's 8-byte scalar; saturates and rounds as `cast` does
+  Scalar(double v) : kind(DTypeKind::floating), f(v) {}                                                    // NOLINT: implicit by design
+  Scalar(int64_t v) : kind(DTypeKind::signed_integer), i(v) {}                                             // NOLINT
+  Scalar(int v) : Scalar(static_cast<int64_t>(v)) {}                                                       // NOLINT
+  Scalar(bool v) : kind(DTypeKind::boolean), i(v) {}                                                       // NOLINT
+  Scalar(std::complex<double> v) : kind(DTypeKind::complex_floating), f(v.real()), imaginary(v.imag()) {}  // NOLINT
+  double as_double() const { return kind == DTypeKind::floating || kind == DTypeKind::complex_floating ? f : static_cast<double>(i); }
+  uint64_t bits_as(DType) const;  // the kernel's 8-byte scalar, of a real dtype; saturates and rounds as `cast` does
 };
 
 // An operand: a tensor, a number, or (for optional parameters) nothing.
@@ -81,8 +85,11 @@ struct Parameter {
 };
 // Makers: tensor parameters by what they accept, attributes with defaults.
 Parameter any(std::string_view name);
-Parameter numeric(std::string_view name);
-Parameter floating(std::string_view name);  // integers and bool are promoted to the default floating dtype
+Parameter ordered(std::string_view name);   // anything but complex numbers
+Parameter numeric(std::string_view name);   // integers, floating and complex numbers
+Parameter real(std::string_view name);      // integers and floating numbers
+Parameter inexact(std::string_view name);   // floating and complex numbers; integers and bool are promoted to the default floating dtype
+Parameter floating(std::string_view name);  // floating numbers; the same
 Parameter integral(std::string_view name);  // integers and bool
 Parameter boolean_tensor(std::string_view name);
 Parameter optional(Parameter);
@@ -195,6 +202,8 @@ void set_default_dtype(DType);  // f32 at first; throws Error{type} unless float
 enum class ResultType : uint8_t {
   promoted,     // the operands' common dtype
   boolean,      // comparisons
+  real,         // the dtype of the parts of the operands' common one
+  complex,      // the complex dtype whose parts hold the common one
   accumulated,  // sums: bool and signed integers -> i64, unsigned -> u64, floats as the operand (or the dtype attribute where there is one)
   given,        // the operator's `type` rule says
 };
@@ -244,6 +253,7 @@ struct Operator {
   AffineRule affine;
   ViewRule view;
   ComposeRule compose;
+  ComposeRule complex;  // instead, where an operand is complex and the operator does not go part by part as real ones do
   ContractionRule contraction;
   Routine routine;
   Gather gather = Gather::none;
@@ -252,6 +262,9 @@ struct Operator {
   TypeRule type;          // for ResultType::given and for affine, contraction and routine operators
   GradientRule gradient;  // none: not differentiable (a composition: through its parts)
   Saves saves;
+  // Of complex operands. true: the gradient rule, written for real ones, multiplies by the complex derivative, which the tape conjugates:
+  // gradients are PyTorch's, d/dRe + i d/dIm of a real loss. false: the rule gives just that itself.
+  bool holomorphic = true;
   std::function<void(const Arguments&)> raises_on_data;  // looks at operand data at the call, even when deferred; throws Error
   bool shape_from_data = false;                          // the result's shape depends on data: never deferred
   bool random = false;  // draws from the generator: dispatch puts two numbers, (key, call index), before the operator's own

@@ -11,8 +11,23 @@ namespace {
 std::atomic<DType> default_floating{DType::F32};
 
 std::string_view describe(DTypeSet set) {
-  static constexpr std::array<std::string_view, 8> kNames{
-      "nothing", "bool", "integers", "integers or bool", "floating numbers", "floating numbers or bool", "numbers", "any dtype"};
+  if (set == codegen::kReals) return "anything but complex numbers";
+  static constexpr std::array<std::string_view, 16> kNames{"nothing",
+                                                           "bool",
+                                                           "integers",
+                                                           "integers or bool",
+                                                           "floating numbers",
+                                                           "floating numbers or bool",
+                                                           "integers or floating numbers",
+                                                           "anything but complex numbers",
+                                                           "complex numbers",
+                                                           "complex numbers or bool",
+                                                           "integers or complex numbers",
+                                                           "integers, complex numbers or bool",
+                                                           "floating or complex numbers",
+                                                           "floating or complex numbers or bool",
+                                                           "numbers",
+                                                           "any dtype"};
   return kNames[set];
 }
 
@@ -25,11 +40,21 @@ void set_default_dtype(DType dtype) {
   default_floating = dtype;
 }
 
+void check_castable(std::string_view op, DType from, DType to) {
+  if (is_complex(from) && !is_complex(to) && to != DType::Bool)
+    fail(ErrorCode::type, std::string(op) + ": " + std::string(name_of(from)) + " does not become " + std::string(name_of(to)) +
+                              ", which would lose the imaginary parts: take real(x), imag(x) or abs(x)");
+}
+
 DTypeKind kind_of(DType dtype) { return info(dtype).kind; }
 
 std::optional<DType> common_dtype(DType a, DType b) {
   if (a == b || b == DType::Bool) return a;
   if (a == DType::Bool) return b;
+  if (is_complex(a) || is_complex(b)) {
+    const DType x = complex_of(a), y = complex_of(b);  // of integers and narrow floats the narrower one
+    return size_of(x) > size_of(y) ? x : y;
+  }
   if (is_floating(a) != is_floating(b)) return is_floating(a) ? a : b;
   if (is_half(a) && is_half(b)) return DType::F32;  // neither holds the other's values
   if (is_floating(a) || is_signed(a) == is_signed(b)) return size_of(a) > size_of(b) ? a : b;
@@ -57,12 +82,16 @@ DType dtype_of_number(DTypeKind kind) {
     case DTypeKind::unsigned_integer:
     case DTypeKind::signed_integer: return DType::I64;
     case DTypeKind::floating: return default_dtype();
+    case DTypeKind::complex_floating: return complex_of(default_dtype());
   }
   return DType::Bool;
 }
 
 DType promote(DType tensor, DTypeKind number) {
-  const auto rank = [](DTypeKind kind) { return kind == DTypeKind::boolean ? 0 : kind == DTypeKind::floating ? 2 : 1; };
+  const auto rank = [](DTypeKind kind) {
+    return kind == DTypeKind::boolean ? 0 : kind == DTypeKind::floating ? 2 : kind == DTypeKind::complex_floating ? 3 : 1;
+  };
+  if (number == DTypeKind::complex_floating && is_floating(tensor)) return complex_of(tensor);
   return rank(number) > rank(kind_of(tensor)) ? dtype_of_number(number) : tensor;
 }
 
@@ -101,13 +130,16 @@ namespace {
 // An operand's dtype where it does not promote: a number keeps its full precision.
 DType own_dtype(const OperandType& o) {
   if (o.kind == OperandType::Kind::tensor) return o.type.dtype;
+  if (o.scalar_kind == DTypeKind::complex_floating) return DType::C128;
   return o.scalar_kind == DTypeKind::floating ? DType::F64 : dtype_of_number(o.scalar_kind);
 }
 
-// Floats are what an operator wants that takes nothing else: integers and bool are promoted.
+// What is neither integer nor bool is what an operator wants that takes nothing else: integers and bool are promoted.
+bool wants_inexact(DTypeSet set) { return set == codegen::kFloats || set == codegen::kInexact; }
+
 DType accepted(const Operator& op, int operand, DTypeSet set, DType dtype, DType own) {
   if (codegen::accepts(set, dtype)) return dtype;
-  if (set == codegen::kFloats) return default_dtype();
+  if (wants_inexact(set) && !is_inexact(dtype)) return default_dtype();
   fail(ErrorCode::type, std::string(op.name) + ": " + name_of_operand(op, operand) + " is " + std::string(name_of(own)) + "; expected " +
                             std::string(describe(set)));
 }
@@ -135,7 +167,7 @@ DType promote_operands(const Operator& op, std::span<const OperandType> operands
   DType common = DType::F32;
   if (tensors) common = numbers ? promote(*tensors, *numbers) : *tensors;
   else if (numbers) common = dtype_of_number(*numbers);
-  if (common_set == codegen::kFloats && !is_floating(common)) common = default_dtype();
+  if (wants_inexact(common_set) && !is_inexact(common)) common = default_dtype();
 
   for (int i = 0; i < count; ++i) {
     const Parameter* p = parameter_of(op, i);

@@ -13,6 +13,8 @@ std::optional<DType> common_dtype(DType, DType);
 DType promote(DType tensor, DTypeKind number);
 DType dtype_of_number(DTypeKind);  // a Python number's own: bool, i64, default_dtype()
 DTypeKind kind_of(DType);
+// Throws Error{type} where a cast would lose imaginary parts: complex numbers become bool (not zero) or complex ones, nothing else.
+void check_castable(std::string_view op, DType from, DType to);
 
 // How many operands dispatch itself puts before an operator's own: the two numbers of a random operator.
 constexpr int hidden_operands(const Operator& op) { return op.random ? 2 : 0; }

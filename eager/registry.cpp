@@ -77,7 +77,10 @@ Parameter attribute(std::string_view name, Kind kind, Attr default_value) {
 }  // namespace
 
 Parameter any(std::string_view name) { return tensor_parameter(name, codegen::kAny); }
-Parameter numeric(std::string_view name) { return tensor_parameter(name, codegen::kNumbers); }
+Parameter ordered(std::string_view name) { return tensor_parameter(name, codegen::kReals); }
+Parameter numeric(std::string_view name) { return tensor_parameter(name, static_cast<DTypeSet>(codegen::kNumbers | codegen::kComplexes)); }
+Parameter real(std::string_view name) { return tensor_parameter(name, codegen::kNumbers); }
+Parameter inexact(std::string_view name) { return tensor_parameter(name, codegen::kInexact); }
 Parameter floating(std::string_view name) { return tensor_parameter(name, codegen::kFloats); }
 Parameter integral(std::string_view name) { return tensor_parameter(name, codegen::kIntegral); }
 Parameter boolean_tensor(std::string_view name) { return tensor_parameter(name, codegen::kBools); }
@@ -135,8 +138,9 @@ Sample shapes(std::vector<Dims> shapes, Attrs attrs) {
 
 uint64_t Scalar::bits_as(DType dtype) const {
   namespace prims = codegen::interpreter;
-  const DType from = kind == DTypeKind::floating ? DType::F64 : DType::I64;
-  const uint64_t bits = kind == DTypeKind::floating ? std::bit_cast<uint64_t>(f) : static_cast<uint64_t>(i);
+  const bool floating = kind == DTypeKind::floating || kind == DTypeKind::complex_floating;
+  const DType from = floating ? DType::F64 : DType::I64;
+  const uint64_t bits = floating ? std::bit_cast<uint64_t>(f) : static_cast<uint64_t>(i);
   return dtype == from ? prims::canonical_bits(dtype, bits) : prims::evaluate(codegen::Prim::cast, dtype, from, bits);
 }
 

@@ -41,7 +41,7 @@ Ref<GradNode> make_node(const Operator& op, const Arguments& a, const Tensor* de
       continue;
     }
     node->input_types[i] = {o.tensor.dtype(), o.tensor.shape()};
-    if (is_floating(o.tensor.dtype())) node->edges[i] = history(o.tensor);
+    if (is_inexact(o.tensor.dtype())) node->edges[i] = history(o.tensor);
     if (op.saves.inputs >> i & 1) {
       const bool overwritten = destination && &o.tensor.storage() == &destination->storage();
       const NoGrad no_grad;
@@ -145,8 +145,8 @@ void set_grad_enabled(bool on) { enabled = on; }
 void set_requires_grad(const Tensor& t, bool wanted) {
   if (!t.is_leaf() && !wanted)
     fail(ErrorCode::runtime, "requires_grad can only be taken from a leaf, not from an operator's result: use x.detach()");
-  if (wanted && !is_floating(t.dtype()))
-    fail(ErrorCode::runtime, "only floating tensors can require grad, not " + std::string(name_of(t.dtype())));
+  if (wanted && !is_inexact(t.dtype()))
+    fail(ErrorCode::runtime, "only floating and complex tensors can require grad, not " + std::string(name_of(t.dtype())));
   if (t.is_leaf() && (wanted || t.impl()->autograd)) t.autograd().requires_grad = wanted;
 }
 
@@ -195,15 +195,15 @@ void attach(const Operator& op, const Arguments& a, std::span<Tensor> outputs) {
   int i = 0;
   for (const Tensor& output : outputs) {
     add_output(*node, type_of(output), output);
-    if (is_floating(output.dtype())) set_history(output, node, i);
+    if (is_inexact(output.dtype())) set_history(output, node, i);
     ++i;
   }
 }
 
 InPlace::InPlace(const Operator& op, const Arguments& a, const TensorType& result, const Tensor& destination) : destination_(destination) {
-  if (!grad_enabled() || !is_floating(destination.dtype())) return;
+  if (!grad_enabled() || !is_inexact(destination.dtype())) return;
   bool differentiates = false;
-  for (const Operand& o : a.operands) differentiates |= o.is_tensor() && o.tensor.requires_grad() && is_floating(o.tensor.dtype());
+  for (const Operand& o : a.operands) differentiates |= o.is_tensor() && o.tensor.requires_grad() && is_inexact(o.tensor.dtype());
   changes_history_ = differentiates || destination.requires_grad();
   if (!changes_history_) return;
   if (destination.impl()->base) region_of(destination, Tensor(destination.impl()->base));  // refuses before anything is written

@@ -287,8 +287,7 @@ class ExecutableBuilder {
       s.push_back(l.strides[axis]);
       return s;
     };
-    const DType bits = bits_of(g_.type(to).dtype);  // the store of a float would make its NaN the canonical one; moving changes nothing
-    d.store(1, bits, 0, strides(to), d.load(0, bits, 0, strides(from)));
+    move(d, g_.type(to).dtype, strides(from), strides(to));
     add_kernel(std::move(d).finish(), {}, "reorder", [&](int tensor) { return address(tensor == 0 ? from : to); });
     note("kernel  reorder " + eager::to_string(shape), why, {bytes_of_node(n), false});
   }
@@ -325,10 +324,17 @@ class ExecutableBuilder {
     const eager::Dims shape = constant_shape(g_.type(p.source));
     copy_kernel(g_.type(p.source).dtype, shape, eager::contiguous_strides(shape), address(saved), {p.to_storage, 0});
   }
+  // Tensor 1 <- tensor 0, as bits: the store of a float would make its NaN the canonical one.
+  static void move(eager::KernelDraft& d, DType dtype, eager::Dims from, eager::Dims to) {
+    const int parts = parts_of(dtype);
+    const DType bits = bits_of(real_of(dtype));
+    for (eager::Dims* strides : {&from, &to})
+      for (int64_t& s : *strides) s *= parts;
+    for (int i = 0; i < parts; ++i) d.store(1, bits, i, to, d.load(0, bits, i, from));
+  }
   void copy_kernel(DType dtype, const eager::Dims& shape, const eager::Dims& strides, Address from, Address to) {
     eager::KernelDraft d(shape);
-    const DType bits = bits_of(dtype);
-    d.store(1, bits, 0, eager::contiguous_strides(shape), d.load(0, bits, 0, strides));
+    move(d, dtype, strides, eager::contiguous_strides(shape));
     add_kernel(std::move(d).finish(), {}, "copy", [&](int tensor) { return tensor == 0 ? from : to; });
     note("kernel  copy " + eager::to_string(shape), "keeps what a write in place would overwrite, or gives a result memory of its own",
          {2 * eager::product(shape) * size_of(dtype), false});

@@ -146,16 +146,19 @@ class Planner {
     if (kernel.kernel.reduction != codegen::Reduction::none) return false;
     const size_t rank = kernel.kernel.rank;
     const auto address = [&](size_t b) { return std::span(kernel.strides).subspan(b * rank, rank); };
-    size_t target = kernel.buffers.size();
+    const auto same = [&](size_t a, size_t b) {
+      return kernel.buffers[a].byte_offset == kernel.buffers[b].byte_offset && std::ranges::equal(address(a), address(b)) &&
+             kernel.kernel.buffers[a].dtype == kernel.kernel.buffers[b].dtype;
+    };
+    // A complex value has two buffers, one for each part.
+    std::vector<size_t> targets;
     for (size_t b = 0; b < kernel.buffers.size(); ++b)
-      if (kernel.buffers[b].tensor == static_cast<int>(v)) target = b;
-    if (target == kernel.buffers.size()) return false;
+      if (kernel.buffers[b].tensor == static_cast<int>(v)) targets.push_back(b);
     for (size_t b = 0; b < kernel.buffers.size(); ++b)
       if (kernel.buffers[b].tensor == static_cast<int>(old) &&
-          (kernel.kernel.buffers[b].gathered || kernel.buffers[b].byte_offset != kernel.buffers[target].byte_offset ||
-           !std::ranges::equal(address(b), address(target)) || kernel.kernel.buffers[b].dtype != kernel.kernel.buffers[target].dtype))
+          (kernel.kernel.buffers[b].gathered || std::ranges::none_of(targets, [&](size_t t) { return same(b, t); })))
         return false;
-    return true;
+    return !targets.empty();
   }
 
   void place_step(int k) {

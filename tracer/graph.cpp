@@ -137,7 +137,7 @@ std::vector<int64_t> row_major_strides(const std::vector<Dim>& shape) {
 
 bool has_canonical_nans(const Graph& g, ValueId v) {
   const Node& n = g.producer(v);
-  return !is_floating(g.type(v).dtype) || (n.kind == NodeKind::operation && !n.op->contraction && !n.op->routine);
+  return !is_inexact(g.type(v).dtype) || (n.kind == NodeKind::operation && !n.op->contraction && !n.op->routine);
 }
 
 bool is_identity(const Window& w, const Type& of) {

@@ -174,6 +174,8 @@ void reference_contraction(const ContractionKey& key, std::span<const void* cons
     case DType::F64: return run<double>(key, inputs, outputs);
     case DType::F16:
     case DType::BF16:
+    case DType::C64:
+    case DType::C128:
     case DType::Bool: fail(ErrorCode::type, "contractions take numbers that are computed in, not " + std::string(name_of(key.dtype)));
   }
 }

@@ -20,7 +20,7 @@ struct Type {
   std::string_view word;    // and the one that integers are computed in, so that they wrap: no narrower than C++ promotes to
   std::string_view limits;  // what saturate() takes: the first float above its values, its largest and its smallest value
 };
-constexpr std::array<Type, kDTypeCount> kTypes{{
+constexpr std::array<Type, kRealDTypeCount> kTypes{{
     {DType::Bool, "bool", "u8", "u32", ""},
     {DType::U8, "u8", "u8", "u32", "256, 255, 0"},
     {DType::U16, "u16", "u16", "u32", "65536, 65535, 0"},

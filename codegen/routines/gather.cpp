@@ -32,7 +32,11 @@ void with_word(int size, F&& f) {
   }
 }
 
-interpreter::Apply addition(DType t) { return interpreter::apply_of(t == DType::Bool ? Prim::bit_or : Prim::add, t, t); }
+// Complex numbers are added part by part: as twice as many real ones.
+interpreter::Apply addition(DType given) {
+  const DType t = real_of(given);
+  return interpreter::apply_of(t == DType::Bool ? Prim::bit_or : Prim::add, t, t);
+}
 
 // Halves are summed in f32 and rounded once: calls add(values, y) with both widened, unless there is nothing to widen.
 template <class F>
@@ -47,7 +51,7 @@ bool added_in_f32(Scatter how, DType dtype, int64_t count, const void* values, c
 
 // Sums are stored with a canonical NaN.
 void canonicalise_sums(Scatter how, DType dtype, const Lines& l, void* y) {
-  if (how == Scatter::add && is_floating(dtype)) interpreter::canonicalise(dtype, y, l.elements());
+  if (how == Scatter::add && is_inexact(dtype)) interpreter::canonicalise(real_of(dtype), y, l.elements() * parts_of(dtype));
 }
 
 }  // namespace
@@ -104,7 +108,7 @@ void scatter_rows(Scatter how, DType dtype, const Lines& l, const int64_t* indic
         if (at < first || at >= last) continue;
         std::byte* target = to + (o * l.n + at) * row;
         const std::byte* value = from + (o * count + j) * row;
-        if (add != nullptr) add(target, target, value, nullptr, l.inner);
+        if (add != nullptr) add(target, target, value, nullptr, l.inner * parts_of(dtype));
         else std::memcpy(target, value, static_cast<size_t>(row));
       }
     }
@@ -128,7 +132,7 @@ void scatter_along(Scatter how, DType dtype, const Lines& l, const int64_t* indi
           for (int64_t i = c; i < stop; ++i) {
             const int64_t source = (o * count + j) * l.inner + i;
             Word& target = to[o * plane + in_range(indices[source], l.n) * l.inner + i];
-            if (add != nullptr) add(&target, &target, &from[source], nullptr, 1);
+            if (add != nullptr) add(&target, &target, &from[source], nullptr, parts_of(dtype));
             else target = from[source];
           }
       }

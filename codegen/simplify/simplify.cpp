@@ -57,9 +57,10 @@ bool holds_values(DType t, DType from) {
 // Does t hold every value of `from`? (Not a NaN's payload.)
 bool holds(DType t, DType from) {
   static const auto table = [] {
-    std::array<std::array<bool, kDTypeCount>, kDTypeCount> known{};
-    for (const DTypeInfo& a : kDTypes)
-      for (const DTypeInfo& b : kDTypes) known[static_cast<size_t>(a.dtype)][static_cast<size_t>(b.dtype)] = holds_values(a.dtype, b.dtype);
+    std::array<std::array<bool, kRealDTypeCount>, kRealDTypeCount> known{};
+    for (const DTypeInfo& a : kRealDTypes)
+      for (const DTypeInfo& b : kRealDTypes)
+        known[static_cast<size_t>(a.dtype)][static_cast<size_t>(b.dtype)] = holds_values(a.dtype, b.dtype);
     return known;
   }();
   return table[static_cast<size_t>(t)][static_cast<size_t>(from)];
@@ -101,7 +102,7 @@ struct Index {
 
   std::array<uint8_t, kPrimCount + 1> first{};  // [primitive] its first rule
   std::vector<uint64_t> needs;                  // [rule] what must be among the root's operands: primitives, a constant, one twice
-  std::array<uint64_t, kDTypeCount> literals[kLeafNames.size()]{};  // [leaf][dtype]
+  std::array<uint64_t, kRealDTypeCount> literals[kLeafNames.size()]{};  // [leaf][dtype]
 
   Index() {
     for (const Rule& rule : simplification_rules()) {
@@ -109,7 +110,8 @@ struct Index {
       needs.push_back(needs_of(rule.pattern));
     }
     for (Leaf leaf : {Leaf::zero, Leaf::minus_zero, Leaf::one, Leaf::minus_one, Leaf::all_ones})
-      for (const DTypeInfo& t : kDTypes) literals[static_cast<size_t>(leaf)][static_cast<size_t>(t.dtype)] = leaf_bits(leaf, t.dtype, {});
+      for (const DTypeInfo& t : kRealDTypes)
+        literals[static_cast<size_t>(leaf)][static_cast<size_t>(t.dtype)] = leaf_bits(leaf, t.dtype, {});
   }
 
   static uint64_t needs_of(const Pattern& p) {
@@ -295,12 +297,12 @@ bool computes(const Pattern& side, const Instance& instance) {
 std::vector<Instance> instances(const Rule& rule) {
   std::vector<Instance> found;
   const Prim root = rule.pattern.root().prim;
-  for (const DTypeInfo& s : kDTypes) {
+  for (const DTypeInfo& s : kRealDTypes) {
     if ((rule.on & kind_set(s.kind)) == 0) continue;
     const DType t = s.dtype;
     if (is_about_casts(rule.when)) {
-      for (const DTypeInfo& u : kDTypes)
-        for (const DTypeInfo& r : kDTypes)
+      for (const DTypeInfo& u : kRealDTypes)
+        for (const DTypeInfo& r : kRealDTypes)
           if (u.dtype != t && r.dtype != u.dtype && interpreter::apply_of(root, u.dtype, t) != nullptr &&
               interpreter::apply_of(root, r.dtype, u.dtype) != nullptr && accepts_casts(rule.when, t, u.dtype, r.dtype))
             found.push_back({t, u.dtype, r.dtype, std::nullopt});

@@ -51,7 +51,7 @@ std::vector<Sample> axis_samples() {
 const Operator& relu = define({
     .name = "relu",
     .doc = "maximum(x, 0), elementwise: +0.0 of -0.0, NaN of NaN. The gradient at 0 is 0.",
-    .parameters = {numeric("x")},
+    .parameters = {real("x")},
     .body = [](Builder& b, Value x) { return b.maximum(x, 0); },
     // Saves x, not the result: x is what the layer before made anyway, so that a fused relu never has to be stored.
     .gradient = [](GradContext& c) { return Tensors{op::where(op::greater(c.input(0), 0), c.grad(), 0)}; },

@@ -22,7 +22,7 @@ Operator position(std::string_view name, std::string_view doc, const Op& extreme
   return {
       .name = name,
       .doc = doc,
-      .parameters = {any("x"), axis_or_none(), flag("keepdims", false)},
+      .parameters = {ordered("x"), axis_or_none(), flag("keepdims", false)},
       .compose =
           [&extreme](const Arguments& a) {
             const Tensor x = tensor_of(a.operands[0]);

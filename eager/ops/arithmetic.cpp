@@ -49,7 +49,7 @@ const Operator& multiply = define({
 const Operator& divide = define({
     .name = "divide",
     .doc = "x1 / x2, elementwise with broadcasting: true division, so integers give floats. x/0 is infinite or NaN as IEEE 754 says.",
-    .parameters = {floating("x1"), floating("x2")},
+    .parameters = {inexact("x1"), inexact("x2")},
     .body = [](Builder& b, Value x, Value y) { return b.div(x, y); },
     .gradient =
         [](GradContext& c) {
@@ -92,11 +92,13 @@ const Operator& positive = define({
 
 const Operator& abs = define({
     .name = "abs",
-    .doc = "|x|, elementwise. abs of the least integer is that integer. The gradient at 0 is 0.",
+    .doc = "|x|, elementwise; of complex numbers the modulus. abs of the least integer is that integer. The gradient at 0 is 0.",
     .parameters = {numeric("x")},
     .body = [](Builder& b, Value x) { return b.abs(x); },
+    .result = ResultType::real,
     .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::sign(c.input(0)))}; },
     .saves = {.inputs = 0b1},
+    .holomorphic = false,
     .aliases = {"absolute"},
     .method = true,
     .samples = {specials(), shapes({{2, 33}}), shapes({{0}}), integer_extremes(DType::I32), integer_extremes(DType::U8)},
@@ -106,14 +108,24 @@ const Operator& abs = define({
 
 const Operator& sign = define({
     .name = "sign",
-    .doc = "-1, 0 or 1 as x is negative, zero or positive; NaN of NaN.",
+    .doc = "-1, 0 or 1 as x is negative, zero or positive; NaN of NaN. Of complex numbers x / |x|, 0 at 0.",
     .parameters = {numeric("x")},
     .body =
         [](Builder& b, Value x) {
+          if (is_complex(x.dtype())) return codegen::of_complex::sign(b, x);
           const Value not_positive = kiln::is_signed(x.dtype()) ? b.select(b.lt(x, 0), -1, b.select(b.eq(x, 0), 0, x)) : x;
           return b.select(b.gt(x, 0), 1, not_positive);
         },
-    .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), 0)}; },
+    .gradient =
+        [](GradContext& c) {
+          if (!is_complex(c.input_types[0].dtype)) return Tensors{op::multiply(c.grad(), 0)};
+          // What the modulus takes away is the part along the direction itself; at 0 there is none.
+          const Tensor &x = c.input(0), direction = op::sign(x), size = op::abs(x), zero = op::equal(size, 0);
+          const Tensor along = op::multiply(direction, op::real(op::multiply(op::conj(direction), c.grad())));
+          return Tensors{op::where(zero, 0, op::divide(op::subtract(c.grad(), along), op::where(zero, 1, size)))};
+        },
+    .saves = {.inputs = 0b1},
+    .holomorphic = false,
     .method = true,
     .samples = {specials(), shapes({{2, 33}}), shapes({{0}}), integer_extremes(DType::I32), integer_extremes(DType::U8)},
     .reference = "numpy.sign(x)",
@@ -134,9 +146,11 @@ const Operator& square = define({
 
 const Operator& sqrt = define({
     .name = "sqrt",
-    .doc = "The square root, correctly rounded; NaN below zero, sqrt(-0.0) = -0.0. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return b.sqrt(x); },
+    .doc = "The square root, correctly rounded; NaN below zero, sqrt(-0.0) = -0.0. Integers give floats. Of complex numbers the root in "
+           "the right "
+           "half-plane.",
+    .parameters = {inexact("x")},
+    .body = real_or_complex([](Builder& b, Value x) { return b.sqrt(x); }, codegen::of_complex::sqrt),
     .gradient = [](GradContext& c) { return Tensors{op::divide(c.grad(), op::multiply(c.output(), 2))}; },
     .saves = {.outputs = 0b1},
     .method = true,
@@ -148,8 +162,8 @@ const Operator& sqrt = define({
 const Operator& rsqrt = define({
     .name = "rsqrt",
     .doc = "1 / sqrt(x), within 2 ulp. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::rsqrt(b, x); },
+    .parameters = {inexact("x")},
+    .body = real_or_complex(codegen::rsqrt, [](Builder& b, Value x) { return 1.0 / codegen::of_complex::sqrt(b, x); }),
     .gradient =
         [](GradContext& c) {
           const Tensor& y = c.output();
@@ -177,7 +191,7 @@ const Operator& cbrt = define({
 const Operator& reciprocal = define({
     .name = "reciprocal",
     .doc = "1 / x, elementwise, as IEEE 754 divides. Integers give floats.",
-    .parameters = {floating("x")},
+    .parameters = {inexact("x")},
     .body = [](Builder&, Value x) { return 1.0 / x; },
     .gradient = [](GradContext& c) { return Tensors{op::negative(op::multiply(c.grad(), op::square(c.output())))}; },
     .saves = {.outputs = 0b1},

@@ -57,6 +57,15 @@ Tensors product_gradient(GradContext& c) {
   return {da, db};
 }
 
+// Four real products. Infinite elements recover no infinities, as they do in an elementwise product.
+Tensors complex_matrices(const Arguments& args) {
+  const DType common = promote(args.tensor(0).dtype(), args.tensor(1).dtype());
+  const Tensor a = as(args.tensor(0), common), b = as(args.tensor(1), common);
+  const auto product = [&](const Tensor& x, const Tensor& y) { return op::matmul_batched(x, y, args.attrs[0], args.attrs[1]); };
+  const Tensor ar = op::real(a), ai = op::imag(a), br = op::real(b), bi = op::imag(b);
+  return {op::complex(op::subtract(product(ar, br), product(ai, bi)), op::add(product(ar, bi), product(ai, br)))};
+}
+
 // A matrix whose memory is that of its transpose is passed so, which spares a copy.
 struct Oriented {
   Tensor tensor;
@@ -253,6 +262,7 @@ const Operator& matmul_batched = define({
     .name = "matmul_batched",
     .doc = "a b for matrices [..., m, k] and [..., k, n] of the same batch, either one given transposed: what matmul is made of.",
     .parameters = {numeric("a"), numeric("b"), flag("transpose_a", false), flag("transpose_b", false)},
+    .complex = complex_matrices,
     .contraction = product_key,
     .type = product_type,
     .gradient = product_gradient,

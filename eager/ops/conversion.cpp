@@ -7,13 +7,16 @@ const Operator& astype = define({
     .name = "astype",
     .doc =
         "x converted to dtype, always a copy. Floats to integers truncate and saturate, NaN gives 0; wide integers to narrow ones keep the "
-        "low bits; anything but zero is True.",
+        "low bits; anything but zero is True. Complex numbers become complex ones or bool, nothing else: a TypeError.",
     .parameters = {any("x"), {.name = "dtype", .kind = Parameter::Kind::dtype}},
     .body = [](BodyContext& c) { return c.b.cast(c.inputs[0], c.outputs[0].dtype); },
     .result = ResultType::given,
-    .type = [](const Arguments& a) { return std::vector<TensorType>{{a.attr<DType>(0), a.tensor(0).shape()}}; },
-    .gradient =
-        [](GradContext& c) { return Tensors{kiln::is_floating(c.input_types[0].dtype) ? as(c.grad(), c.input_types[0].dtype) : Tensor()}; },
+    .type =
+        [](const Arguments& a) {
+          check_castable("astype", a.tensor(0).dtype(), a.attr<DType>(0));
+          return std::vector<TensorType>{{a.attr<DType>(0), a.tensor(0).shape()}};
+        },
+    .gradient = [](GradContext& c) { return Tensors{is_inexact(c.input_types[0].dtype) ? c.grad() : Tensor()}; },  // the tape casts
     .aliases = {"cast"},
     .method = true,
     .samples =

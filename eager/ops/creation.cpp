@@ -78,7 +78,7 @@ Value linspace_body(BodyContext& c) {
   const Value start = c.b.cast(c.inputs[0], DType::F64), stop = c.b.cast(c.inputs[1], DType::F64), i = c.index(0);
   Value y = start + c.b.cast(i, DType::F64) * ((stop - start) / gaps);
   if (endpoint && n > 1) y = c.b.select(c.b.eq(i, static_cast<double>(n - 1)), stop, y);  // rounding never misses it
-  return c.b.cast(kiln::is_floating(type) ? y : c.b.floor(y), type);
+  return c.b.cast(is_inexact(type) ? y : c.b.floor(y), type);
 }
 
 int64_t columns_of(const Arguments& a) { return a.attr_is_none(1) ? a.attr<int64_t>(0) : a.attr<int64_t>(1); }
@@ -98,9 +98,11 @@ const Operator& full = define({
           if (value.is_tensor() && !broadcastable_to(value.tensor.shape(), shape))
             fail(ErrorCode::value,
                  "full: fill_value of shape " + to_string(value.tensor.shape()) + " does not broadcast to " + to_string(shape));
-          return std::vector<TensorType>{{dtype_attr(a, 1, default_dtype_of(value)), shape}};
+          const DType own = default_dtype_of(value), dtype = dtype_attr(a, 1, own);
+          check_castable("full", own, dtype);
+          return std::vector<TensorType>{{dtype, shape}};
         },
-    .gradient = [](GradContext& c) { return Tensors{as(c.grad(), c.input_types[0].dtype)}; },
+    .gradient = [](GradContext& c) { return Tensors{c.grad()}; },  // the tape casts
     .samples = {{.operands = {Scalar(7)}, .attrs = {Dims{3, 37}, std::monostate()}},
                 {.operands = {Scalar(-0.0)}, .attrs = {Dims{}, DType::F64}},
                 {.operands = {Scalar(kNaN)}, .attrs = {Dims{2}, DType::I32}},
@@ -156,7 +158,12 @@ const Operator& sequence = define({
     .parameters = {integer("n"), unpromoted(any("start")), unpromoted(any("step")), dtype_required()},
     .body = sequence_body,
     .result = ResultType::given,
-    .type = [](const Arguments& a) { return std::vector<TensorType>{{a.attr<DType>(1), checked({a.attr<int64_t>(0)})}}; },
+    .type =
+        [](const Arguments& a) {
+          if (is_complex(a.attr<DType>(1)))
+            fail(ErrorCode::type, "a range of complex numbers has no end to reach: make a real one, then astype");
+          return std::vector<TensorType>{{a.attr<DType>(1), checked({a.attr<int64_t>(0)})}};
+        },
     .samples = {{.operands = {Scalar(0), Scalar(1)}, .attrs = {int64_t{41}, DType::I64}},
                 {.operands = {Scalar(0.5), Scalar(-0.1)}, .attrs = {int64_t{41}, DType::F32}},
                 {.operands = {Scalar(7), Scalar(-2)}, .attrs = {int64_t{5}, DType::I32}},

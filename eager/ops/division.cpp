@@ -75,7 +75,7 @@ const Operator& floor_divide = define({
     .doc =
         "floor(x1 / x2), elementwise. Integers: x // 0 is 0, the least integer // -1 is itself. Floats: x // 0 is x / 0; exact while the "
         "quotient is below 2^53. Not differentiable.",
-    .parameters = {numeric("x1"), numeric("x2")},
+    .parameters = {real("x1"), real("x2")},
     .body = floor_divide_body,
     .method = true,
     .samples = division_samples(),
@@ -87,7 +87,7 @@ const Operator& remainder = define({
     .doc = "x1 - x2 * floor(x1 / x2), elementwise; it has the sign of x2, as Python's %. Integers: x % 0 is 0. Floats: exact in float32, "
            "and in "
            "float64 while the quotient is below 2^300; x % 0 and inf % x are NaN.",
-    .parameters = {numeric("x1"), numeric("x2")},
+    .parameters = {real("x1"), real("x2")},
     .body = remainder_body,
     .gradient =
         [](GradContext& c) {

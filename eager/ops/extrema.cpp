@@ -20,7 +20,7 @@ GradientRule extremum_gradient(const Op& wins) {
 const Operator& maximum = define({
     .name = "maximum",
     .doc = "The greater of x1 and x2, elementwise: IEEE 754-2019 maximum (NaN if either is NaN, -0.0 < +0.0). Equals share the gradient.",
-    .parameters = {any("x1"), any("x2")},
+    .parameters = {ordered("x1"), ordered("x2")},
     .body = [](Builder& b, Value x, Value y) { return b.maximum(x, y); },
     .gradient = extremum_gradient(op::greater),
     .saves = {.inputs = 0b11},
@@ -33,7 +33,7 @@ const Operator& maximum = define({
 const Operator& minimum = define({
     .name = "minimum",
     .doc = "The lesser of x1 and x2, elementwise: IEEE 754-2019 minimum (NaN if either is NaN, -0.0 < +0.0). Equals share the gradient.",
-    .parameters = {any("x1"), any("x2")},
+    .parameters = {ordered("x1"), ordered("x2")},
     .body = [](Builder& b, Value x, Value y) { return b.minimum(x, y); },
     .gradient = extremum_gradient(op::less),
     .saves = {.inputs = 0b11},
@@ -47,7 +47,7 @@ const Operator& clip = define({
     .name = "clip",
     .doc = "x held between min and max (either may be None, both broadcast): minimum(maximum(x, min), max), so max wins where min > max. "
            "x takes the gradient from bound to bound, both included; beyond one, that bound takes it.",
-    .parameters = {numeric("x"), optional(numeric("min")), optional(numeric("max"))},
+    .parameters = {real("x"), optional(real("min")), optional(real("max"))},
     .body =
         [](BodyContext& c) {
           Value y = c.inputs[0];

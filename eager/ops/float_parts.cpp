@@ -23,7 +23,7 @@ Value next_after(BodyContext& c) {
 const Operator& signbit = define({
     .name = "signbit",
     .doc = "Whether the sign bit is set: of negative numbers, of -0.0, of NaN as its bits say.",
-    .parameters = {numeric("x")},
+    .parameters = {real("x")},
     .body =
         [](Builder& b, Value x) {
           if (kiln::is_floating(x.dtype())) return codegen::is_negative(b, x);

@@ -6,8 +6,8 @@ namespace kiln::eager::ops {
 const Operator& sinh = define({
     .name = "sinh",
     .doc = "The hyperbolic sine, within 2 ulp. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::sinh(b, x); },
+    .parameters = {inexact("x")},
+    .body = real_or_complex(codegen::sinh, codegen::of_complex::sinh),
     .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::cosh(c.input(0)))}; },
     .saves = {.inputs = 0b1},
     .method = true,
@@ -19,8 +19,8 @@ const Operator& sinh = define({
 const Operator& cosh = define({
     .name = "cosh",
     .doc = "The hyperbolic cosine, within 2 ulp. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::cosh(b, x); },
+    .parameters = {inexact("x")},
+    .body = real_or_complex(codegen::cosh, codegen::of_complex::cosh),
     .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::sinh(c.input(0)))}; },
     .saves = {.inputs = 0b1},
     .method = true,
@@ -32,8 +32,8 @@ const Operator& cosh = define({
 const Operator& tanh = define({
     .name = "tanh",
     .doc = "The hyperbolic tangent, within 2 ulp. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::tanh(b, x); },
+    .parameters = {inexact("x")},
+    .body = real_or_complex(codegen::tanh, codegen::of_complex::tanh),
     .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::subtract(1, op::square(c.output())))}; },
     .saves = {.outputs = 0b1},
     .method = true,
@@ -45,8 +45,8 @@ const Operator& tanh = define({
 const Operator& asinh = define({
     .name = "asinh",
     .doc = "The number whose hyperbolic sine is x, within 2 ulp. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::asinh(b, x); },
+    .parameters = {inexact("x")},
+    .body = real_or_complex(codegen::asinh, codegen::of_complex::asinh),
     .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), op::rsqrt(op::add(op::square(c.input(0)), 1)))}; },
     .saves = {.inputs = 0b1},
     .aliases = {"arcsinh"},
@@ -59,11 +59,13 @@ const Operator& asinh = define({
 const Operator& acosh = define({
     .name = "acosh",
     .doc = "The number from 0 whose hyperbolic cosine is x, within 2 ulp; NaN below 1. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::acosh(b, x); },
+    .parameters = {inexact("x")},
+    .body = real_or_complex(codegen::acosh, codegen::of_complex::acosh),
     .gradient =
         [](GradContext& c) {
           const Tensor& x = c.input(0);  // (x - 1) (x + 1) is accurate near 1, x^2 - 1 is not
+          if (is_complex(x.dtype()))     // and the roots of the factors are on the branch that acosh is on
+            return Tensors{op::multiply(c.grad(), op::multiply(op::rsqrt(op::subtract(x, 1)), op::rsqrt(op::add(x, 1))))};
           return Tensors{op::multiply(c.grad(), op::rsqrt(op::multiply(op::subtract(x, 1), op::add(x, 1))))};
         },
     .saves = {.inputs = 0b1},
@@ -77,8 +79,8 @@ const Operator& acosh = define({
 const Operator& atanh = define({
     .name = "atanh",
     .doc = "The number whose hyperbolic tangent is x, within 2 ulp; infinite at 1, NaN beyond. Integers give floats.",
-    .parameters = {floating("x")},
-    .body = [](Builder& b, Value x) { return codegen::atanh(b, x); },
+    .parameters = {inexact("x")},
+    .body = real_or_complex(codegen::atanh, codegen::of_complex::atanh),
     .gradient = [](GradContext& c) { return Tensors{op::divide(c.grad(), op::subtract(1, op::square(c.input(0))))}; },
     .saves = {.inputs = 0b1},
     .aliases = {"arctanh"},

@@ -35,7 +35,8 @@ void pad_kernel(AffineContext& c) {
   const Dims& inside = c.inputs()[0].type.shape;
   c.iterate(c.outputs()[0].shape);
   const DType dtype = c.outputs()[0].dtype;
-  const Value value = c.b().constant_bits(dtype, scalar_of(c.attrs()[2]).bits_as(dtype));  // as astype converts it
+  const Value number = c.b().constant_bits(real_of(dtype), scalar_of(c.attrs()[2]).bits_as(real_of(dtype)));  // as astype converts it
+  const Value value = c.b().cast(number, dtype);
   Value mask;
   for (int i = 0; i < inside.size(); ++i) {
     if (before[i] == 0 && after[i] == 0) continue;

@@ -14,11 +14,21 @@ Tensor floating_tensor(const Arguments& a, int i) {
   return as(x, floating_of(x.dtype()));
 }
 
+Tensor inexact_tensor(const Arguments& a, int i) {
+  const Tensor x = tensor_of(a.operands[i]);
+  return as(x, inexact_of(x.dtype()));
+}
+
 DType dtype_attr(const Arguments& a, int i, DType otherwise) { return a.attr_is_none(i) ? otherwise : a.attr<DType>(i); }
 
 DType default_dtype_of(const Operand& x) { return x.is_tensor() ? x.tensor.dtype() : dtype_of_number(x.scalar.kind); }
 
-bool is_floating(const Operand& x) { return x.is_tensor() ? kiln::is_floating(x.tensor.dtype()) : x.scalar.kind == DTypeKind::floating; }
+bool is_inexact(const Operand& x) { return x.is_tensor() ? kiln::is_inexact(x.tensor.dtype()) : x.scalar.kind == DTypeKind::floating; }
+bool is_complex(const Operand& x) { return x.is_tensor() && kiln::is_complex(x.tensor.dtype()); }
+
+Body real_or_complex(Value (*of_real)(Builder&, Value), Value (*of_complex)(Builder&, Value)) {
+  return [=](Builder& b, Value x) { return kiln::is_complex(x.dtype()) ? of_complex(b, x) : of_real(b, x); };
+}
 
 Parameter integers(std::string_view name) {
   Parameter p = numeric(name);

@@ -6,6 +6,7 @@
 
 #include <limits>
 
+#include "codegen/complex_math.h"
 #include "codegen/math.h"
 #include "codegen/routines/routines.h"
 #include "eager/dispatch.h"
@@ -16,33 +17,42 @@ namespace kiln::eager::ops {
 // Handles resolve at first use, so definitions may refer to each other in any order.
 namespace op {
 inline const Op abs{"abs"}, add{"add"}, argsort{"argsort"}, astype{"astype"}, avg_pool2d{"avg_pool2d"},
-    avg_pool2d_backward{"avg_pool2d_backward"}, bounded_index{"bounded_index"}, broadcast_to{"broadcast_to"}, concat{"concat"},
-    conv2d{"conv2d"}, conv2d_data{"conv2d_data"}, conv2d_weights{"conv2d_weights"}, copy{"copy"}, cos{"cos"}, cosh{"cosh"},
-    digamma{"digamma"}, divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"}, flatnonzero{"flatnonzero"},
-    flip{"flip"}, float_power{"float_power"}, floor_divide{"floor_divide"}, full{"full"}, gather_along{"gather_along"},
-    gather_rows{"gather_rows"}, greater{"greater"}, greater_equal{"greater_equal"}, integer_power{"integer_power"}, isfinite{"isfinite"},
-    isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"}, linear_recurrence{"linear_recurrence"}, log{"log"},
-    log_softmax{"log_softmax"}, logical_and{"logical_and"}, logical_or{"logical_or"}, masked_select{"masked_select"}, matmul{"matmul"},
-    matmul_batched{"matmul_batched"}, matrix_transpose{"matrix_transpose"}, max{"max"}, max_pool2d_backward{"max_pool2d_backward"},
-    max_pool2d_tiles{"max_pool2d_tiles"}, maximum{"maximum"}, mean{"mean"}, min{"min"}, moveaxis{"moveaxis"}, multiply{"multiply"},
-    negative{"negative"}, nll_loss{"nll_loss"}, not_equal{"not_equal"}, pad{"pad"}, permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"},
-    random_bits{"random_bits"}, random_uniform{"random_uniform"}, reciprocal{"reciprocal"}, remainder{"remainder"}, reshape{"reshape"},
-    rsqrt{"rsqrt"}, scan_along{"scan_along"}, scatter_along{"scatter_along"}, scatter_rows{"scatter_rows"}, search{"search"},
-    sequence{"sequence"}, sigmoid{"sigmoid"}, sign{"sign"}, signbit{"signbit"}, sin{"sin"}, sinh{"sinh"}, slice{"slice"},
-    softmax{"softmax"}, sort{"sort"}, sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, stack{"stack"}, subtract{"subtract"}, sum{"sum"},
-    swapaxes{"swapaxes"}, take{"take"}, take_along_axis{"take_along_axis"}, tanh{"tanh"}, tril{"tril"}, triu{"triu"}, unslice{"unslice"},
-    var{"var"}, view{"view"}, where{"where"};
+    avg_pool2d_backward{"avg_pool2d_backward"}, bounded_index{"bounded_index"}, broadcast_to{"broadcast_to"}, complex{"complex"},
+    concat{"concat"}, conj{"conj"}, conv2d{"conv2d"}, conv2d_data{"conv2d_data"}, conv2d_weights{"conv2d_weights"}, copy{"copy"},
+    cos{"cos"}, cosh{"cosh"}, digamma{"digamma"}, divide{"divide"}, equal{"equal"}, erf{"erf"}, exp{"exp"}, expand_dims{"expand_dims"},
+    flatnonzero{"flatnonzero"}, flip{"flip"}, float_power{"float_power"}, floor_divide{"floor_divide"}, full{"full"},
+    gather_along{"gather_along"}, gather_rows{"gather_rows"}, greater{"greater"}, greater_equal{"greater_equal"}, imag{"imag"},
+    integer_power{"integer_power"}, isfinite{"isfinite"}, isnan{"isnan"}, join{"join"}, less{"less"}, less_equal{"less_equal"},
+    linear_recurrence{"linear_recurrence"}, log{"log"}, log_softmax{"log_softmax"}, logical_and{"logical_and"}, logical_or{"logical_or"},
+    masked_select{"masked_select"}, matmul{"matmul"}, matmul_batched{"matmul_batched"}, matrix_transpose{"matrix_transpose"}, max{"max"},
+    max_pool2d_backward{"max_pool2d_backward"}, max_pool2d_tiles{"max_pool2d_tiles"}, maximum{"maximum"}, mean{"mean"}, min{"min"},
+    moveaxis{"moveaxis"}, multiply{"multiply"}, negative{"negative"}, nll_loss{"nll_loss"}, not_equal{"not_equal"}, pad{"pad"},
+    permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, random_bits{"random_bits"}, random_uniform{"random_uniform"}, real{"real"},
+    reciprocal{"reciprocal"}, remainder{"remainder"}, reshape{"reshape"}, rsqrt{"rsqrt"}, scan_along{"scan_along"},
+    scatter_along{"scatter_along"}, scatter_rows{"scatter_rows"}, search{"search"}, sequence{"sequence"}, sigmoid{"sigmoid"}, sign{"sign"},
+    signbit{"signbit"}, sin{"sin"}, sinh{"sinh"}, slice{"slice"}, softmax{"softmax"}, sort{"sort"}, sqrt{"sqrt"}, square{"square"},
+    squeeze{"squeeze"}, stack{"stack"}, subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"}, take{"take"},
+    take_along_axis{"take_along_axis"}, tanh{"tanh"}, tril{"tril"}, triu{"triu"}, unslice{"unslice"}, var{"var"}, view{"view"},
+    where{"where"};
 }  // namespace op
 
 // ---- dtypes and operands --------------------------------------------------------------------------------------------
 
-inline DType floating_of(DType t) { return is_floating(t) ? t : default_dtype(); }
+inline DType floating_of(DType t) { return kiln::is_floating(t) ? t : default_dtype(); }
+inline DType inexact_of(DType t) { return kiln::is_inexact(t) ? t : default_dtype(); }
 Tensor as(const Tensor&, DType);                             // the tensor itself if it already has that dtype
 Tensor tensor_of(const Operand&);                            // a number becomes a 0-d tensor of its default dtype
 Tensor floating_tensor(const Arguments&, int i);             // operand i for compositions that compute in floats
+Tensor inexact_tensor(const Arguments&, int i);              // in floats or complex numbers
 DType dtype_attr(const Arguments&, int i, DType otherwise);  // a dtype_or_none attribute
 DType default_dtype_of(const Operand&);                      // a tensor's own; bool, i64 or the default floating dtype for numbers
-bool is_floating(const Operand&);
+bool is_inexact(const Operand&);
+bool is_complex(const Operand&);
+using kiln::is_complex;
+using kiln::is_inexact;
+
+// A body of two functions, one for real values and one for complex ones.
+Body real_or_complex(Value (*of_real)(Builder&, Value), Value (*of_complex)(Builder&, Value));
 
 Parameter integers(std::string_view name);  // a tensor of integers, not bool
 

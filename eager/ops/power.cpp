@@ -1,4 +1,4 @@
-// Powers. `pow` chooses at the call: squares and integer exponents are products, floats go through exp and log in extra precision.
+// Powers. `pow` chooses at the call: squares and integer exponents (of complex numbers too) are products, floats go through exp and log in extra precision.
 #include <algorithm>
 
 #include "codegen/scalar_types.h"
@@ -53,14 +53,15 @@ Tensor repeated_product(const Tensor& x, int64_t exponent) {
 
 Tensor power(const Arguments& a) {
   const Operand &x = a.operands[0], &y = a.operands[1];
-  if (y.is_scalar() && x.is_tensor() && y.scalar.as_double() == 2 && (is_floating(x) || !is_floating(y))) return op::square(x);
-  if (is_floating(x) || is_floating(y)) return op::float_power(x, y);
+  if (y.is_scalar() && x.is_tensor() && y.scalar.as_double() == 2 && (is_inexact(x) || !is_inexact(y))) return op::square(x);
+  if (!is_complex(x) && (is_inexact(x) || is_inexact(y))) return op::float_power(x, y);
   constexpr int64_t kMostAsProduct = 1024;
-  if (y.is_scalar() && x.is_tensor() && x.tensor.dtype() != DType::Bool && y.scalar.i >= 1 && y.scalar.i <= kMostAsProduct) {
+  if (y.is_scalar() && !is_inexact(y) && x.is_tensor() && x.tensor.dtype() != DType::Bool && y.scalar.i >= 1 &&
+      y.scalar.i <= kMostAsProduct) {
     const Tensor result = repeated_product(x.tensor, y.scalar.i);
     return result.same_as(x.tensor) ? op::copy(result) : result;
   }
-  return op::integer_power(x, y);
+  return is_inexact(x) || is_inexact(y) ? op::float_power(x, y) : op::integer_power(x, y);
 }
 
 }  // namespace
@@ -91,8 +92,8 @@ const Operator& float_power = define({
     .doc =
         "x1 to the power x2 in floating point, within 3 ulp; special values as C99 Annex F gives them (pow(x, 0) = pow(1, y) = 1, NaN of a "
         "negative base to a fraction). Where x1 is 0, x2's gradient is 0; where x2 is 0, x1's is 0.",
-    .parameters = {floating("x1"), floating("x2")},
-    .body = [](Builder& b, Value x, Value y) { return codegen::pow(b, x, y); },
+    .parameters = {inexact("x1"), inexact("x2")},
+    .body = [](Builder& b, Value x, Value y) { return is_complex(x.dtype()) ? codegen::of_complex::pow(b, x, y) : codegen::pow(b, x, y); },
     .gradient =
         [](GradContext& c) {
           const Tensor x = of_dtype(c.operand(0), c.grad().dtype()), y = of_dtype(c.operand(1), c.grad().dtype());

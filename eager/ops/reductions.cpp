@@ -44,7 +44,7 @@ Operator extreme(std::string_view name, std::string_view doc, Prim prim, std::st
   return {
       .name = name,
       .doc = doc,
-      .parameters = over_axes(any("x")),
+      .parameters = over_axes(ordered("x")),
       .reduction = prim,
       .gradient = extreme_gradient,
       .saves = {.inputs = 0b1, .outputs = 0b1},
@@ -66,6 +66,21 @@ Tensors product_gradient(GradContext& c) {
   const Tensor slope =
       op::where(zero, op::where(op::equal(zeros, 1), product, 0), op::where(op::equal(zeros, 0), op::divide(product, others), 0));
   return {op::multiply(g, slope)};
+}
+
+// Pairwise: halves of an axis are multiplied with each other until one element is left.
+Tensors complex_product(const Arguments& a) {
+  Tensor x = as(a.tensor(0), dtype_attr(a, 2, a.tensor(0).dtype()));
+  const Dims axes = axes_of(a.attrs[0], x.rank()), shape = reduced_shape(x.shape(), axes, a.attr<bool>(1));
+  for (int64_t given : axes) {
+    const int axis = static_cast<int>(given);
+    if (x.shape()[axis] == 0) return {op::full(shape, Operand(1), x.dtype())};
+    for (int64_t n; (n = x.shape()[axis]) > 1;) {
+      const Tensor halves = op::multiply(part_of(x, axis, 0, n / 2), part_of(x, axis, n / 2, n / 2 * 2));
+      x = n % 2 == 0 ? halves : op::concat(halves, part_of(x, axis, n - 1, n), int64_t{axis});
+    }
+  }
+  return {x.shape() == shape && !x.same_as(a.tensor(0)) ? x : op::copy(op::reshape(x, shape))};
 }
 
 Tensor mean_of(const Tensor& x, const Attr& axis, bool keepdims) {
@@ -106,6 +121,7 @@ const Operator& prod = define({
            "in uint64; dtype converts first.",
     .parameters = {any("x"), axes(), flag("keepdims", false), dtype_or_none()},
     .reduction = Prim::mul,
+    .complex = complex_product,
     .result = ResultType::accumulated,
     .gradient = product_gradient,
     .saves = {.inputs = 0b1},
@@ -147,8 +163,8 @@ const Operator& any_true = define({
 const Operator& mean = define({
     .name = "mean",
     .doc = "The sum over axis divided by the number of elements; NaN of none. Integers give floats.",
-    .parameters = over_axes(floating("x")),
-    .compose = [](const Arguments& a) { return Tensors{mean_of(floating_tensor(a, 0), a.attrs[0], a.attr<bool>(1))}; },
+    .parameters = over_axes(inexact("x")),
+    .compose = [](const Arguments& a) { return Tensors{mean_of(inexact_tensor(a, 0), a.attrs[0], a.attr<bool>(1))}; },
     .method = true,
     .samples = reduction_samples(true),
     .reference = "numpy.mean(x, axis=axis, keepdims=keepdims)",

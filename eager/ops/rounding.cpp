@@ -8,7 +8,7 @@ Operator rounding(std::string_view name, std::string_view doc, Prim prim, std::s
   return {
       .name = name,
       .doc = doc,
-      .parameters = {numeric("x")},
+      .parameters = {real("x")},
       .body = [prim](Builder& b, Value x) { return kiln::is_floating(x.dtype()) ? b.primitive(prim, x.dtype(), {x}) : x; },
       .gradient = [](GradContext& c) { return Tensors{op::multiply(c.grad(), 0)}; },
       .method = true,

@@ -38,6 +38,31 @@ Tensors scan_gradient(GradContext& c) {
                             std::string("add"))};
 }
 
+// y[i] = a[i] y[i - 1] + b[i] of complex numbers by doubling: (a, b) at i becomes what takes y[i - 2^k] to y[i].
+Tensor complex_recurrence(Tensor a, Tensor b, int axis, bool reverse) {
+  const int64_t n = a.shape()[axis];
+  for (int64_t by = 1; by < n; by *= 2) {
+    const int64_t step = reverse ? -by : by;
+    b = op::add(op::multiply(a, shifted(b, axis, step, 0)), b);
+    a = op::multiply(a, shifted(a, axis, step, 0));
+  }
+  return b;
+}
+
+// Sums go part by part, in the order of real ones; products by doubling.
+Tensors complex_scan(const Arguments& args) {
+  const Tensor& x = args.tensor(0);
+  const int axis = axis_of(args);
+  const bool reverse = args.attr<bool>(2);
+  if (combine_of(args.attrs[1]) == Prim::add) {
+    const auto part = [&](const Tensor& t) { return op::scan_along(t, int64_t{axis}, std::string("sum"), reverse); };
+    return {op::complex(part(op::real(x)), part(op::imag(x)))};
+  }
+  Tensor y = x;
+  for (int64_t by = 1; by < x.shape()[axis]; by *= 2) y = op::multiply(y, shifted(y, axis, reverse ? -by : by, 1));
+  return {y.same_as(x) ? op::copy(x) : y};
+}
+
 // x in the dtype that `sum` would sum it in, and its one axis.
 struct Accumulated {
   Tensor x;
@@ -96,7 +121,7 @@ Operator running_extreme(std::string_view name, std::string_view doc, const char
   return {
       .name = name,
       .doc = doc,
-      .parameters = {any("x"), integer("axis", -1)},
+      .parameters = {ordered("x"), integer("axis", -1)},
       .compose =
           [=](const Arguments& a) { return Tensors{op::scan_along(tensor_of(a.operands[0]), a.attrs[0], std::string(combine), false)}; },
       .method = true,
@@ -114,6 +139,7 @@ const Operator& scan_along = define({
         "Along axis, each element combined with all before it (after it if reverse): combine is 'sum', 'prod', 'max' or 'min', in x's own "
         "dtype, in a fixed order that depends on the axis' extent alone. Cumulative operators are made of it.",
     .parameters = {any("x"), integer("axis", -1), text("combine", "sum"), flag("reverse", false)},
+    .complex = complex_scan,
     .routine =
         [](const Arguments& a, std::span<const Tensor> y) {
           const Tensor& x = a.tensor(0);
@@ -124,8 +150,9 @@ const Operator& scan_along = define({
           axis_of(a);  // throws unless it is one
           const Prim combine = combine_of(a.attrs[1]);
           const DType dtype = a.tensor(0).dtype();
-          if (!codegen::accepts(codegen::info(combine).accepts, dtype))
-            fail(ErrorCode::type, "scan_along: " + std::string(name_of(dtype)) + " is not added or multiplied; convert to integers first");
+          if (!codegen::accepts(codegen::info(combine).accepts, combine == Prim::add || combine == Prim::mul ? real_of(dtype) : dtype))
+            fail(ErrorCode::type, "scan_along: " + std::string(name_of(dtype)) +
+                                      (is_complex(dtype) ? " has no order" : " is not added or multiplied; convert to integers first"));
           return std::vector<TensorType>{{dtype, a.tensor(0).shape()}};
         },
     .gradient = scan_gradient,
@@ -153,7 +180,12 @@ const Operator& linear_recurrence = define({
     .doc = "Along axis, y[i] = a[i] * y[i - 1] + b[i] with y before the first 0 (from the end backwards if reverse), each step rounded "
            "twice. a "
            "and b have one shape.",
-    .parameters = {floating("a"), floating("b"), integer("axis", -1), flag("reverse", false)},
+    .parameters = {inexact("a"), inexact("b"), integer("axis", -1), flag("reverse", false)},
+    .complex =
+        [](const Arguments& a) {
+          const DType common = promote(a.tensor(0).dtype(), a.tensor(1).dtype());
+          return Tensors{complex_recurrence(as(a.tensor(0), common), as(a.tensor(1), common), axis_of(a), a.attr<bool>(1))};
+        },
     .routine =
         [](const Arguments& a, std::span<const Tensor> y) {
           codegen::recur(y[0].dtype(), lines_of(y[0].shape(), axis_of(a)), a.attr<bool>(1), a.tensor(0).data(), a.tensor(1).data(),
@@ -165,7 +197,7 @@ const Operator& linear_recurrence = define({
           if (a.tensor(0).shape() != a.tensor(1).shape())
             fail(ErrorCode::value, "linear_recurrence: a of shape " + to_string(a.tensor(0).shape()) + " and b of shape " +
                                        to_string(a.tensor(1).shape()) + " are not of one shape");
-          return std::vector<TensorType>{{floating_of(promote(a.tensor(0).dtype(), a.tensor(1).dtype())), a.tensor(0).shape()}};
+          return std::vector<TensorType>{{inexact_of(promote(a.tensor(0).dtype(), a.tensor(1).dtype())), a.tensor(0).shape()}};
         },
     .gradient =
         [](GradContext& c) {

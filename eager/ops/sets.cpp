@@ -51,7 +51,7 @@ Operator unique(std::string_view name, std::string_view doc, std::vector<std::st
   return {
       .name = name,
       .doc = doc,
-      .parameters = {any("x")},
+      .parameters = {ordered("x")},
       .outputs = static_cast<int>(std::max<size_t>(output_names.size(), 1)),
       .compose =
           [results](const Arguments& a) {

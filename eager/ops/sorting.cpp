@@ -20,7 +20,7 @@ Operator searching(std::string_view name, std::string_view doc) {
   return {
       .name = name,
       .doc = doc,
-      .parameters = {any("x1"), any("x2"), text("side", "left")},
+      .parameters = {ordered("x1"), ordered("x2"), text("side", "left")},
   };
 }
 
@@ -44,7 +44,7 @@ const Operator& argsort = define({
     .doc =
         "The positions, int64, in which x's elements along axis are in order: the least first, or the greatest if descending. Equals keep "
         "their order (always: stable changes nothing). NaN counts as greater than everything.",
-    .parameters = {any("x"), integer("axis", -1), flag("descending", false), flag("stable", true)},
+    .parameters = {ordered("x"), integer("axis", -1), flag("descending", false), flag("stable", true)},
     .routine =
         [](const Arguments& a, std::span<const Tensor> y) {
           const Tensor& x = a.tensor(0);
@@ -67,7 +67,7 @@ const Operator& sort = define({
     .doc =
         "x with its elements along axis in order: the least first, or the greatest if descending. Equals keep their order (always: stable "
         "changes nothing). NaN counts as greater than everything.",
-    .parameters = {any("x"), integer("axis", -1), flag("descending", false), flag("stable", true)},
+    .parameters = {ordered("x"), integer("axis", -1), flag("descending", false), flag("stable", true)},
     .compose =
         [](const Arguments& a) {
           const Tensor x = tensor_of(a.operands[0]);
@@ -83,7 +83,7 @@ const Operator& topk = define({
     .doc =
         "The k greatest elements of x along axis, or the least if not largest, in order, and their positions (int64). Of equals the first "
         "come first. NaN counts as greater than everything.",
-    .parameters = {any("x"), integer("k"), integer("axis", -1), flag("largest", true)},
+    .parameters = {ordered("x"), integer("k"), integer("axis", -1), flag("largest", true)},
     .outputs = 2,
     .compose =
         [](const Arguments& a) {

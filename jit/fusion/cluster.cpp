@@ -23,7 +23,7 @@ constexpr int64_t kMaxRowBytes = 64 << 10;
 constexpr size_t kMaxNodes = 96;
 
 // At each position of the result its element is computed from elements alone. A gather's first operand is not among them: it is in memory.
-bool is_pointwise(const Node& n) { return n.kind == NodeKind::operation && (n.op->body || is_gather(n)); }
+bool is_pointwise(const Graph& g, const Node& n) { return n.kind == NodeKind::operation && (n.op->body || is_gather(g, n)); }
 bool is_reduction(const Node& n) { return n.kind == NodeKind::operation && n.op->reduction; }
 bool is_affine(const Node& n) { return n.kind == NodeKind::operation && n.op->affine; }
 
@@ -62,7 +62,7 @@ class Fuser {
         c.layout = g_.values[n.first_output].layout;
         if (n.op->contraction) {
           c.kind = is_empty_contraction(g_, n) ? StepKind::opaque : StepKind::contraction;
-        } else if (is_pointwise(n)) {
+        } else if (is_pointwise(g_, n)) {
           c.space = shape_of(g_, n.first_output);
         } else if (is_affine(n)) {
           c.space = shape_of(g_, n.first_output);
@@ -102,7 +102,7 @@ class Fuser {
   // With nothing to fuse, the routine copies rows as fast as memory is.
   void leave_lone_gathers() {
     for (Cluster& c : partition_.clusters)
-      if (c.nodes.size() == 1 && is_gather(g_.nodes[c.nodes[0]])) c.kind = StepKind::opaque;
+      if (c.nodes.size() == 1 && is_gather(g_, g_.nodes[c.nodes[0]])) c.kind = StepKind::opaque;
   }
 
   bool reduces_something(const Node& n) const {
@@ -129,7 +129,7 @@ class Fuser {
     if (a.nodes.size() + b.nodes.size() > kMaxNodes) return Apart::too_large;
     if (a.layout != b.layout) return Apart::layout;
     if (is_update(v)) return Apart::update;
-    if (is_gather(g_.nodes[i]) && b.has_affine()) return Apart::window;
+    if (is_gather(g_, g_.nodes[i]) && b.has_affine()) return Apart::window;
     if (is_affine(g_.nodes[i])) return unless(may_absorb(v, b), Apart::window);
     if ((a.has_affine() && (b.has_affine() || b.reduced_count)) || (b.has_affine() && a.reduced_count)) return Apart::window;
     if (a.reduced_count && b.reduced_count && !same_rows(a, b)) return Apart::shape;
@@ -144,13 +144,13 @@ class Fuser {
 
   bool fuses_values(NodeIndex i) const {
     const Node& n = g_.nodes[i];
-    return is_pointwise(n) || is_reduction(n) || is_affine(n) || n.kind == NodeKind::update;
+    return is_pointwise(g_, n) || is_reduction(n) || is_affine(n) || n.kind == NodeKind::update;
   }
   bool is_update(ValueId v) const { return g_.producer(v).kind == NodeKind::update; }
 
   // Pooling computes its operand where it reads it, once a tap: only for a cheap operator nobody else wants.
   bool may_absorb(ValueId v, const Cluster& producer) const {
-    return producer.nodes.size() == 1 && is_pointwise(g_.producer(v)) && !is_gather(g_.producer(v)) && uses_[v] == 1 &&
+    return producer.nodes.size() == 1 && is_pointwise(g_, g_.producer(v)) && !is_gather(g_, g_.producer(v)) && uses_[v] == 1 &&
            !producer.has_affine() && producer.reduced_count == 0;
   }
 

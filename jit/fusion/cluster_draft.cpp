@@ -146,7 +146,7 @@ class Drafter final : public eager::AffineContext {
       return r;
     }
     check(!n.op->affine, "an affine operator away from its own index");
-    if (is_gather(n)) return draft_->b().bitcast(gather(n, at), g_.type(v).dtype);
+    if (is_gather(g_, n)) return draft_->b().bitcast(gather(n, at), g_.type(v).dtype);
     const std::vector<Value> outputs = pointwise(n, at);
     if (!mask_)
       for (uint32_t k = 0; k < n.outputs; ++k) known_.push_back({n.first_output + k, at, outputs[k]});
@@ -248,7 +248,7 @@ class Drafter final : public eager::AffineContext {
       const Location l = locate(g_, v);
       const auto [offset, strides] = address(l, at);
       const DType dtype = g_.type(v).dtype;
-      if (is_gather(n)) draft_->store(static_cast<int>(v), bits_of(dtype), offset, strides, gather(n, at));
+      if (is_gather(g_, n)) draft_->store(static_cast<int>(v), bits_of(dtype), offset, strides, gather(n, at));
       else draft_->store(static_cast<int>(v), dtype, offset, strides, eval(v, at));
       writes_.insert(v);
     }

@@ -63,18 +63,20 @@ int64_t bytes_of(const tracer::Type& t) {
   return n;
 }
 
-bool is_gather(const Node& n) { return n.kind == NodeKind::operation && n.op->gather != eager::Gather::none; }
+bool is_gather(const Graph& g, const Node& n) {
+  return n.kind == NodeKind::operation && n.op->gather != eager::Gather::none && !is_complex(g.type(n.first_output).dtype);
+}
 
 int64_t bytes_read(const Graph& g, const Node& n, size_t operand) {
   const int64_t all = bytes_of(g.type(n.operands[operand].id));
-  return operand == 0 && is_gather(n) ? std::min(all, bytes_of(g.type(n.first_output))) : all;
+  return operand == 0 && is_gather(g, n) ? std::min(all, bytes_of(g.type(n.first_output))) : all;
 }
 
 bool reads_in_place(const Graph& g, const Cluster& c, NodeIndex i, ValueId v) {
   const Node& n = g.nodes[i];
   const ValueId base = base_of(g, v);
   const bool plainly = base == v;  // without a view, what has no position here differs in shape, which is told elsewhere
-  const bool gathers = is_gather(n);
+  const bool gathers = is_gather(g, n);
   if (gathers && base_of(g, n.operands[0].id) == base) return false;
   const bool reduces = n.kind == NodeKind::operation && n.op->reduction;
   if (c.has_affine() || !(reduces || (n.kind == NodeKind::operation && (n.op->body || gathers)))) return plainly;

@@ -29,7 +29,8 @@ int64_t bytes_of(const tracer::Type&);
 // Of a node's operand, all of it, but of what a gather takes from no more than it takes.
 int64_t bytes_read(const tracer::Graph&, const tracer::Node&, size_t operand);
 
-bool is_gather(const tracer::Node&);
+// A gather that kernels load. Of complex numbers it is a routine, which moves both parts at once.
+bool is_gather(const tracer::Graph&, const tracer::Node&);
 
 // Does node i, were it in the cluster together with what computes v (or what v is a view of), read at each position the element that is computed
 // at that position? Then it takes it from a register. Broadcasting a row's sum over the row does so, written as a view or not; x + sum(x, axis=1)

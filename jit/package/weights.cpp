@@ -13,9 +13,9 @@ namespace {
 constexpr uint64_t kLargest = uint64_t{1} << 47;  // what an address space holds
 constexpr uint64_t kLength = 8;                   // bytes of the number before the header's table
 
-constexpr std::array<std::string_view, kDTypeCount> kSafetensorsNames{"BOOL", "U8",  "U16", "U32",  "U64", "I8", "I16",
-                                                                      "I32",  "I64", "F16", "BF16", "F32", "F64"};
-static_assert(kSafetensorsNames[static_cast<size_t>(DType::F64)] == "F64");
+constexpr std::array<std::string_view, kDTypeCount> kSafetensorsNames{"BOOL", "U8",  "U16",  "U32", "U64", "I8",  "I16", "I32",
+                                                                      "I64",  "F16", "BF16", "F32", "F64", "C64", "C128"};
+static_assert(kSafetensorsNames[static_cast<size_t>(DType::C64)] == "C64");
 
 [[noreturn]] void too_large(const std::string& name) { fail(ErrorCode::value, "the state up to '" + name + "' is too large for a file"); }
 

@@ -127,6 +127,8 @@ bool gathers_integers(const std::vector<Parameter>& parameters, size_t at) {
 bool number_from_python(PyObject* o, Scalar& number) {
   if (PyFloat_Check(o)) {
     number = Scalar(PyFloat_AS_DOUBLE(o));
+  } else if (PyComplex_Check(o)) {
+    number = Scalar(std::complex<double>(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)));
   } else if (PyBool_Check(o)) {
     number = Scalar(o == Py_True);
   } else if (PyLong_Check(o)) {

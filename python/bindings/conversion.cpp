@@ -32,6 +32,16 @@ void begin_export(eager::Storage& s) {
 namespace {
 
 PyObject* element(const std::byte* p, DType dtype) {
+  if (is_complex(dtype)) {
+    const auto part = [&](int i) {
+      return with_type(real_of(dtype), [&]<class T>(T value) -> double {
+        std::memcpy(&value, p + i * size_of(real_of(dtype)), sizeof value);
+        if constexpr (std::is_floating_point_v<T>) return value;
+        else return 0;
+      });
+    };
+    return PyComplex_FromDoubles(part(0), part(1));
+  }
   return with_type(dtype, [p]<class T>(T value) -> PyObject* {
     std::memcpy(&value, p, sizeof value);
     if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(value);
@@ -108,6 +118,15 @@ PyObject* to_int(PyObject* self) {
   return guarded([&] { return PyNumber_Long(py::reinterpret_steal<py::object>(only_element(self, FlushReason::item, "int()")).ptr()); });
 }
 
+PyObject* to_complex(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const py::object value = py::reinterpret_steal<py::object>(only_element(self, FlushReason::item, "complex()"));
+    const Py_complex c = PyComplex_AsCComplex(value.ptr());
+    if (PyErr_Occurred()) throw py::error_already_set();
+    return PyComplex_FromCComplex(c);
+  });
+}
+
 PyObject* to_index(PyObject* self) {
   return guarded([&] {
     const Tensor& t = unwrap(self);
@@ -133,6 +152,8 @@ const char* format(DType t) {  // of the struct module
     case DType::BF16: break;
     case DType::F32: return "f";
     case DType::F64: return "d";
+    case DType::C64: return "Zf";  // as NumPy spells it
+    case DType::C128: return "Zd";
   }
   return nullptr;
 }
@@ -189,7 +210,8 @@ void release_buffer(PyObject*, Py_buffer* view) {
 }  // namespace
 
 void add_conversion_methods(Methods& methods) {
-  methods.push_back({"item", item, METH_NOARGS, "The value of a one-element tensor, as Python's bool, int or float."});
+  methods.push_back({"item", item, METH_NOARGS, "The value of a one-element tensor, as Python's bool, int, float or complex."});
+  methods.push_back({"__complex__", to_complex, METH_NOARGS, "The value of a one-element tensor, as Python's complex."});
   methods.push_back({"tolist", tolist, METH_NOARGS, "The values, as nested lists."});
   methods.push_back({"numpy", numpy, METH_NOARGS, "A NumPy array over the same memory."});
   methods.push_back({"is_contiguous", is_contiguous, METH_NOARGS, "Are the elements one block in row-major order?"});

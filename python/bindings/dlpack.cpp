@@ -25,6 +25,7 @@ dlpack::DataType type_of(DType t) {
     case DTypeKind::boolean: return {dlpack::kBool, bits, 1};
     case DTypeKind::unsigned_integer: return {dlpack::kUInt, bits, 1};
     case DTypeKind::signed_integer: return {dlpack::kInt, bits, 1};
+    case DTypeKind::complex_floating: return {dlpack::kComplex, bits, 1};
     case DTypeKind::floating: return {t == DType::BF16 ? dlpack::kBfloat : dlpack::kFloat, bits, 1};
   }
   return {};

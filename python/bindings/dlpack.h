@@ -6,7 +6,7 @@
 namespace kiln::python::dlpack {
 
 enum DeviceType : int32_t { kCpu = 1 };
-enum TypeCode : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBfloat = 4, kBool = 6 };
+enum TypeCode : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBfloat = 4, kComplex = 5, kBool = 6 };
 inline constexpr uint64_t kReadOnly = 1, kIsCopied = 2;
 inline constexpr uint32_t kMajorVersion = 1, kMinorVersion = 0;
 

@@ -24,6 +24,7 @@ constexpr char kind_character(DTypeKind kind) {
     case DTypeKind::unsigned_integer: return 'u';
     case DTypeKind::signed_integer: return 'i';
     case DTypeKind::floating: return 'f';
+    case DTypeKind::complex_floating: return 'c';
   }
   return '?';
 }
@@ -48,6 +49,7 @@ std::optional<DType> dtype_from_python(PyObject* object) {
   if (object == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
   if (object == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::I64;
   if (object == reinterpret_cast<PyObject*>(&PyFloat_Type)) return eager::default_dtype();
+  if (object == reinterpret_cast<PyObject*>(&PyComplex_Type)) return complex_of(eager::default_dtype());
   if (PyUnicode_Check(object)) {
     Py_ssize_t size = 0;
     const char* text = PyUnicode_AsUTF8AndSize(object, &size);
@@ -81,6 +83,7 @@ void bind_dtypes(py::module_& m) {
       .def_property_readonly("itemsize", [](const DTypeObject& t) { return size_of(t.dtype); })
       .def_property_readonly("kind", [](const DTypeObject& t) { return std::string(1, kind_character(info(t.dtype).kind)); })
       .def_property_readonly("is_floating_point", [](const DTypeObject& t) { return is_floating(t.dtype); })
+      .def_property_readonly("is_complex", [](const DTypeObject& t) { return is_complex(t.dtype); })
       // By this attribute NumPy takes ours wherever it takes a dtype.
       .def_property_readonly("dtype", [](const DTypeObject& t) { return numpy_dtype(t.dtype); })
       .def("__repr__", [](const DTypeObject& t) { return "kiln." + std::string(name_of(t.dtype)); })

@@ -55,6 +55,7 @@ std::optional<DType> dtype_of(const py::dtype& t) {
     const char kind = known.kind == DTypeKind::boolean            ? 'b'
                       : known.kind == DTypeKind::unsigned_integer ? 'u'
                       : is_floating(known.dtype)                  ? 'f'
+                      : is_complex(known.dtype)                   ? 'c'
                                                                   : 'i';
     if (t.kind() == kind && t.itemsize() == known.bytes) return known.dtype;
   }
@@ -121,8 +122,8 @@ bool is_numpy(PyObject* o) { return PyObject_TypeCheck(o, numpy_types().array) |
 bool is_numpy_bool(PyObject* o) { return Py_TYPE(o) == numpy_types().boolean; }
 
 bool is_array_like(PyObject* o) {
-  return is_numpy(o) || PyFloat_Check(o) || PyLong_Check(o) || PyList_Check(o) || PyTuple_Check(o) || PyObject_CheckBuffer(o) ||
-         py::hasattr(o, "__array__");
+  return is_numpy(o) || PyFloat_Check(o) || PyComplex_Check(o) || PyLong_Check(o) || PyList_Check(o) || PyTuple_Check(o) ||
+         PyObject_CheckBuffer(o) || py::hasattr(o, "__array__");
 }
 
 Tensor asarray(PyObject* o, std::optional<DType> dtype, std::optional<bool> copy) {
@@ -130,7 +131,8 @@ Tensor asarray(PyObject* o, std::optional<DType> dtype, std::optional<bool> copy
   if (!is_array_like(o) || PyBytes_Check(o))
     fail(ErrorCode::type, "asarray takes arrays, numbers and (nested) lists of numbers, not " + std::string(Py_TYPE(o)->tp_name));
   const py::module_ numpy = py::module_::import("numpy");
-  const bool literal = PyFloat_Check(o) || PyLong_Check(o) || PyList_Check(o) || PyTuple_Check(o);  // no dtype and no memory of its own
+  const bool literal = PyFloat_Check(o) || PyComplex_Check(o) || PyLong_Check(o) || PyList_Check(o) ||
+                       PyTuple_Check(o);  // no dtype and no memory of its own
   if (literal && copy == false) fail(ErrorCode::value, "asarray(copy=False): numbers and lists have no memory to share");
   py::array array;
   if (literal && dtype == DType::BF16) {
@@ -139,8 +141,11 @@ Tensor asarray(PyObject* o, std::optional<DType> dtype, std::optional<bool> copy
     array = numpy.attr("array")(py::handle(o), numpy_dtype(*dtype)).cast<py::array>();
   } else {
     array = numpy.attr("asarray")(py::handle(o)).cast<py::array>();
-    if (literal && array.dtype().kind() == 'f' && !PyObject_TypeCheck(o, numpy_types().scalar))
-      array = array.attr("astype")(numpy_dtype(eager::default_dtype()), py::arg("copy") = false).cast<py::array>();
+    const char kind = array.dtype().kind();
+    if (literal && (kind == 'f' || kind == 'c') && !PyObject_TypeCheck(o, numpy_types().scalar)) {
+      const DType usual = kind == 'f' ? eager::default_dtype() : complex_of(eager::default_dtype());
+      array = array.attr("astype")(numpy_dtype(usual), py::arg("copy") = false).cast<py::array>();
+    }
   }
   std::optional<DType> own = dtype_of(array.dtype());
   if (!own && dtype && copy != false && py::str("fiub").attr("__contains__")(std::string(1, array.dtype().kind())).cast<bool>()) {

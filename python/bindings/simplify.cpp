@@ -35,7 +35,7 @@ py::dict instance_of(const Rule& rule, const Instance& instance) {
 py::dict commutation(const codegen::PrimInfo& p) {
   const std::string name(p.name), more = p.operands == 3 ? ", z)" : ")";
   py::list all;
-  for (const DTypeInfo& t : kDTypes) {
+  for (const DTypeInfo& t : kRealDTypes) {
     const DType result = p.gives_bool ? DType::Bool : t.dtype;
     if (codegen::interpreter::apply_of(p.prim, result, t.dtype) == nullptr) continue;
     py::dict d;
@@ -73,7 +73,7 @@ py::list rules() {
 }
 
 DType dtype_named(const std::string& name) {
-  for (const DTypeInfo& t : kDTypes)
+  for (const DTypeInfo& t : kRealDTypes)
     if (t.name == name) return t.dtype;
   throw py::value_error("no dtype is called '" + name + "'");
 }

@@ -16,6 +16,8 @@ from kiln._core import (
     asarray,
     bfloat16,
     clear_kernel_cache,
+    complex64,
+    complex128,
     default_dtype,
     float16,
     float32,

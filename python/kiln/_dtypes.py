@@ -11,7 +11,7 @@ def _numpy_dtype(x) -> np.dtype:
 
 
 class finfo:
-    """Limits of a floating dtype (or of a tensor's): bits, eps, max, min, smallest_normal."""
+    """Limits of a floating dtype (or of a tensor's): bits, eps, max, min, smallest_normal. Of a complex one, those of its parts."""
 
     def __init__(self, type) -> None:
         if _dtype_of(type) is _core.bfloat16:  # which NumPy has not: float32's exponents, 8 bits of significand
@@ -71,9 +71,9 @@ def result_type(*arrays_and_dtypes) -> _core.dtype:
     """The dtype that these tensors and dtypes have in common. Python numbers are weak: they decide the kind, never the width."""
     if not arrays_and_dtypes:
         raise ValueError("result_type: at least one tensor, dtype or number")
-    numbers = [x for x in arrays_and_dtypes if isinstance(x, (bool, int, float))]
+    numbers = [x for x in arrays_and_dtypes if isinstance(x, (bool, int, float, complex))]
     common = None
-    for x in [_dtype_of(x) for x in arrays_and_dtypes if not isinstance(x, (bool, int, float))] + numbers:
+    for x in [_dtype_of(x) for x in arrays_and_dtypes if not isinstance(x, (bool, int, float, complex))] + numbers:
         common = x if common is None else _core.operators["add"].operand_dtypes([common, x])[0]
     if not isinstance(common, _core.dtype):
         common = _core.operators["add"].operand_dtypes([common, common])[0]

@@ -96,8 +96,8 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
 def _as_input(leaf: Any) -> Tensor:
     """The leaf as a tensor that requires grad and is nobody else's: on an outer tape an alias, else off the tape."""
     x = leaf if isinstance(leaf, Tensor) else _core.asarray(leaf)
-    if not x.dtype.is_floating_point:
-        raise TypeError(f"gradients are with respect to floating tensors, not {x.dtype.name}{x.shape}")
+    if not (x.dtype.is_floating_point or x.dtype.is_complex):
+        raise TypeError(f"gradients are with respect to floating and complex tensors, not {x.dtype.name}{x.shape}")
     return _core.operators["view"](x, x.shape) if x.requires_grad else x.detach().requires_grad_()
 
 

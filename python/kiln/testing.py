@@ -8,6 +8,7 @@ from kiln import _tree
 from kiln._core import Tensor
 
 _TOLERANCE = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}  # rtol, atol
+_TOLERANCE |= {"complex64": _TOLERANCE["float32"], "complex128": _TOLERANCE["float64"]}
 
 
 def assert_close(actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None) -> None:
@@ -28,7 +29,7 @@ def assert_same_bits(actual: Any, expected: Any, what: str = "") -> None:
     for place, a, b in _pairs(actual, expected):
         place = ", ".join(filter(None, (what, place)))
         _check_alike(place, a, b)
-        different = _bits(a) != _bits(b)
+        different = (_bits(a) != _bits(b)).any(-1)
         if different.any():
             at = tuple(int(i) for i in np.argwhere(different)[0])
             count = int(different.sum())
@@ -38,7 +39,9 @@ def assert_same_bits(actual: Any, expected: Any, what: str = "") -> None:
 
 
 def _bits(a: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(a).view(f"u{a.dtype.itemsize}").reshape(a.shape)
+    """Each element's bits along a last axis: one number, or of a complex element two."""
+    parts = 2 if a.dtype.kind == "c" else 1
+    return np.ascontiguousarray(a).view(f"u{a.dtype.itemsize // parts}").reshape(*a.shape, parts)
 
 
 def _array(x: Any) -> np.ndarray:

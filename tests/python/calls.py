@@ -13,6 +13,7 @@ from kiln import _core
 OPERATORS = {op.__name__: op for op in _core.operators.values()}
 DTYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
 FURTHER_DTYPES = ("int8", "int16", "uint16", "uint32", "uint64")  # computed by the same code: tested in fewer places
+COMPLEX_DTYPES = ("complex64", "complex128")  # likewise, and by operators that take them
 OPERAND_KINDS = ("tensor", "optional_tensor", "tensors")
 
 
@@ -51,6 +52,12 @@ def _fill(record: dict, dtype: str, random: np.random.Generator) -> np.ndarray:
         values = np.array(record["values"], np.float64).reshape(shape)
     if dtype == "bool":
         return np.asarray(values) > 0
+    if dtype.startswith("complex"):
+        made = np.empty(shape, np.complex128)
+        made.real = values
+        made.imag = random.uniform(record["low"], record["high"], shape) if record["values"] is None else np.roll(values, 1)
+        with np.errstate(over="ignore"):
+            return made.astype(dtype)
     if dtype.startswith("float"):
         with np.errstate(over="ignore"):
             return np.asarray(values).astype(dtype)

@@ -6,10 +6,10 @@ import pytest
 import kiln as kn
 
 ELEMENTWISE = """
-abs add bitwise_and bitwise_left_shift bitwise_invert bitwise_or bitwise_right_shift bitwise_xor ceil clip copysign
-divide equal exp expm1 floor floor_divide greater greater_equal isfinite isinf isnan less less_equal log log1p
+abs add bitwise_and bitwise_left_shift bitwise_invert bitwise_or bitwise_right_shift bitwise_xor ceil clip conj copysign
+divide equal exp expm1 floor floor_divide greater greater_equal imag isfinite isinf isnan less less_equal log log1p
 logical_and logical_not logical_or logical_xor maximum minimum multiply negative nextafter not_equal positive pow
-reciprocal remainder round sign signbit sqrt square subtract tanh trunc
+real reciprocal remainder round sign signbit sqrt square subtract tanh trunc
 """
 OTHER = """
 all any argmax argmin argsort arange asarray astype broadcast_arrays broadcast_to concat count_nonzero cumulative_prod

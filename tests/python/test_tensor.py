@@ -154,7 +154,7 @@ def test_numbers_are_weak():
 
 def test_infix_refuses_strangers():
     x = kn.ones(2)
-    for other in ("a", None, [1.0, 2.0], object(), 1j):
+    for other in ("a", None, [1.0, 2.0], object()):
         with pytest.raises(TypeError, match="unsupported operand"):
             x + other
     assert (x == None) is False and (x != "a") is True  # noqa: E711

@@ -6,6 +6,7 @@
 #include <kiln/operand.h>
 #include <kiln/shape.h>
 
+#include <complex>
 #include <concepts>
 #include <initializer_list>
 #include <iosfwd>
@@ -26,12 +27,14 @@ class TensorImpl;
 
 // Each of Kiln's dtypes as a type of C++'s.
 template <class T>
-concept Element = detail::Arithmetic<T>;
+concept Element = detail::Arithmetic<T> || std::same_as<T, std::complex<float>> || std::same_as<T, std::complex<double>>;
 template <Element T>
 constexpr DType dtype_of() {
   if constexpr (std::same_as<T, bool>) return DType::Bool;
   else if constexpr (std::same_as<T, float>) return DType::F32;
   else if constexpr (std::same_as<T, double>) return DType::F64;
+  else if constexpr (std::same_as<T, std::complex<float>>) return DType::C64;
+  else if constexpr (std::same_as<T, std::complex<double>>) return DType::C128;
   else return integer_of(sizeof(T), std::signed_integral<T>);
 }
 

@@ -11,7 +11,7 @@ import kiln
 from kiln.cli import UsageError
 
 _FIRST = ("float32", "float64", "int32", "int64", "uint8", "bool")  # then the rest
-DTYPES = {name: np.dtype(name) for name in (*_FIRST, "int8", "int16", "uint16", "uint32", "uint64", "float16")}
+DTYPES = {name: np.dtype(name) for name in (*_FIRST, "int8", "int16", "uint16", "uint32", "uint64", "float16", "complex64", "complex128")}
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -48,11 +48,13 @@ def shaped(text: str, random: np.random.Generator, default_dtype: str = "float32
 
 
 def tensor(shape: tuple[int, ...], dtype: str, random: np.random.Generator, what: str, below: int = 10) -> kiln.Tensor:
-    """Floats are standard normal, integers from 0 to below - 1. `what` begins the message of a UsageError."""
+    """Floats are standard normal, complex numbers by parts, integers from 0 to below - 1. `what` begins the message of a UsageError."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if math.prod(shape) * 8 > memory:  # random numbers are drawn in 64 bits
         raise UsageError(f"{what}: {math.prod(shape)} elements are more than this machine's {memory / 1e9:.0f} GB of memory hold")
     try:
+        if dtype.startswith("complex"):
+            return kiln.asarray((random.standard_normal(shape) + 1j * random.standard_normal(shape)).astype(DTYPES[dtype]))
         if dtype.startswith("float"):
             return kiln.asarray(random.standard_normal(shape).astype(DTYPES[dtype]))
         return kiln.asarray(random.integers(0, 2 if dtype == "bool" else below, shape).astype(DTYPES[dtype]))

@@ -42,7 +42,7 @@ class Converter:
         self.registers: list[Register] = []
         results = list(named_tensors(entry.results))
         for name, dtype, _ in entry.inputs:
-            _no_half(f"the input '{name}'", dtype)
+            _check_dtype(f"the input '{name}'", dtype)
         inputs = [Value(self.graph.unique(name), _name(dtype), tuple(shape)) for name, dtype, shape in entry.inputs]
         self.graph.inputs = inputs
         names = [self.graph.unique(name) for name, _ in results]  # taken before anything else can be called so
@@ -66,7 +66,7 @@ class Converter:
             name, value = self.entry.inputs[leaf["index"]][0], inputs[leaf["index"]]
         else:
             name = list(state)[leaf["index"]]
-            _no_half(f"the state '{name}'", state[name].dtype)
+            _check_dtype(f"the state '{name}'", state[name].dtype)
             value = self.graph.initializer(name, _window(state[name], leaf))
         # Strides of inputs are the caller's; a window of the state may be a transpose.
         contiguous = leaf["kind"] == "state" and _is_contiguous(leaf["shape"], leaf["strides"])
@@ -85,7 +85,7 @@ class Converter:
     def _call(self, call: dict[str, Any]) -> None:
         types = [(_name(dtype), tuple(shape)) for dtype, shape in self.entry.types[call["first_output"] :][: call["outputs"]]]
         for dtype, _ in types:
-            _no_half(f"the result of {call['op']} at {call['where']}" if call["where"] else f"the result of {call['op']}", dtype)
+            _check_dtype(f"the result of {call['op']} at {call['where']}" if call["where"] else f"the result of {call['op']}", dtype)
         made = self._emit(call, [self._operand(o) for o in call["operands"]], types)
         for value, (dtype, shape) in zip(made, types, strict=True):
             if value.dtype != dtype:
@@ -220,10 +220,14 @@ def _name(dtype: Any) -> str:
     return dtype if isinstance(dtype, str) else dtype.name
 
 
-def _no_half(what: str, dtype: Any) -> None:
-    if _name(dtype) in ("float16", "bfloat16"):
+def _check_dtype(what: str, dtype: Any) -> None:
+    name = _name(dtype)
+    if name in ("float16", "bfloat16"):
         reason = "Kiln rounds after every operator, runtimes for processors compute whole graphs in float32"
-        raise Unsupported(f"to_onnx: {what} is {_name(dtype)}: {reason}. Remedy: export the function in float32 (astype)")
+        raise Unsupported(f"to_onnx: {what} is {name}: {reason}. Remedy: export the function in float32 (astype)")
+    if name in ("complex64", "complex128"):
+        reason = "ONNX's operators take no complex numbers"
+        raise Unsupported(f"to_onnx: {what} is {name}: {reason}. Remedy: export a function of real(x) and imag(x)")
 
 
 def _dim(text: str) -> Dim | int:

@@ -187,8 +187,8 @@ TEST(Primitives, ArraysAgreeWithSingleElements) {
   const uint64_t corners[] = {0,     1,  0x80000000, 0x7fc00001, 0x7f800000, 0x8000000000000000, 0x7ff0000000000001, 0x7ff0000000000000,
                               ~0ull, 31, 32,         64};
   for (const PrimInfo& p : kPrims)
-    for (const DTypeInfo& t : kDTypes)
-      for (const DTypeInfo& to : kDTypes) {
+    for (const DTypeInfo& t : kRealDTypes)
+      for (const DTypeInfo& to : kRealDTypes) {
         const bool casts = p.prim == Prim::cast || p.prim == Prim::bitcast;
         const DType result = casts ? to.dtype : result_dtype(p.prim, t.dtype);
         if (result != to.dtype) continue;

@@ -140,7 +140,7 @@ TEST(KernelText, ConstantsAreExactInEveryDType) {
                                0x8000000000000000,
                                0x7ff0000000000000,
                                0x7ff8000000000000};
-  for (const DTypeInfo& t : kDTypes)
+  for (const DTypeInfo& t : kRealDTypes)
     for (uint64_t bits : patterns)
       if ((t.bytes == 8 || bits >> (8 * t.bytes) == 0) && (t.dtype != DType::Bool || bits <= 1)) b.constant_bits(t.dtype, bits);
   const Kernel again = parse(print(kernel));

@@ -135,7 +135,7 @@ class Generator {
     constexpr Reduction kKinds[] = {Reduction::none,  Reduction::none,  Reduction::none, Reduction::none, Reduction::none,
                                     Reduction::lanes, Reduction::lanes, Reduction::rows, Reduction::rows, Reduction::tree};
     k().reduction = pick(random_, kKinds);
-    for (int64_t n = 2 + below(random_, 5); n > 0; --n) palette_.push_back(pick(random_, kDTypes).dtype);
+    for (int64_t n = 2 + below(random_, 5); n > 0; --n) palette_.push_back(pick(random_, kRealDTypes).dtype);
     k().rank = static_cast<uint8_t>(1 + below(random_, chance(random_, 10) ? 5 : 3));
     if (k().reduction == Reduction::rows) k().rank = std::max<uint8_t>(k().rank, 2);
     if (k().reduction != Reduction::none && k().reduced_dim() > 0 && chance(random_, 30))
@@ -190,7 +190,7 @@ class Generator {
   }
 
   // A kernel is about few dtypes, so that its values meet.
-  DType any_dtype() { return chance(random_, 75) ? pick(random_, palette_) : pick(random_, kDTypes).dtype; }
+  DType any_dtype() { return chance(random_, 75) ? pick(random_, palette_) : pick(random_, kRealDTypes).dtype; }
   DType dtype_for(DTypeSet set, bool computed) {
     DType t;
     do t = any_dtype();
@@ -567,7 +567,7 @@ std::vector<std::string> Coverage::rare(const std::string& group) const {
     for (const PrimInfo& p : kPrims)
       if (!often(std::string(p.name))) out.emplace_back(p.name);
   } else if (group == "dtype" || group == "stored dtype" || group == "reduced dtype") {
-    for (const DTypeInfo& t : kDTypes)
+    for (const DTypeInfo& t : kRealDTypes)
       if ((group != "reduced dtype" || !is_half(t.dtype)) && !often(std::string(t.name))) out.emplace_back(t.name);
   } else if (found != counts_.end()) {
     for (const auto& [name, n] : found->second)

@@ -74,7 +74,7 @@ bool less(DType dtype, uint64_t a, uint64_t b) {
 }
 
 TEST(Routines, KeysAreInTheOrderOfElements) {
-  for (const DTypeInfo& t : kDTypes) {
+  for (const DTypeInfo& t : kRealDTypes) {
     const auto x = drawn(t.dtype, 300, 1);
     for (int64_t i = 0; i < 300; ++i)
       for (int64_t j = 0; j < 300; j += 7) {
@@ -85,7 +85,7 @@ TEST(Routines, KeysAreInTheOrderOfElements) {
 }
 
 TEST(Routines, SortingIsStableInEveryDType) {
-  for (const DTypeInfo& t : kDTypes)
+  for (const DTypeInfo& t : kRealDTypes)
     for (const Lines l : {Lines{3, 5, 2}, Lines{1, 1000, 1}, Lines{2, 300, 3}, Lines{1, 1, 1}, Lines{4, 129, 1}})
       for (const bool descending : {false, true}) {
         const auto x = drawn(t.dtype, l.elements(), 2);
@@ -125,7 +125,7 @@ std::vector<std::byte> scanned(Prim combine, DType dtype, const Lines& l, bool r
 }
 
 TEST(Routines, ScansKeepTheirStatedOrder) {
-  for (const DTypeInfo& t : kDTypes)
+  for (const DTypeInfo& t : kRealDTypes)
     for (const Prim combine : {Prim::add, Prim::mul, Prim::max, Prim::min}) {
       if (!accepts(info(combine).accepts, t.dtype)) continue;
       for (const Lines l : {Lines{2, 7, 3}, Lines{1, 9000, 1}, Lines{1, 4097, 5}, Lines{2, 3, 1500}, Lines{1, 4096, 1}})
@@ -150,7 +150,7 @@ TEST(Routines, ScattersTakeIndicesInOrder) {
   std::vector<int64_t> rows(count), along(static_cast<size_t>(l.outer * count * l.inner));
   for (int64_t& i : rows) i = static_cast<int64_t>(random() % 100) - 50;
   for (int64_t& i : along) i = static_cast<int64_t>(random() % 100) - 50;
-  for (const DTypeInfo& t : kDTypes)
+  for (const DTypeInfo& t : kRealDTypes)
     for (const Scatter how : {Scatter::set, Scatter::add}) {
       const auto values = drawn(t.dtype, l.outer * count * l.inner, 5), start = drawn(t.dtype, l.elements(), 6);
       const DType summed = how == Scatter::add ? compute_dtype(t.dtype) : t.dtype;

@@ -52,8 +52,8 @@ std::optional<Kernel> kernel_of(const PrimInfo& prim, DType result, DType operan
 std::vector<KernelCase> primitive_cases() {
   std::vector<KernelCase> cases;
   for (const PrimInfo& prim : kPrims)
-    for (const DTypeInfo& result : kDTypes)
-      for (const DTypeInfo& operand : kDTypes)
+    for (const DTypeInfo& result : kRealDTypes)
+      for (const DTypeInfo& operand : kRealDTypes)
         if (const auto kernel = kernel_of(prim, result.dtype, operand.dtype)) {
           const KernelCase any = codegen::testing::case_of(*kernel, cases.size() + 1);
           cases.push_back(codegen::testing::rebuilt(any, *kernel, {2000 + static_cast<int64_t>(cases.size() % 3)}));

@@ -62,12 +62,22 @@ TEST(Promotion, OfFloatsTakesTheWiderAndIntegersGiveWay) {
       "f64  f64  f64  f64 f64 f64  f64  f64  f64  f64  f64  f64\n");
 }
 
+TEST(Promotion, OfComplexNumbersHoldsTheFloatBeside) {
+  expect_table(
+      "     c64  c128 f16  bf16 f32  f64  bool i8   i64  u8   u64\n"
+      "c64  c64  c128 c64  c64  c64  c128 c64  c64  c64  c64  c64\n"
+      "c128 c128 c128 c128 c128 c128 c128 c128 c128 c128 c128 c128\n");
+  EXPECT_EQ(promote(DType::F64, DTypeKind::complex_floating), DType::C128);
+  for (const DType t : {DType::F32, DType::F16, DType::I64, DType::U8, DType::Bool, DType::C64})
+    EXPECT_EQ(promote(t, DTypeKind::complex_floating), DType::C64) << name_of(t);
+}
+
 TEST(Promotion, NumbersDecideTheKindNotTheWidth) {
   for (const DTypeInfo& t : kDTypes) {
     if (t.dtype == DType::Bool) continue;
     EXPECT_EQ(promote(t.dtype, DTypeKind::boolean), t.dtype);
     EXPECT_EQ(promote(t.dtype, DTypeKind::signed_integer), t.dtype);
-    EXPECT_EQ(promote(t.dtype, DTypeKind::floating), is_floating(t.dtype) ? t.dtype : default_dtype());
+    EXPECT_EQ(promote(t.dtype, DTypeKind::floating), is_inexact(t.dtype) ? t.dtype : default_dtype());
   }
   EXPECT_EQ(promote(DType::Bool, DTypeKind::signed_integer), DType::I64);
 }
@@ -90,7 +100,7 @@ TEST(Promotion, SumsAreAsWideAsTheyGet) {
   const Op sum("sum");
   for (const DTypeInfo& t : kDTypes) {
     const DType result = sum(testing::tensor({2}, {1, 1}, t.dtype)).dtype();
-    EXPECT_EQ(result, is_floating(t.dtype) ? t.dtype : is_unsigned(t.dtype) ? DType::U64 : DType::I64) << t.name;
+    EXPECT_EQ(result, is_inexact(t.dtype) ? t.dtype : is_unsigned(t.dtype) ? DType::U64 : DType::I64) << t.name;
   }
 }
 

@@ -31,8 +31,14 @@ inline Tensor filled(const Dims& shape, DType dtype, const std::vector<double>& 
   const Tensor t = Tensor::empty(shape, dtype);
   std::byte* data = t.storage().data_for_write();
   for (int64_t i = 0; i < t.numel(); ++i) {
-    const uint64_t bits = Scalar(values[static_cast<size_t>(i)]).bits_as(dtype);
-    std::memcpy(data + i * size_of(dtype), &bits, static_cast<size_t>(size_of(dtype)));
+    const DType part = real_of(dtype);
+    const auto put = [&](int64_t at, double value) {
+      const uint64_t bits = Scalar(value).bits_as(part);
+      std::memcpy(data + at * size_of(part), &bits, static_cast<size_t>(size_of(part)));
+    };
+    put(i * parts_of(dtype), values[static_cast<size_t>(i)]);
+    // Each beside another: a stride that meets all pairs of special values.
+    if (is_complex(dtype)) put(2 * i + 1, values[static_cast<size_t>((i * 5 + 3) % t.numel())]);
   }
   return t;
 }
@@ -53,7 +59,8 @@ inline const Parameter* operand_parameter(const Operator& op, size_t operand) {
 
 // May a tensor of this dtype be given: accepted as it is, or promoted to the default floating dtype.
 inline bool takes(const Parameter& p, DType dtype) {
-  return codegen::accepts(p.accepts, dtype) || (p.accepts == codegen::kFloats && p.promotes);
+  return codegen::accepts(p.accepts, dtype) ||
+         ((p.accepts == codegen::kFloats || p.accepts == codegen::kInexact) && !is_inexact(dtype) && p.promotes);
 }
 
 // The sample in one dtype, where all its free operands take that; nullopt otherwise, or where no operand is free and `dtype` is not the first.
@@ -82,6 +89,12 @@ inline std::optional<SampleCall> instantiate(const Operator& op, const Sample& s
     else if (sample.attrs.empty()) c.attrs.push_back(p.default_value);
   }
   if (!sample.attrs.empty()) c.attrs = sample.attrs;
+  for (const Attr& a : c.attrs)  // a cast that would lose imaginary parts, or an order that there is not
+    if (const DType* to = std::get_if<DType>(&a); to != nullptr && is_complex(dtype) && !is_complex(*to) && *to != DType::Bool)
+      return std::nullopt;
+  for (const Attr& a : c.attrs)
+    if (const std::string* how = std::get_if<std::string>(&a); how != nullptr && is_complex(dtype) && (*how == "max" || *how == "min"))
+      return std::nullopt;
   while (!sequence && c.operands.size() < operands) c.operands.emplace_back();
   return c;
 }

@@ -23,7 +23,7 @@ TEST(Autograd, Backward) {
   EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{2, 6}));
   expect_error(ErrorCode::value, "float32(2,), not float32(1,)", [&] { x.set_grad(Tensor{1.0f}); });
   expect_error(ErrorCode::runtime, "", [&] { (x * 2).backward(); });
-  expect_error(ErrorCode::runtime, "only floating tensors can require grad, not int32", [] { (Tensor{1}).requires_grad_(); });
+  expect_error(ErrorCode::runtime, "only floating and complex tensors can require grad, not int32", [] { (Tensor{1}).requires_grad_(); });
   expect_error(ErrorCode::runtime, "", [&] { x += 1; });
   expect_error(ErrorCode::runtime, "no_grad", [&] { x.mutable_data<float>(); });
 }
@@ -61,7 +61,7 @@ TEST(Autograd, OfFunctions) {
   EXPECT_EQ(second(x).to_vector<float>(), (std::vector<float>{6, 12}));
   expect_error(ErrorCode::type, "one floating number, a tensor of one element, not float32(2,)",
                [&] { grad([](const Tensor& t) { return t * 2; })(x); });
-  expect_error(ErrorCode::type, "floating tensors, not int32(2,)", [] { grad(cubes)(Tensor{1, 2}); });
+  expect_error(ErrorCode::type, "floating and complex tensors, not int32(2,)", [] { grad(cubes)(Tensor{1, 2}); });
   EXPECT_TRUE(is_grad_enabled());
 }
 

@@ -137,5 +137,17 @@ TEST(Tensor, PrintsAndReadsBack) {
   EXPECT_EQ(to_string(asarray(1.5).requires_grad_()), "tensor(1.5, dtype=float32, requires_grad=true)");
 }
 
+TEST(Tensor, HoldsComplexNumbers) {
+  using Complex = std::complex<float>;
+  const Tensor z = complex(Tensor{1.0f, 0.5f}, Tensor{3.0f, -4.0f});
+  EXPECT_EQ(z.dtype(), DType::C64);
+  EXPECT_EQ(z.to_vector<Complex>(), (std::vector<Complex>{{1, 3}, {0.5f, -4}}));
+  EXPECT_EQ((z * z).data<Complex>()[0], Complex(-8, 6));
+  EXPECT_EQ(abs(complex(Tensor{3.0}, Tensor{4.0})).item<double>(), 5);
+  EXPECT_EQ(to_string(z), "tensor([1.+3.j, 0.5-4.j], dtype=complex64)");
+  expect_error(ErrorCode::type, "real(x) or imag(x)", [&] { return z[0].item<float>(); });
+  expect_error(ErrorCode::type, "complex64", [&] { return z < z; });
+}
+
 }  // namespace
 }  // namespace kiln::testing

@@ -111,7 +111,7 @@ class Generator {
   TensorId whole_leaf(const Dims& shape, DType t, double low = -2, double high = 2, bool redrawable = true) {
     Leaf leaf{.id = p_.tensors++, .shape = shape, .dtype = t, .bytes = {}, .redrawable = redrawable};
     leaf.bytes = redrawable ? random_bytes(random_, shape, t, low, high) : plain_bytes(shape, t, low, high);
-    leaf.requires_grad = differentiates_ && is_floating(t) && random_.chance(0.6);
+    leaf.requires_grad = differentiates_ && is_inexact(t) && random_.chance(0.6);
     machine_.add(leaf);
     p_.features.emplace("dtype", std::string(name_of(t)));
     p_.leaves.push_back(std::move(leaf));
@@ -532,10 +532,11 @@ class Generator {
 
   // backward() from something, then perhaps a look at a gradient, and a step of an optimiser.
   void differentiate() {
-    const auto root = one([](const Tensor& t) { return is_floating(t.dtype()) && t.requires_grad(); });
+    const auto root = one([](const Tensor& t) { return is_inexact(t.dtype()) && t.requires_grad(); });
     if (!root) return;
     Ref seed;
-    if (at(*root).numel() != 1 || random_.chance(0.1)) seed = whole_leaf(at(*root).shape(), at(*root).dtype());
+    if (at(*root).numel() != 1 || is_complex(at(*root).dtype()) || random_.chance(0.1))
+      seed = whole_leaf(at(*root).shape(), at(*root).dtype());
     if (!emit({.kind = Step::Kind::backward, .operands = {seed}, .target = *root})) return;
     for (TensorId id : those([](const Tensor& t) { return t.requires_grad() && t.is_leaf(); })) {
       const auto* state = at(id).impl()->autograd.get();

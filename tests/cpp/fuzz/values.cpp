@@ -16,6 +16,7 @@ constexpr std::array<int64_t, 14> kSpecialIntegers{0, 1, -1, 2, 3, 7, 31, 32, 63
 }  // namespace
 
 std::vector<std::byte> random_bytes(Random& random, const eager::Dims& shape, DType dtype, double low, double high) {
+  if (is_complex(dtype)) return random_bytes(random, {2 * eager::product(shape)}, real_of(dtype), low, high);
   // How often an element is special; and whether the others are whole numbers.
   const double special = random.chance(0.6) ? 0 : random.chance(0.5) ? 0.1 : 0.6;
   const bool whole = random.chance(0.2);
