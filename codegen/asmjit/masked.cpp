@@ -7,7 +7,11 @@
 namespace kiln::codegen::x64 {
 namespace {
 
-bool touches_elements(const Memory& m) { return m.place == Place::element || m.place == Place::strided; }
+// Does it read or write where it depends on the element? A gather does, wherever its buffer lies.
+bool touches_elements(const Instruction& i) {
+  const bool gathers = i.op == Op::gather_at_d || i.op == Op::gather_at_q || i.op == Op::lanes_load_at;
+  return gathers || i.memory.place == Place::element || i.memory.place == Place::strided;
+}
 
 // The same operation under a mask; the operation itself where there is none.
 Op under_mask(Op op) {
@@ -27,7 +31,7 @@ Op under_mask(Op op) {
 
 bool masks_as_it_is(const Program& program, int section) {
   return program.isa == Isa::avx512 && std::ranges::all_of(program.sections[static_cast<size_t>(section)].code, [](const Instruction& i) {
-           return !touches_elements(i.memory) || (i.mask == kNoReg && i.memory.scale <= 4 && under_mask(i.op) != i.op);
+           return !touches_elements(i) || (i.mask == kNoReg && i.memory.scale <= 4 && under_mask(i.op) != i.op);
          });
 }
 
@@ -36,7 +40,7 @@ void masked_copy(Program& program, int from, int to, VReg mask) {
   put_side_by_side(program, from, to, 1);
   Section& copy = program.sections[static_cast<size_t>(to)];
   for (Instruction& i : copy.code) {
-    if (!touches_elements(i.memory)) continue;
+    if (!touches_elements(i)) continue;
     i.op = under_mask(i.op);
     i.mask = mask;
   }

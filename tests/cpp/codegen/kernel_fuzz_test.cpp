@@ -278,6 +278,30 @@ TEST(KernelFuzz, MaskedOffMemoryIsNotTouched) {
             read_below_a_bound(guarded, dtype, stride, reduction, gathers);
 }
 
+// The elements that a row's last step lacks would be gathered from the forbidden page.
+TEST(KernelFuzz, NothingBeyondARowIsGathered) {
+  const Guarded guarded(1 << 16);
+  for (const DType dtype : {DType::Bool, DType::U16, DType::F32, DType::I64}) {
+    Kernel k;
+    Builder b(k);
+    const uint32_t from = b.add_buffer({.dtype = dtype, .inner = Stride::zero}), to = b.add_buffer({.dtype = dtype});
+    b.store(to, b.gather(from, b.index(0)));
+    const auto bytes = static_cast<size_t>(kElements * size_of(dtype));
+    std::byte* memory = guarded.place(bytes, true);
+    std::fill_n(memory, bytes, std::byte{1});
+    for (const Runner& runner : runners()) {
+      const auto code = runner.backend->compile(k, runner.isa);
+      ASSERT_NE(code, nullptr);
+      std::vector<std::byte> out(bytes);
+      void* pointers[] = {memory, out.data()};
+      const int64_t strides[] = {0, size_of(dtype)}, extents[] = {kElements};
+      const Args args{pointers, strides, extents, nullptr, 0, nullptr, nullptr, code->self};
+      EXPECT_EQ(code->function(&args, 0, 1), 0u);
+      EXPECT_EQ(out, std::vector<std::byte>(memory, memory + bytes)) << runner.name;
+    }
+  }
+}
+
 // A back end with a fault: it compiles another kernel than it was given.
 class Faulty final : public Backend {
  public:
