@@ -98,17 +98,21 @@ Value digamma(Builder& b, Value x) {
   const bool single = x.dtype() == DType::F32;
   const Value wide = b.cast(x, DType::F64), negative = b.lt(wide, 0);
   const Value start = b.select(negative, 1.0 - wide, wide);
-  // The steps' reciprocals as one fraction.
-  Value y = start, numerator = b.constant(DType::F64, 0), denominator = b.constant(DType::F64, 1);
-  for (int i = 0; i < 10; ++i) {
-    const Value step = b.lt(y, 10);
-    numerator = b.select(step, b.fma(numerator, y, denominator), numerator);
-    denominator = b.select(step, denominator * y, denominator);
-    y = b.select(step, y + 1, y);
+  // The steps' reciprocals as two fractions: one alone would be rounded twice as often.
+  Value y = start, reciprocals = b.constant(DType::F64, 0);
+  for (int half = 0; half < 2; ++half) {
+    Value numerator = b.constant(DType::F64, 0), denominator = b.constant(DType::F64, 1);
+    for (int i = 0; i < 5; ++i) {
+      const Value step = b.lt(y, 10);
+      numerator = b.select(step, b.fma(numerator, y, denominator), numerator);
+      denominator = b.select(step, denominator * y, denominator);
+      y = b.select(step, y + 1, y);
+    }
+    reciprocals = reciprocals + numerator / denominator;
   }
   const Value inverse = 1.0 / y, z = inverse * inverse;
   const Value series = b.fma(z, single ? polynomial(b, z, kDigamma32) : polynomial(b, z, kDigamma64), inverse * -0.5);
-  const Value positive = log(b, y) + (series - numerator / denominator);
+  const Value positive = log(b, y) + (series - reciprocals);
   // digamma(x) = digamma(1 - x) - pi cot(pi x)
   const Value f = wide - b.round(wide), opposite = 0.5 - b.abs(f);
   const Value mirrored = positive - sine_of_pi(b, opposite) / sine_of_pi(b, f) * kPi;

@@ -60,7 +60,8 @@ Halved halve(Builder& b, Value x) {
 
 Value asin(Builder& b, Value x) {
   const auto [large, s, tail] = halve(b, x);
-  const Value beyond = b.fma(s, -2, pi(x).half) - (tail + tail - pi(x).half_lo);
+  // The subtraction last: a result below 1 would pay for a difference above 1 that was rounded before.
+  const Value beyond = pi(x).half - b.fma(s, 2, tail + tail - pi(x).half_lo);
   return b.select(large, b.select(b.lt(x, 0), -beyond, beyond), s + tail);
 }
 

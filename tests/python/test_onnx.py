@@ -59,9 +59,9 @@ def _agrees(call: Call, opset: int) -> onnx.ModelProto | None:
         with pytest.raises(NotImplementedError, match=f"{call.op.__name__} at model.py:7 has no equivalent in ONNX: .*Remedy: "):
             kn.onnx.model(procedure.program(), opset)
         return None
-    half = next((t for t in ("float16", "bfloat16") if call.arguments.get("dtype") == getattr(kn, t)), None)
-    if half is not None:
-        with pytest.raises(NotImplementedError, match=f"{call.op.__name__} at model.py:7 is {half}: .*Remedy: "):
+    foreign = next((t for t in ("float16", "bfloat16", "complex64", "complex128") if call.arguments.get("dtype") == getattr(kn, t)), None)
+    if foreign is not None:
+        with pytest.raises(NotImplementedError, match=f"{call.op.__name__} at model.py:7 is {foreign}: .*Remedy: "):
             kn.onnx.model(procedure.program(), opset)
         return None
     try:

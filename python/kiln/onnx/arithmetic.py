@@ -130,6 +130,11 @@ def right_shift(c: Call) -> Value:
 
 
 refuses(
+    *("angle", "complex", "conj", "imag", "real"),
+    reason="ONNX's operators take no complex numbers",
+    remedy="leave it out where numbers are real, or keep the two parts in tensors of their own",
+)
+refuses(
     "integer_power",
     reason="integer powers wrap, ONNX's Pow leaves that open",
     remedy="pow with a constant exponent up to 1024, or operands of a floating dtype",
