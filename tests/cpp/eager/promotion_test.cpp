@@ -96,6 +96,20 @@ TEST(Promotion, ARefusalNamesTheOperatorBothDtypesAndTheRemedy) {
   }
 }
 
+// Of the operators that write or count in a given dtype, too, at the call and not when a kernel is made of it.
+TEST(Promotion, ComplexNumbersDoNotBecomeRealOnes) {
+  const Tensor x = Tensor::empty({2, 1}, DType::C64), start = Tensor::empty({}, DType::C64), step = Tensor::empty({}, DType::F32);
+  const auto code = [](const auto& call) {
+    try {
+      call();
+    } catch (const Error& e) { return e.code(); }
+    return ErrorCode::internal;
+  };
+  EXPECT_EQ(code([&] { Op("astype")(x, DType::F32); }), ErrorCode::type);
+  EXPECT_EQ(code([&] { Op("copy_to")(x, DType::F32, Dims{2, 3}); }), ErrorCode::type);
+  EXPECT_EQ(code([&] { Op("sequence")(int64_t{3}, start, step, DType::F64); }), ErrorCode::type);
+}
+
 TEST(Promotion, SumsAreAsWideAsTheyGet) {
   const Op sum("sum");
   for (const DTypeInfo& t : kDTypes) {
