@@ -110,9 +110,9 @@ void Builder::store(uint32_t slot, Value value) {
   kernel_.stores.push_back({slot, value.id()});
 }
 
-Value Builder::primitive(Prim prim, DType result, std::initializer_list<Value> operands) {
+Value Builder::primitive(Prim prim, DType result, std::span<const Value> operands) {
   check(operands.size() == info(prim).operands, "a primitive with a wrong number of operands");
-  if (is_pair((operands.end() - 1)->id())) return complex_primitive(*this, prim, operands);
+  if (is_pair(operands.back().id())) return complex_primitive(*this, prim, operands);
   Node n{.kind = NodeKind::primitive, .prim = prim, .dtype = result};
   bool constant = true;
   uint64_t bits[3] = {};
@@ -127,7 +127,7 @@ Value Builder::primitive(Prim prim, DType result, std::initializer_list<Value> o
     const std::optional<Value> simpler = simplify_ == Simplify::yes ? simplify(*this, n) : std::nullopt;
     return simpler ? *simpler : push(n);
   }
-  return constant_bits(result, interpreter::evaluate(prim, result, (operands.end() - 1)->dtype(), bits[0], bits[1], bits[2]));
+  return constant_bits(result, interpreter::evaluate(prim, result, operands.back().dtype(), bits[0], bits[1], bits[2]));
 }
 
 Value Builder::binary(Prim prim, Operand a, Operand b) {

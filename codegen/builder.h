@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -64,7 +65,8 @@ class Builder {
   DType dtype(NodeId id) const { return is_pair(id) ? complex_of(node(pair(id).re).dtype) : node(id).dtype; }
 
   // Primitives; see primitive.h for meanings. At least one operand is a Value.
-  Value primitive(Prim, DType result, std::initializer_list<Value> operands);
+  Value primitive(Prim, DType result, std::span<const Value> operands);
+  Value primitive(Prim p, DType result, std::initializer_list<Value> operands) { return primitive(p, result, std::span(operands)); }
   Value add(Operand, Operand);
   Value sub(Operand, Operand);
   Value mul(Operand, Operand);

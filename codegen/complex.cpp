@@ -78,8 +78,7 @@ Complex select(Builder& b, Value condition, const Complex& then, const Complex& 
   return {b.select(condition, then.re, otherwise.re), b.select(condition, then.im, otherwise.im)};
 }
 
-Value complex_primitive(Builder& b, Prim prim, std::initializer_list<Value> operands) {
-  const Value* v = operands.begin();
+Value complex_primitive(Builder& b, Prim prim, std::span<const Value> v) {
   if (prim == Prim::select) return joined(select(b, v[0], parts(v[1]), parts(v[2])));
   const Complex x = parts(v[0]);
   switch (prim) {

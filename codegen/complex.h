@@ -30,6 +30,6 @@ inline Complex times_minus_i(const Complex& z) { return {z.im, -z.re}; }
 Complex select(Builder&, Value condition, const Complex& then, const Complex& otherwise);
 
 // What Builder::primitive() does where an operand is complex; throws Error{internal} for primitives that have no complex form.
-Value complex_primitive(Builder&, Prim, std::initializer_list<Value> operands);
+Value complex_primitive(Builder&, Prim, std::span<const Value> operands);
 
 }  // namespace kiln::codegen

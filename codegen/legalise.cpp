@@ -123,9 +123,7 @@ class Legaliser {
     if (is_machine(t)) {
       Value v[3];
       for (int i = 0; i < about.operands; ++i) v[i] = low(n.operands[i]);
-      return all(about.operands == 1   ? b_.primitive(n.prim, n.dtype, {v[0]})
-                 : about.operands == 2 ? b_.primitive(n.prim, n.dtype, {v[0], v[1]})
-                                       : b_.primitive(n.prim, n.dtype, {v[0], v[1], v[2]}));
+      return all(b_.primitive(n.prim, n.dtype, std::span(v, about.operands)));
     }
     if (about.gives_bool) return all(compare(n.prim, t, n.operands[0], n.operands[1]));
     return is_narrow(t) ? narrow(n, t) : unsigned_word(n, t);

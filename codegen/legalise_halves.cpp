@@ -64,11 +64,9 @@ class Rewriter {
     }
     if (n.prim == Prim::bitcast && is_half(from)) return b_.cast(canonical(last), t);
     if (n.prim == Prim::bitcast && is_half(n.dtype)) return b_.cast(values_[last], t);
-    switch (info(n.prim).operands) {
-      case 1: return b_.primitive(n.prim, t, {value(0)});
-      case 2: return b_.primitive(n.prim, t, {value(0), value(1)});
-      default: return b_.primitive(n.prim, t, {value(0), value(1), value(2)});
-    }
+    Value v[3];
+    for (int i = 0; i < info(n.prim).operands; ++i) v[i] = value(i);
+    return b_.primitive(n.prim, t, std::span(v, info(n.prim).operands));
   }
 
   // A half's bits with any NaN the canonical one: what is stored, and what a bitcast shows.

@@ -35,7 +35,7 @@ Lanes Vectors::load(DType t, Stride stride, uint32_t buffer, int offset, VReg ma
   const auto read = [&](Op op, int half, VReg under = kNoReg, VReg offsets = kNoReg, int imm = 0) {
     return emit_load(op, at(half), RegClass::vector, under, offsets, imm, moved);
   };
-  const auto from_bytes = [&](VReg r) { return t == DType::Bool ? compare(Prim::ne, DType::U8, {r}, constant(DType::U8, 0)) : Lanes{r}; };
+  const auto from_bytes = [&](VReg r) { return t == DType::Bool ? cast_to_bool(DType::U8, {r}) : Lanes{r}; };
 
   if (stride == Stride::zero) {
     const VReg all = mask != kNoReg ? read(Op::broadcast_if, 0, mask, kNoReg, bytes) : read(broadcast_of(bytes), 0);
@@ -89,7 +89,7 @@ Lanes Vectors::gather(DType t, Stride stride, uint32_t buffer, int offset, VReg 
   for (int k = 0; k < 2; ++k) half.r[k] = emit_load(op, at(k), RegClass::vector, mask_of_half(mask, bytes, k), own[k], scale);
   if (bytes == 8) return half;
   const VReg whole = emit(Op::join_halves, half.r[0], half.r[1]);
-  return t == DType::Bool ? compare(Prim::ne, DType::U8, {whole}, constant(DType::U8, 0)) : Lanes{whole};
+  return t == DType::Bool ? cast_to_bool(DType::U8, {whole}) : Lanes{whole};
 }
 
 void Vectors::store(DType t, Stride stride, uint32_t buffer, int offset, VReg mask, Lanes value, bool may_be_nan) {

@@ -213,11 +213,7 @@ class Matcher {
     for (size_t i = 0; i < operands; ++i) v[i] = build(t.operands[i], operand_);
     if (t.prim == Prim::cast) return builder_.cast(v[0], dtype);
     const DType result = result_dtype(t.prim, v[operands - 1].dtype());
-    switch (operands) {
-      case 1: return builder_.primitive(t.prim, result, {v[0]});
-      case 2: return builder_.primitive(t.prim, result, {v[0], v[1]});
-      default: return builder_.primitive(t.prim, result, {v[0], v[1], v[2]});
-    }
+    return builder_.primitive(t.prim, result, std::span(v).first(operands));
   }
 
   Builder& builder_;

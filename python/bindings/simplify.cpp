@@ -36,7 +36,7 @@ py::dict commutation(const codegen::PrimInfo& p) {
   const std::string name(p.name), more = p.operands == 3 ? ", z)" : ")";
   py::list all;
   for (const DTypeInfo& t : kRealDTypes) {
-    const DType result = p.gives_bool ? DType::Bool : t.dtype;
+    const DType result = codegen::result_dtype(p.prim, t.dtype);
     if (codegen::interpreter::apply_of(p.prim, result, t.dtype) == nullptr) continue;
     py::dict d;
     d["operand"] = t.name;

@@ -32,7 +32,7 @@ AllBinary all_binary(DType t) {
   const Value x = b.load(b.add_buffer({.dtype = t})), y = b.load(b.add_buffer({.dtype = t}));
   for (const PrimInfo& p : kPrims) {
     if (p.operands != 2 || !takes(p.prim, t)) continue;
-    const DType result = p.gives_bool ? DType::Bool : t;
+    const DType result = result_dtype(p.prim, t);
     b.store(b.add_buffer({.dtype = result}), b.primitive(p.prim, result, {x, y}));
     all.prims.push_back(p.prim);
   }

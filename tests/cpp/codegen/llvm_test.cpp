@@ -190,12 +190,7 @@ TEST(Llvm, EveryPrimitiveOnEveryDtype) {
         const bool condition = prim.prim == Prim::select && i == 0;
         operands.push_back(b.load(b.add_buffer(buffer(condition ? DType::Bool : t))));
       }
-      const auto make = [&](DType result) {
-        Value v = prim.operands == 1   ? b.primitive(prim.prim, result, {operands[0]})
-                  : prim.operands == 2 ? b.primitive(prim.prim, result, {operands[0], operands[1]})
-                                       : b.primitive(prim.prim, result, {operands[0], operands[1], operands[2]});
-        b.store(b.add_buffer(buffer(result)), v);
-      };
+      const auto make = [&](DType result) { b.store(b.add_buffer(buffer(result)), b.primitive(prim.prim, result, operands)); };
       if (prim.prim == Prim::cast) {
         for (DType to : kAllTypes)
           if (to != t) make(to);

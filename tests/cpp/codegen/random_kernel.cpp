@@ -191,11 +191,15 @@ class Generator {
 
   // A kernel is about few dtypes, so that its values meet.
   DType any_dtype() { return chance(random_, 75) ? pick(random_, palette_) : pick(random_, kRealDTypes).dtype; }
-  DType dtype_for(DTypeSet set, bool computed) {
+  template <class Wanted>
+  DType dtype_where(Wanted wanted) {
     DType t;
     do t = any_dtype();
-    while (!accepts(set, t) || (computed && is_half(t)));
+    while (!wanted(t));
     return t;
+  }
+  DType dtype_for(Prim p) {
+    return dtype_where([p](DType t) { return takes(p, t); });
   }
 
   void operation() {
@@ -206,7 +210,7 @@ class Generator {
     const PrimInfo& prim = pick(random_, kPrims);
     Node n{.kind = NodeKind::primitive, .prim = prim.prim};
     if (prim.prim == Prim::bitcast) {
-      const DType real = dtype_for(kFloats, false), integer = integer_of(size_of(real), chance(random_, 50));
+      const DType real = dtype_where([](DType t) { return is_floating(t); }), integer = integer_of(size_of(real), chance(random_, 50));
       const bool from_real = chance(random_, 50);
       n.operands[0] = operand(from_real ? real : integer);
       n.dtype = from_real ? integer : real;
@@ -216,9 +220,7 @@ class Generator {
       while (n.dtype == from);
       n.operands[0] = operand(from);
     } else {
-      DType t;
-      do t = any_dtype();
-      while (!takes(prim.prim, t));
+      const DType t = dtype_for(prim.prim);
       for (int i = 0; i < prim.operands; ++i) n.operands[i] = operand(prim.prim == Prim::select && i == 0 ? DType::Bool : t);
       n.dtype = result_dtype(prim.prim, t);
     }
@@ -227,7 +229,7 @@ class Generator {
 
   // a < b ? a : b, or another of its four forms: back ends have instructions for that.
   void lesser_or_greater() {
-    const DType t = dtype_for(kFloats, true);
+    const DType t = dtype_for(Prim::fma);  // a float that is computed with
     NodeId a = operand(t), b = operand(t);
     const NodeId condition = push({.kind = NodeKind::primitive,
                                    .prim = chance(random_, 50) ? Prim::lt : Prim::gt,
@@ -241,7 +243,7 @@ class Generator {
     constexpr Prim kCombines[] = {Prim::add, Prim::mul, Prim::min, Prim::max, Prim::bit_and, Prim::bit_or};
     const Prim prim = pick(random_, kCombines);
     const bool of_bools = accepts(info(prim).accepts, DType::Bool) && chance(random_, 15);  // which kernels are seldom about
-    const DType t = of_bools ? DType::Bool : dtype_for(info(prim).accepts, true);
+    const DType t = of_bools ? DType::Bool : dtype_for(prim);
     const NodeId of = operand(t);
     const NodeId result = push({.kind = NodeKind::reduce, .prim = prim, .dtype = t, .operands = {of, kNoNode, kNoNode}});
     if (!chance(random_, 50)) return;

@@ -94,9 +94,9 @@ TEST(Simplify, EveryRuleKeepsAllBitsOfTheInterpretersPrimitives) {
 TEST(Simplify, CommutativePrimitivesCommute) {
   for (const PrimInfo& p : kPrims)
     for (const DTypeInfo& t : kRealDTypes) {
-      const auto apply = interpreter::apply_of(p.prim, p.gives_bool ? DType::Bool : t.dtype, t.dtype);
+      const auto apply = interpreter::apply_of(p.prim, result_dtype(p.prim, t.dtype), t.dtype);
       if (apply == nullptr || !commutes(p.prim)) continue;
-      const DType result = p.gives_bool ? DType::Bool : t.dtype;
+      const DType result = result_dtype(p.prim, t.dtype);
       for (uint64_t x : some_values(t.dtype))
         for (uint64_t y : some_values(t.dtype)) {
           const auto seen = [&](uint64_t a, uint64_t b) {
@@ -154,11 +154,8 @@ Value build(Builder& b, const Pattern& p, uint8_t term, const Instance& instance
   std::array<Value, 3> v;
   for (size_t i = 0; i < std::min<size_t>(info(t.prim).operands, v.size()); ++i) v[i] = build(b, p, t.operands[i], instance, swap);
   if (swap && commutes(t.prim)) std::swap(v[0], v[1]);
-  switch (info(t.prim).operands) {
-    case 1: return t.prim == Prim::cast ? b.cast(v[0], dtype) : b.primitive(t.prim, dtype, {v[0]});
-    case 2: return b.primitive(t.prim, dtype, {v[0], v[1]});
-    default: return b.primitive(t.prim, dtype, {v[0], v[1], v[2]});
-  }
+  if (t.prim == Prim::cast) return b.cast(v[0], dtype);
+  return b.primitive(t.prim, dtype, std::span(v).first(info(t.prim).operands));
 }
 
 TEST(Simplify, TheBuilderAppliesEveryRule) {
