@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tracer/front_end.h"
+#include "tracer/never_computed.h"
 
 namespace kiln::tracer {
 
@@ -34,29 +35,16 @@ std::string remedy(FlushReason reason) {
   }
 }
 
-// Claims what outlives a recording: tensors that were made in it and will never have values.
-class NeverComputed final : public eager::Recorder {
- public:
-  bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType>, Tensor*) override { return false; }
-  bool record_write(const Tensor&, const Operand&) override { return false; }
-  void flush(FlushReason) override {
-    fail(ErrorCode::runtime,
-         "this tensor was made while a function was being exported, and has no value; what an exported function keeps "
-         "must be returned");
-  }
-};
-
 }  // namespace
 
 ProcedureRecorder::ProcedureRecorder() = default;
 
 ProcedureRecorder::~ProcedureRecorder() {
-  static NeverComputed never;
   if (recording_) stop();
   for (const auto& storage : claimed_) {
     if (storage->recorder() != this) continue;
     storage->release_claim();
-    if (storage->raw() == nullptr && storage->bytes() > 0 && storage->claim(&never, 0)) storage->set_pending_writes();
+    claim_for_ever(*storage);
   }
 }
 

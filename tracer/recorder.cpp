@@ -5,6 +5,7 @@
 #include "codegen/backend_setting.h"
 #include "eager/tape.h"
 #include "tracer/front_end.h"
+#include "tracer/never_computed.h"
 
 namespace kiln::tracer {
 namespace {
@@ -116,17 +117,20 @@ bool SegmentRecorder::record(const eager::Operator& op, const eager::Arguments& 
 bool SegmentRecorder::record_write(const Tensor& destination, const eager::Operand& source) {
   std::lock_guard lock(mutex_);
   if (destination.storage().shared()) {  // visible outside: the write happens at the call
+    refuse_if_revocable();
     flush(FlushReason::shared_storage);
     return false;
   }
   bool run_now = false;
   const eager::Operand snapshot = snapshot_if_shared(source, &run_now);
   if (run_now) {
+    refuse_if_revocable();
     flush(FlushReason::shared_storage);
     return false;
   }
   check_limit();
   claim_for_writing(destination.storage());
+  writes_leaves_ |= storages_[slot_of(destination.storage())].leaf_bytes >= 0;
   if (snapshot.is_tensor()) slot_of(snapshot.tensor.storage());
   words_.begin_call(nullptr, 2, 0);
   add_operand(destination);
@@ -178,6 +182,10 @@ void SegmentRecorder::refuse_if_full_graph(FlushReason reason) const {
                                std::string(eager::describe(reason)));
 }
 
+void SegmentRecorder::refuse_if_revocable() const {
+  if (revocable_) fail(ErrorCode::runtime, "a write to a tensor that was there before would have to happen before the call is known to succeed");
+}
+
 void SegmentRecorder::flush(FlushReason reason) {
   // Whoever waits for another thread's flush must not hold the language's lock, which that flush may need to come back.
   std::unique_lock lock(mutex_, std::try_to_lock);
@@ -192,6 +200,7 @@ void SegmentRecorder::flush(FlushReason reason) {
     return;
   }
   refuse_if_full_graph(reason);
+  if (writes_leaves_) refuse_if_revocable();
   const Undeferred undeferred;
   double compile_ms = 0;
   find_program(&compile_ms);
@@ -213,6 +222,16 @@ void SegmentRecorder::forget() {
   storages_.clear();
   scalars_.clear();
   words_.clear();
+  writes_leaves_ = false;
+}
+
+void SegmentRecorder::discard() {
+  std::lock_guard lock(mutex_);
+  std::vector<eager::Ref<Storage>> never;
+  for (const Entry& e : storages_)
+    if (e.leaf_bytes < 0 && e.storage->use_count() > 1) never.push_back(e.storage);
+  forget();
+  for (const auto& s : never) claim_for_ever(*s);
 }
 
 namespace {
@@ -245,6 +264,10 @@ void SegmentScope::end(FlushReason reason) {
   eager::set_recorder(nullptr);
   state.recorder->flush(reason);
   state.recorder->set_function(nullptr);  // or this thread would keep the last function's record alive
+}
+
+SegmentRecorder* SegmentScope::trial() const {
+  return outermost_ && open_ && state.recorder->pending() == 0 ? state.recorder.get() : nullptr;
 }
 
 SegmentScope::~SegmentScope() {

@@ -26,6 +26,10 @@ class SegmentRecorder final : public eager::Recorder {
   void flush(eager::FlushReason) override;
 
   size_t pending() const { return words_.calls(); }
+  // While on, what could not be taken back fails before it happens: a write to memory that was there before, run for a value that somebody
+  // needs (Error{runtime}). discard() takes everything pending back; tensors that were made meanwhile never get values.
+  void set_revocable(bool on) { revocable_ = on; }
+  void discard();
   void set_function(std::shared_ptr<FunctionRecord> f) { function_ = std::move(f); }
 
  private:
@@ -40,6 +44,7 @@ class SegmentRecorder final : public eager::Recorder {
   eager::Operand snapshot_if_shared(const eager::Operand&, bool* run_now);
   void check_limit();
   void refuse_if_full_graph(eager::FlushReason) const;
+  void refuse_if_revocable() const;
   void forget();
   void find_program(double* compile_ms);  // into last_
 
@@ -52,6 +57,8 @@ class SegmentRecorder final : public eager::Recorder {
   std::vector<uint64_t> key_;
   std::vector<char> visible_;
   std::vector<eager::Storage*> bound_;
+  bool revocable_ = false;
+  bool writes_leaves_ = false;  // is a write to a storage that was there before pending?
   std::shared_ptr<FunctionRecord> function_;
   std::shared_ptr<const Program> last_;  // with the key that it was found by, and the cache's age then
   std::vector<uint64_t> last_key_;
@@ -64,6 +71,8 @@ class SegmentScope {
   explicit SegmentScope(std::shared_ptr<FunctionRecord>);
   ~SegmentScope();               // flushes if end() did not; errors are swallowed only then
   void end(eager::FlushReason);  // throws what running the pending work throws
+  // The recorder, where this call may be tried and taken back: the scope is the outermost one and nothing is pending. Else nullptr.
+  SegmentRecorder* trial() const;
   SegmentScope(const SegmentScope&) = delete;
 
  private:

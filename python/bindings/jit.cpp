@@ -7,7 +7,11 @@
 #include <new>
 
 #include "codegen/compiler.h"
+#include "eager/generator.h"
+#include "eager/tape.h"
 #include "python/bindings/modules.h"
+#include "python/bindings/replay.h"
+#include "python/bindings/tensor_type.h"
 #include "tracer/explain.h"
 #include "tracer/front_end.h"
 #include "tracer/recorder.h"
@@ -21,8 +25,15 @@ struct CapturedObject {
   PyObject* weak_references;
   std::shared_ptr<tracer::FunctionRecord> record;
   std::optional<codegen::BackendKind> backend;
-  bool deferred;  // false: calls go straight through (KILN_JIT=0, generator functions, ...)
+  std::shared_ptr<ReplayTree> replays;  // never null; a run that waits keeps its own
+  bool deferred;                        // false: calls go straight through (KILN_JIT=0, generator functions, ...)
+  bool replayed;                        // may a call run without Python?
+  bool recordable;                      // may a call be recorded, if no replay fits?
 };
+
+// kiln.capture's: (captured, args, kwargs, failed instruction) -> the call's result, or `not_recorded`.
+PyObject* record_call = nullptr;
+PyObject* not_recorded = nullptr;
 
 CapturedObject* object(PyObject* o) { return reinterpret_cast<CapturedObject*>(o); }
 
@@ -47,11 +58,47 @@ bool finish(tracer::SegmentScope& scope, eager::FlushReason reason) {
   }
 }
 
+// The call by the recording interpreter. False: it was taken back, and nothing has happened.
+bool record(PyObject* self, PyObject* args, PyObject* kwargs, int32_t failed, tracer::SegmentScope& scope, PyObject** result) {
+  tracer::SegmentRecorder& recorder = *scope.trial();
+  const eager::GeneratorState generator = eager::generator_state();
+  const bool grad_enabled = eager::grad_enabled();
+  recorder.set_revocable(true);
+  const py::object place = py::int_(failed);
+  *result = PyObject_CallFunctionObjArgs(record_call, self, args, kwargs ? kwargs : Py_None, place.ptr(), nullptr);
+  if (*result != nullptr && *result != not_recorded) {
+    recorder.set_revocable(false);
+    if (!finish(scope, eager::FlushReason::function_end)) Py_CLEAR(*result);
+    return true;
+  }
+  PyObject *type, *value, *trace;
+  PyErr_Fetch(&type, &value, &trace);
+  recorder.discard();
+  recorder.set_revocable(false);
+  eager::set_generator_state(generator);
+  eager::set_grad_enabled(grad_enabled);
+  PyErr_Restore(type, value, trace);
+  if (*result == nullptr) return true;  // interrupted
+  Py_CLEAR(*result);
+  return false;
+}
+
 PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
   CapturedObject* c = object(self);
   if (!c->deferred || watched()) return PyObject_Call(c->function, args, kwargs);
   const codegen::BackendScope backend(c->backend);
   tracer::SegmentScope scope(c->record);
+  if (c->replayed && scope.trial() != nullptr) {
+    int32_t failed = -1;
+    if (!c->replays->empty()) {
+      const std::shared_ptr<ReplayTree> tree = c->replays;
+      const ReplayResult replayed = replay(*tree, args, kwargs, scope);
+      if (replayed.outcome != ReplayOutcome::refused) return replayed.value;
+      failed = replayed.failed_instruction;
+    }
+    PyObject* result = nullptr;
+    if (c->recordable && c->record->calls > 1 && record(self, args, kwargs, failed, scope, &result)) return result;
+  }
   PyObject* result = PyObject_Call(c->function, args, kwargs);
   if (result == nullptr) {
     PyObject *type, *value, *trace;
@@ -65,11 +112,12 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 
 PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", nullptr};
+  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", "replayed", nullptr};
   PyObject* function = nullptr;
   const char *name = "", *backend = "auto";
-  int full_graph = 0, deferred = 1;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|spp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred))
+  int full_graph = 0, deferred = 1, replayed = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|sppp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred,
+                                   &replayed))
     return nullptr;
   return guarded([&]() -> PyObject* {
     const auto kind = codegen::backend_named(backend);
@@ -80,7 +128,9 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     new (&c->record) std::shared_ptr<tracer::FunctionRecord>(std::make_shared<tracer::FunctionRecord>(name));
     new (&c->backend) std::optional<codegen::BackendKind>(kind);
     c->record->full_graph = full_graph != 0;
+    new (&c->replays) std::shared_ptr<ReplayTree>(std::make_shared<ReplayTree>());
     c->deferred = deferred != 0;
+    c->replayed = c->recordable = replayed != 0;
     return made;
   });
 }
@@ -89,12 +139,13 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(object(self)->function);
   Py_VISIT(object(self)->dict);
-  return 0;
+  return object(self)->replays ? object(self)->replays->traverse(visit, arg) : 0;
 }
 
 int clear(PyObject* self) {
   Py_CLEAR(object(self)->function);
   Py_CLEAR(object(self)->dict);
+  if (object(self)->replays) object(self)->replays = std::make_shared<ReplayTree>();
   return 0;
 }
 
@@ -104,6 +155,7 @@ void deallocate(PyObject* self) {
   clear(self);
   object(self)->record.~shared_ptr();
   object(self)->backend.~optional();
+  object(self)->replays.~shared_ptr();
   PyTypeObject* type = Py_TYPE(self);
   type->tp_free(self);
   Py_DECREF(type);
@@ -198,6 +250,43 @@ py::dict records_of(const tracer::FunctionRecord& record) {
   return d;
 }
 
+// What kiln.capture adds its recordings with.
+static void bind_recording(py::module_& m) {
+  not_recorded = py::object(py::module_::import("builtins").attr("object")()).release().ptr();
+  m.attr("not_recorded") = py::handle(not_recorded);
+  py::list names;
+  for (const char* name : kReplayOpNames) names.append(name);
+  m.attr("replay_ops") = py::tuple(names);
+  m.def("install_recording", [](const py::object& function) { record_call = py::object(function).release().ptr(); });
+  m.def("replay_constant", [](const py::object& captured, const py::object& o) { return object(captured.ptr())->replays->add_constant(o.ptr()); });
+  m.def("add_replay", [](const py::object& captured, const std::vector<std::tuple<int, int, int, std::vector<int32_t>>>& instructions) {
+    std::vector<ReplayInstruction> made;
+    for (const auto& [op, extra, result, operands] : instructions)
+      made.push_back({static_cast<ReplayOp>(op), static_cast<uint8_t>(extra), result, operands});
+    return object(captured.ptr())->replays->add(made);
+  });
+  m.def("replay_instructions", [](const py::object& captured) {
+    const ReplayTree& tree = *object(captured.ptr())->replays;
+    py::list all;
+    for (size_t n = 0; n < tree.size(); ++n) {
+      const ReplayInstruction& i = tree.at(n);
+      all.append(py::make_tuple(kReplayOpNames[static_cast<size_t>(i.op)], i.extra, i.result, i.operands, i.next, i.otherwise));
+    }
+    py::list constants;
+    for (size_t n = 0; n < tree.constants(); ++n) constants.append(py::handle(tree.constant(~static_cast<int32_t>(n))));
+    return py::make_tuple(all, constants);
+  });
+  m.def("stop_recording", [](const py::object& captured) { object(captured.ptr())->recordable = false; });
+  m.def("thread_count", [] {
+    size_t threads = 0;
+    for (PyThreadState* t = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); t != nullptr; t = PyThreadState_Next(t)) ++threads;
+    return threads;
+  });
+  m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {
+    return !eager::grad_enabled() || std::none_of(tensors.begin(), tensors.end(), [](const eager::Tensor& t) { return t && t.requires_grad(); });
+  });
+}
+
 void bind_jit(py::module_& m) {
   static PyType_Slot slots[] = {
       {Py_tp_new, reinterpret_cast<void*>(make_new)},
@@ -217,7 +306,13 @@ void bind_jit(py::module_& m) {
   m.def(
       "captured_records", [](const py::object& captured) { return records_of(*object(captured.ptr())->record); },
       "What a captured function ran, as plain data.");
-  m.def("clear_captured", [](const py::object& captured) { object(captured.ptr())->record->clear(); });
+  m.def("clear_captured", [](const py::object& captured) {
+    CapturedObject* c = object(captured.ptr());
+    c->record->clear();
+    c->replays = std::make_shared<ReplayTree>();
+    c->recordable = c->replayed;
+  });
+  bind_recording(m);
   m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");
   m.def("is_tracing", [] { return eager::current_recorder() != nullptr; }, "Are operators of this thread being deferred?");
   const auto flush = [](eager::FlushReason reason) {

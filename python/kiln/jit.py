@@ -51,6 +51,9 @@ class Jitted(_core.Captured):
         _core.clear_programs()
 
 
+MODES = ("auto", "segments", "eager")
+
+
 def is_deferrable(function: Callable) -> bool:
     """Generators and coroutines run their bodies outside the call, so they run eagerly."""
     return not (inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))
@@ -65,6 +68,7 @@ def jit(
     static_argnums: tuple[int, ...] = (),
     backend: str = "auto",
     fast_math: bool = False,
+    mode: str = "auto",
 ):
     """Makes a function (method, callable object, module) fast: its operators are deferred, fused and compiled.
 
@@ -75,17 +79,24 @@ def jit(
     error that says what is missing: kernels can be shown as CUDA (`lower`), but not run there yet.
     dynamic, static_argnames, static_argnums: Python runs at every call, so every argument is as static and every shape as dynamic as
     it likes; accepted for code written for other compilers.
+    mode: "auto" lets calls run without Python where a recording of an earlier call fits; "segments" runs Python at every call, with
+    operators deferred; "eager" does neither.
     fast_math: not there yet; True is a NotImplementedError.
     """
     if fast_math:
         raise NotImplementedError("jit(fast_math=True): every kernel keeps eager's bits for now; leave fast_math out")
     if function is None:
-        return functools.partial(jit, fullgraph=fullgraph, backend=backend)
+        return functools.partial(jit, fullgraph=fullgraph, backend=backend, mode=mode)
     if not callable(function):
         raise TypeError(f"jit takes a function or another callable, not {type(function).__name__}")
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    deferred = os.environ.get("KILN_JIT", "1") != "0" and is_deferrable(function)
-    jitted = Jitted(function, name, backend, fullgraph, deferred)
+    if mode not in MODES:
+        raise ValueError(f"jit(mode={mode!r}): modes are {', '.join(map(repr, MODES))}")
+    deferred = os.environ.get("KILN_JIT", "1") != "0" and is_deferrable(function) and mode != "eager"
+    replayed = deferred and mode == "auto"
+    if replayed:
+        import kiln.capture  # noqa: F401  not before somebody captures a function
+    jitted = Jitted(function, name, backend, fullgraph, deferred, replayed)
     functools.update_wrapper(jitted, function, updated=())
     return jitted
 

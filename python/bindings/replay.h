@@ -1,0 +1,124 @@
+// Replay: a captured function's call done without Python. What a recording (kiln/capture) found out about a function is a tree of
+// instructions over registers that hold Python objects: reads of Python's state, each checked against what the recording saw; operator calls;
+// and, behind the commit, what the function changes and returns.
+//
+// A run is a trial until its commit: operators are deferred (tracer/recorder.h), nothing of Python's is changed, and gradients, the
+// generator and the tape's mode are put back. So an instruction may fail anywhere before: the run goes on where the instruction says
+// (`otherwise`: another recording, which saw something else there), or is taken back, and Python runs from the start.
+//
+// No instruction before the commit runs Python code: reads are of exact dicts, lists, tuples, cells and of attributes whose class was checked to
+// have nothing in between, and what is called is in the recorder's table of callables.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "python/bindings/errors.h"
+#include "tracer/recorder.h"
+
+namespace kiln::python {
+
+enum class ReplayOp : uint8_t {
+  // Checks. The last operand is what is expected, but for arguments and distinct.
+  arguments,        // count, names of keywords: how the function was called
+  type,             // x, type: exactly this type
+  same,             // x, y: one object
+  distinct,         // x, y: two objects
+  value,            // x, constant: same type, same value, floats by their bits, strings by content, tuples by their items
+  length,           // x, n: of an exact str, bytes, tuple, list, dict, set or frozenset
+  keys,             // dict, tuple: these keys in this order
+  class_attribute,  // type, name, x: what the class and its bases have under the name
+  no_class_attribute,  // type, name
+  own_class_attribute,     // type, name, x: the same, of the class alone
+  no_own_class_attribute,  // type, name
+  class_bases,             // type, tuple: its __bases__
+  method,           // x, name, function: a method that no attribute of the instance hides
+  no_attribute,     // x, name: neither in the class nor in the instance
+  no_item,          // dict, key
+  off_tape,         // x...: an operator on these would not be put on the tape
+  leaf,             // x: a tensor without history
+  // Reads of Python's state, into `result`; all but `attribute`, with `extra`, are checks against one more operand: it is this object.
+  attribute,  // x, name: of the instance; its class was checked
+  item,       // tuple or list, index
+  dict_item,  // dict, key
+  cell,       // cell: what it holds
+  code,       // function: its __code__
+  defaults,   // function: its __defaults__
+  closure,    // function: its __closure__
+  receiver,   // bound method: __self__
+  function,   // bound method: __func__
+  // Calls, into `result`.
+  call,           // callee, arguments...; `extra`: of the arguments, how many are named by the last operand (0: none, and no such operand)
+  binary,         // x, y; `extra`: a BinaryOp
+  compare,        // x, y; `extra`: Py_LT ...
+  unary,          // x; `extra`: a UnaryOp
+  get_item,       // x, key
+  set_item,       // x, key, value
+  get_attribute,  // x, name
+  set_attribute,  // x, name, value
+  make_tuple,     // items...
+  make_list,      // items...
+  make_dict,      // key, value, ...
+  make_slice,     // start, stop, step
+  make_cell,      // value
+  // Of the run.
+  save_gradients,  // of all tensors in registers, before something changes gradients
+  release,         // registers that nothing reads any more
+  commit,          // runs what is deferred; from here on nothing fails
+  store_cell,      // cell, value
+  delete_item,     // x, key
+  delete_attribute,  // x, name
+  give,            // x: the call's result
+  count,
+};
+inline constexpr size_t kReplayOps = static_cast<size_t>(ReplayOp::count);
+extern const char* const kReplayOpNames[kReplayOps];
+
+struct ReplayInstruction {
+  ReplayOp op;
+  uint8_t extra = 0;
+  int32_t result = -1;            // a register
+  std::vector<int32_t> operands;  // registers; ~i is constant i
+  int32_t next = -1;              // the instruction that follows
+  int32_t otherwise = -1;         // where to go on when this one fails; -1: the run is taken back
+};
+
+class ReplayTree {
+ public:
+  ReplayTree() = default;
+  ~ReplayTree();
+  ReplayTree(const ReplayTree&) = delete;
+
+  int32_t add_constant(PyObject*);  // the operand that stands for it
+  // Adds a recording, and gives how many of its first instructions are those of an earlier one, with which it shares them.
+  size_t add(const std::vector<ReplayInstruction>&);
+  size_t size() const { return instructions_.size(); }
+  const ReplayInstruction& at(size_t i) const { return instructions_[i]; }
+  bool empty() const { return roots_.empty(); }
+  PyObject* constant(int32_t operand) const { return constants_[static_cast<size_t>(~operand)]; }
+  size_t constants() const { return constants_.size(); }
+  const std::vector<int32_t>& roots() const { return roots_; }
+  int32_t registers() const { return registers_; }
+  void clear();
+  int traverse(visitproc, void*) const;
+
+ private:
+  std::deque<ReplayInstruction> instructions_;  // a run that waits for a kernel must find its own where they were
+  std::vector<int32_t> roots_;                  // recordings that share nothing
+  std::deque<PyObject*> constants_;
+  int32_t registers_ = 0;
+};
+
+enum class ReplayOutcome { done, refused, failed };  // refused: nothing has happened, run Python; failed: Python's error is set
+
+struct ReplayResult {
+  ReplayOutcome outcome;
+  PyObject* value = nullptr;        // done: a new reference
+  int32_t failed_instruction = -1;  // refused: the last that failed
+};
+// One call. `scope`: around it, with a recorder on trial; the commit ends it.
+ReplayResult replay(const ReplayTree&, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope);
+
+}  // namespace kiln::python

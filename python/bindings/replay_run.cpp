@@ -1,0 +1,338 @@
+// Runs a replay tree: one loop over instructions, one function for each kind.
+#include <structmember.h>
+
+#include <cstring>
+#include <optional>
+
+#include "eager/generator.h"
+#include "eager/tape.h"
+#include "python/bindings/replay.h"
+#include "python/bindings/tensor_type.h"
+
+namespace kiln::python {
+namespace {
+
+using eager::Tensor;
+
+// Are two immutable values one to any program that does not ask for identity? `expected` is a number, string, None, or a tuple of such.
+bool same_value(PyObject* x, PyObject* expected) {
+  if (x == expected) return true;
+  if (Py_TYPE(x) != Py_TYPE(expected)) return false;
+  if (PyFloat_CheckExact(x)) {
+    const double a = PyFloat_AS_DOUBLE(x), b = PyFloat_AS_DOUBLE(expected);
+    return std::memcmp(&a, &b, sizeof a) == 0;
+  }
+  if (PyComplex_CheckExact(x)) {
+    const Py_complex a = PyComplex_AsCComplex(x), b = PyComplex_AsCComplex(expected);
+    return std::memcmp(&a, &b, sizeof a) == 0;
+  }
+  if (PyTuple_CheckExact(x)) {
+    if (PyTuple_GET_SIZE(x) != PyTuple_GET_SIZE(expected)) return false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(x); ++i)
+      if (!same_value(PyTuple_GET_ITEM(x, i), PyTuple_GET_ITEM(expected, i))) return false;
+    return true;
+  }
+  if (PyLong_CheckExact(x) || PyUnicode_CheckExact(x) || PyBytes_CheckExact(x)) return PyObject_RichCompareBool(x, expected, Py_EQ) == 1;
+  return false;
+}
+
+Py_ssize_t length_of(PyObject* x) {
+  if (PyTuple_Check(x)) return PyTuple_GET_SIZE(x);
+  if (PyList_Check(x)) return PyList_GET_SIZE(x);
+  if (PyDict_Check(x)) return PyDict_GET_SIZE(x);
+  if (PyUnicode_Check(x)) return PyUnicode_GET_LENGTH(x);
+  if (PyBytes_Check(x)) return PyBytes_GET_SIZE(x);
+  if (PyAnySet_Check(x)) return PySet_GET_SIZE(x);
+  return -1;
+}
+
+bool has_keys(PyObject* dict, PyObject* keys) {
+  if (PyDict_GET_SIZE(dict) != PyTuple_GET_SIZE(keys)) return false;
+  Py_ssize_t position = 0, i = 0;
+  PyObject *key, *value;
+  while (PyDict_Next(dict, &position, &key, &value))
+    if (!same_value(key, PyTuple_GET_ITEM(keys, i++))) return false;
+  return true;
+}
+
+// The number protocol by the numbers that byte code has for it (Include/opcode.h: NB_ADD ...).
+using Binary = PyObject* (*)(PyObject*, PyObject*);
+PyObject* power(PyObject* x, PyObject* y) { return PyNumber_Power(x, y, Py_None); }
+PyObject* power_in_place(PyObject* x, PyObject* y) { return PyNumber_InPlacePower(x, y, Py_None); }
+constexpr Binary kBinary[] = {
+    PyNumber_Add, PyNumber_And, PyNumber_FloorDivide, PyNumber_Lshift, PyNumber_MatrixMultiply, PyNumber_Multiply, PyNumber_Remainder,
+    PyNumber_Or, power, PyNumber_Rshift, PyNumber_Subtract, PyNumber_TrueDivide, PyNumber_Xor, PyNumber_InPlaceAdd, PyNumber_InPlaceAnd,
+    PyNumber_InPlaceFloorDivide, PyNumber_InPlaceLshift, PyNumber_InPlaceMatrixMultiply, PyNumber_InPlaceMultiply, PyNumber_InPlaceRemainder,
+    PyNumber_InPlaceOr, power_in_place, PyNumber_InPlaceRshift, PyNumber_InPlaceSubtract, PyNumber_InPlaceTrueDivide, PyNumber_InPlaceXor};
+
+PyObject* truth(PyObject* x) {
+  const int is = PyObject_IsTrue(x);
+  return is < 0 ? nullptr : PyBool_FromLong(is);
+}
+PyObject* negation(PyObject* x) {
+  const int is = PyObject_IsTrue(x);
+  return is < 0 ? nullptr : PyBool_FromLong(!is);
+}
+using Unary = PyObject* (*)(PyObject*);
+constexpr Unary kUnary[] = {PyNumber_Positive, PyNumber_Negative, negation, PyNumber_Invert, truth};  // in kiln/capture: UNARY
+
+// Registers of one run, released at its end.
+class Registers {
+ public:
+  Registers(const ReplayTree& tree) : tree_(tree), count_(static_cast<size_t>(tree.registers())) {
+    if (count_ > kInline) large_ = std::make_unique<PyObject*[]>(count_);
+    values_ = large_ ? large_.get() : small_;
+    std::fill_n(values_, count_, nullptr);
+  }
+  ~Registers() {
+    for (size_t i = 0; i < count_; ++i) Py_XDECREF(values_[i]);
+  }
+  Registers(const Registers&) = delete;
+  PyObject* operator[](int32_t operand) const { return operand >= 0 ? values_[operand] : tree_.constant(operand); }
+  void set(int32_t number, PyObject* owned) { Py_XSETREF(values_[number], owned); }
+  void clear(int32_t number) { Py_CLEAR(values_[number]); }
+  bool fit(const ReplayTree& tree) const { return static_cast<size_t>(tree.registers()) <= count_; }
+  std::span<PyObject* const> all() const { return {values_, count_}; }
+
+ private:
+  static constexpr size_t kInline = 48;
+  const ReplayTree& tree_;
+  size_t count_;
+  PyObject* small_[kInline];
+  std::unique_ptr<PyObject*[]> large_;
+  PyObject** values_;
+};
+
+class Run {
+ public:
+  Run(const ReplayTree& tree, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope)
+      : tree_(tree), args_(args), kwargs_(kwargs), scope_(scope), registers_(tree), generator_(eager::generator_state()) {}
+
+  ReplayResult go(int32_t root) {
+    recorder_ = scope_.trial();
+    recorder_->set_revocable(true);
+    int32_t at = root;
+    while (at >= 0) {
+      const ReplayInstruction& i = tree_.at(static_cast<size_t>(at));
+      if (step(i)) {
+        if (given_) return {ReplayOutcome::done, given_};
+        at = i.next;
+        continue;
+      }
+      failed_ = at;
+      if (committed_) return {ReplayOutcome::failed};
+      if (PyErr_Occurred() != nullptr && !PyErr_ExceptionMatches(PyExc_Exception)) {  // an interrupt
+        PyObject *type, *value, *trace;
+        PyErr_Fetch(&type, &value, &trace);
+        take_back();
+        PyErr_Restore(type, value, trace);
+        return {ReplayOutcome::failed};
+      }
+      PyErr_Clear();
+      // Another thread may have added a recording that needs more registers than there were when this run began.
+      at = registers_.fit(tree_) ? i.otherwise : -1;
+    }
+    take_back();
+    return {ReplayOutcome::refused, nullptr, failed_};
+  }
+
+ private:
+  void take_back() {
+    recorder_->discard();
+    recorder_->set_revocable(false);
+    eager::set_generator_state(generator_);
+    eager::set_grad_enabled(grad_enabled_);
+    for (auto saved = gradients_.rbegin(); saved != gradients_.rend(); ++saved) eager::set_grad(saved->first, saved->second);
+  }
+
+  bool put(const ReplayInstruction& i, PyObject* made) {
+    if (made == nullptr) return false;
+    registers_.set(i.result, made);
+    return true;
+  }
+  // With `extra`, what is read is only compared with the last operand.
+  bool put_borrowed(const ReplayInstruction& i, PyObject* known) {
+    if (i.extra != 0) return known == operand(i, i.operands.size() - 1);
+    return known != nullptr && put(i, Py_NewRef(known));
+  }
+  PyObject* operand(const ReplayInstruction& i, size_t n) const { return registers_[i.operands[n]]; }
+
+  bool step(const ReplayInstruction& i) {
+    const auto x = [&](size_t n) { return operand(i, n); };
+    switch (i.op) {
+      case ReplayOp::arguments: return take_arguments(PyLong_AsSsize_t(x(0)), x(1));
+      case ReplayOp::type: return reinterpret_cast<PyObject*>(Py_TYPE(x(0))) == x(1);
+      case ReplayOp::same: return x(0) == x(1);
+      case ReplayOp::distinct: return x(0) != x(1);
+      case ReplayOp::value: return same_value(x(0), x(1));
+      case ReplayOp::length: return length_of(x(0)) == PyLong_AsSsize_t(x(1));
+      case ReplayOp::keys: return has_keys(x(0), x(1));
+      case ReplayOp::class_attribute: return _PyType_Lookup(reinterpret_cast<PyTypeObject*>(x(0)), x(1)) == x(2);
+      case ReplayOp::no_class_attribute: return _PyType_Lookup(reinterpret_cast<PyTypeObject*>(x(0)), x(1)) == nullptr;
+      case ReplayOp::own_class_attribute: return own(x(0), x(1)) == x(2);
+      case ReplayOp::no_own_class_attribute: return own(x(0), x(1)) == nullptr;
+      case ReplayOp::class_bases: return reinterpret_cast<PyTypeObject*>(x(0))->tp_bases == x(1);
+      case ReplayOp::method: return has_method(x(0), x(1), x(2));
+      case ReplayOp::no_attribute: {
+        PyObject* found = _PyObject_GenericGetAttrWithDict(x(0), x(1), nullptr, 1);
+        Py_XDECREF(found);
+        return found == nullptr && PyErr_Occurred() == nullptr;
+      }
+      case ReplayOp::no_item: return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr;
+      case ReplayOp::off_tape: return off_tape(i);
+      case ReplayOp::leaf: return unwrap(x(0)).is_leaf();
+      case ReplayOp::attribute: return put(i, _PyObject_GenericGetAttrWithDict(x(0), x(1), nullptr, 1));
+      case ReplayOp::item: return put_borrowed(i, item(x(0), PyLong_AsSsize_t(x(1))));
+      case ReplayOp::dict_item: return put_borrowed(i, PyDict_GetItemWithError(x(0), x(1)));
+      case ReplayOp::cell: return put_borrowed(i, PyCell_GET(x(0)));
+      case ReplayOp::code: return put_borrowed(i, PyFunction_GET_CODE(x(0)));
+      case ReplayOp::defaults: return put_borrowed(i, or_none(PyFunction_GET_DEFAULTS(x(0))));
+      case ReplayOp::closure: return put_borrowed(i, or_none(PyFunction_GET_CLOSURE(x(0))));
+      case ReplayOp::receiver: return put_borrowed(i, PyMethod_GET_SELF(x(0)));
+      case ReplayOp::function: return put_borrowed(i, PyMethod_GET_FUNCTION(x(0)));
+      case ReplayOp::call: return put(i, call(i));
+      case ReplayOp::binary: return put(i, kBinary[i.extra](x(0), x(1)));
+      case ReplayOp::compare: return put(i, PyObject_RichCompare(x(0), x(1), i.extra));
+      case ReplayOp::unary: return put(i, kUnary[i.extra](x(0)));
+      case ReplayOp::get_item: return put(i, PyObject_GetItem(x(0), x(1)));
+      case ReplayOp::set_item: return PyObject_SetItem(x(0), x(1), x(2)) == 0;
+      case ReplayOp::get_attribute: return put(i, PyObject_GetAttr(x(0), x(1)));
+      case ReplayOp::set_attribute: return PyObject_GenericSetAttr(x(0), x(1), x(2)) == 0;
+      case ReplayOp::make_tuple: return put(i, sequence(i, PyTuple_New(size(i)), true));
+      case ReplayOp::make_list: return put(i, sequence(i, PyList_New(size(i)), false));
+      case ReplayOp::make_dict: return put(i, dict(i));
+      case ReplayOp::make_slice: return put(i, PySlice_New(x(0), x(1), x(2)));
+      case ReplayOp::make_cell: return put(i, PyCell_New(x(0)));
+      case ReplayOp::save_gradients: save_gradients(); return true;
+      case ReplayOp::release:
+        for (const int32_t r : i.operands) registers_.clear(r);
+        return true;
+      case ReplayOp::commit: return commit();
+      case ReplayOp::store_cell: return PyCell_Set(x(0), x(1)) == 0;
+      case ReplayOp::delete_item: return PyObject_DelItem(x(0), x(1)) == 0;
+      case ReplayOp::delete_attribute: return PyObject_GenericSetAttr(x(0), x(1), nullptr) == 0;
+      case ReplayOp::give: given_ = Py_NewRef(x(0)); return true;
+      case ReplayOp::count: break;
+    }
+    return false;
+  }
+
+  static Py_ssize_t size(const ReplayInstruction& i) { return static_cast<Py_ssize_t>(i.operands.size()); }
+  // Does the instance give this function of its class's under the name? A class with a __getattr__ must not be asked in the quick way, which
+  // might call it.
+  static bool has_method(PyObject* instance, PyObject* name, PyObject* function) {
+    if (_PyType_Lookup(Py_TYPE(instance), name) != function) return false;
+    PyObject* found = nullptr;
+    bool right = false;
+    if (Py_TYPE(instance)->tp_getattro == PyObject_GenericGetAttr) {
+      right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
+    } else {
+      found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+      right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
+    }
+    Py_XDECREF(found);
+    return right;
+  }
+  static PyObject* own(PyObject* type, PyObject* name) {
+    return PyDict_GetItemWithError(reinterpret_cast<PyTypeObject*>(type)->tp_dict, name);
+  }
+  static PyObject* or_none(PyObject* o) { return o == nullptr ? Py_None : o; }
+  static PyObject* item(PyObject* sequence, Py_ssize_t n) {
+    if (PyTuple_Check(sequence)) return n < PyTuple_GET_SIZE(sequence) ? PyTuple_GET_ITEM(sequence, n) : nullptr;
+    return n < PyList_GET_SIZE(sequence) ? PyList_GET_ITEM(sequence, n) : nullptr;
+  }
+
+  // Positional arguments, then named ones in the order of `names`, into the first registers.
+  bool take_arguments(Py_ssize_t positional, PyObject* names) {
+    const Py_ssize_t named = PyTuple_GET_SIZE(names);
+    if (PyTuple_GET_SIZE(args_) != positional || (kwargs_ ? PyDict_GET_SIZE(kwargs_) : 0) != named) return false;
+    for (Py_ssize_t n = 0; n < positional; ++n) registers_.set(static_cast<int32_t>(n), Py_NewRef(PyTuple_GET_ITEM(args_, n)));
+    Py_ssize_t position = 0, n = 0;
+    PyObject *key, *value;
+    while (named > 0 && PyDict_Next(kwargs_, &position, &key, &value)) {
+      if (!same_value(key, PyTuple_GET_ITEM(names, n))) return false;
+      registers_.set(static_cast<int32_t>(positional + n++), Py_NewRef(value));
+    }
+    return true;
+  }
+
+  bool off_tape(const ReplayInstruction& i) const {
+    if (!eager::grad_enabled()) return true;
+    for (size_t n = 0; n < i.operands.size(); ++n)
+      if (is_tensor(operand(i, n)) && unwrap(operand(i, n)).requires_grad()) return false;
+    return true;
+  }
+
+  PyObject* call(const ReplayInstruction& i) {
+    PyObject* small[16];
+    std::unique_ptr<PyObject*[]> large;
+    PyObject** arguments = small;
+    const size_t count = i.operands.size() - (i.extra > 0 ? 1 : 0);  // with the callee
+    if (count > std::size(small)) arguments = (large = std::make_unique<PyObject*[]>(count)).get();
+    for (size_t n = 0; n < count; ++n) arguments[n] = operand(i, n);
+    PyObject* names = i.extra > 0 ? operand(i, count) : nullptr;
+    return PyObject_Vectorcall(arguments[0], arguments + 1, (count - 1 - i.extra) | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+  }
+
+  PyObject* sequence(const ReplayInstruction& i, PyObject* made, bool tuple) {
+    for (Py_ssize_t n = 0; made != nullptr && n < size(i); ++n) {
+      PyObject* value = Py_NewRef(operand(i, static_cast<size_t>(n)));
+      if (tuple) {
+        PyTuple_SET_ITEM(made, n, value);
+      } else {
+        PyList_SET_ITEM(made, n, value);
+      }
+    }
+    return made;
+  }
+
+  PyObject* dict(const ReplayInstruction& i) {
+    PyObject* made = PyDict_New();
+    for (size_t n = 0; made != nullptr && n < i.operands.size(); n += 2)
+      if (PyDict_SetItem(made, operand(i, n), operand(i, n + 1)) < 0) Py_CLEAR(made);
+    return made;
+  }
+
+  void save_gradients() {
+    for (PyObject* o : registers_.all()) {
+      if (o == nullptr || !is_tensor(o)) continue;
+      const Tensor& t = unwrap(o);
+      if (!t.is_leaf()) continue;
+      const auto& autograd = t.impl()->autograd;
+      gradients_.emplace_back(t, autograd && autograd->grad ? *autograd->grad : Tensor());
+    }
+  }
+
+  bool commit() {
+    recorder_->set_revocable(false);
+    gradients_.clear();
+    committed_ = true;
+    return guarded([&] {
+      scope_.end(eager::FlushReason::function_end);
+      return true;
+    });
+  }
+
+  const ReplayTree& tree_;
+  PyObject *args_, *kwargs_;
+  tracer::SegmentScope& scope_;
+  tracer::SegmentRecorder* recorder_ = nullptr;
+  Registers registers_;
+  const eager::GeneratorState generator_;
+  const bool grad_enabled_ = eager::grad_enabled();
+  std::vector<std::pair<Tensor, Tensor>> gradients_;  // to be put back, the newest first
+  PyObject* given_ = nullptr;
+  int32_t failed_ = -1;
+  bool committed_ = false;
+};
+
+}  // namespace
+
+ReplayResult replay(const ReplayTree& tree, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope) {
+  ReplayResult result{ReplayOutcome::refused};
+  for (size_t n = 0; n < tree.roots().size() && result.outcome == ReplayOutcome::refused; ++n)
+    result = Run(tree, args, kwargs, scope).go(tree.roots()[n]);
+  return result;
+}
+
+}  // namespace kiln::python

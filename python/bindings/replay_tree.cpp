@@ -1,0 +1,84 @@
+#include "python/bindings/replay.h"
+
+namespace kiln::python {
+
+const char* const kReplayOpNames[] = {
+    "arguments", "type", "same", "distinct", "value", "length", "keys", "class_attribute", "no_class_attribute", "own_class_attribute",
+    "no_own_class_attribute", "class_bases", "method",
+    "no_attribute", "no_item", "off_tape", "leaf", "attribute", "item", "dict_item", "cell", "code", "defaults", "closure", "receiver",
+    "function", "call", "binary", "compare", "unary", "get_item", "set_item", "get_attribute", "set_attribute", "make_tuple", "make_list",
+    "make_dict", "make_slice", "make_cell", "save_gradients", "release", "commit", "store_cell", "delete_item", "delete_attribute", "give"};
+static_assert(std::size(kReplayOpNames) == kReplayOps);
+
+namespace {
+
+bool alike(const ReplayInstruction& a, const ReplayInstruction& b) {
+  return a.op == b.op && a.extra == b.extra && a.result == b.result && a.operands == b.operands;
+}
+
+// After these, another recording may have gone another way: what they find depends on the call.
+bool may_fail(ReplayOp op) { return op < ReplayOp::call; }
+
+}  // namespace
+
+ReplayTree::~ReplayTree() { clear(); }
+
+void ReplayTree::clear() {
+  instructions_.clear();
+  roots_.clear();
+  std::deque<PyObject*> constants;
+  constants.swap(constants_);
+  for (PyObject* c : constants) Py_DECREF(c);
+}
+
+int ReplayTree::traverse(visitproc visit, void* arg) const {
+  for (PyObject* c : constants_) Py_VISIT(c);
+  return 0;
+}
+
+int32_t ReplayTree::add_constant(PyObject* o) {
+  constants_.push_back(Py_NewRef(o));
+  return ~static_cast<int32_t>(constants_.size() - 1);
+}
+
+size_t ReplayTree::add(const std::vector<ReplayInstruction>& recording) {
+  for (const ReplayInstruction& i : recording) {
+    registers_ = std::max(registers_, i.result + 1);
+    for (int32_t operand : i.operands) registers_ = std::max(registers_, operand + 1);
+  }
+  // Where the new one parts from what is there: `link` is what will lead to its first own instruction.
+  size_t shared = 0;
+  int32_t* link = nullptr;
+  int32_t at = roots_.empty() ? -1 : roots_.back();
+  while (at >= 0 && shared < recording.size()) {
+    ReplayInstruction& known = instructions_[static_cast<size_t>(at)];
+    if (alike(known, recording[shared])) {
+      ++shared;
+      link = &known.next;
+      at = known.next;
+    } else if (may_fail(known.op)) {
+      link = &known.otherwise;
+      at = known.otherwise;
+    } else {
+      shared = 0;
+      link = nullptr;
+      break;
+    }
+  }
+  if (shared == recording.size()) return shared;
+  const auto first = static_cast<int32_t>(instructions_.size());
+  for (size_t i = shared; i < recording.size(); ++i) {
+    instructions_.push_back(recording[i]);
+    instructions_.back().next = i + 1 < recording.size() ? static_cast<int32_t>(instructions_.size()) : -1;
+  }
+  if (link != nullptr && shared > 0) {
+    *link = first;
+  } else if (link != nullptr && at == -1) {
+    *link = first;  // it differs in the first instruction already, which may fail
+  } else {
+    roots_.push_back(first);
+  }
+  return shared;
+}
+
+}  // namespace kiln::python

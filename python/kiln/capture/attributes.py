@@ -1,0 +1,485 @@
+"""Reading and writing attributes, as type slots do it, with a check for every place that was looked at."""
+
+from __future__ import annotations
+
+import collections
+import types
+from typing import Any
+
+from kiln._core import Tensor
+from kiln.capture.recording import Recording, class_value, instance_value
+from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, Symbol, is_static, is_tensor
+
+# Attributes of a tensor that follow from its type and place on the tape, and what they give.
+TENSOR_FACTS = {"dtype", "ndim", "itemsize", "nbytes", "device", "requires_grad", "is_leaf", "grad_fn", "strides"}
+# C descriptors of objects that are known by identity, which give what cannot change.
+FIXED = {"__name__", "__qualname__", "__module__", "__doc__", "__self__", "__func__", "__mro__", "__bases__", "__members__", "fget", "fset"}
+ERROR_FACTS = {"args"}
+_TUPLE_GETTER = type(collections.namedtuple("Pair", "first second").first)
+
+
+class Bound:
+    """A method found on an object and not yet called: what LOAD_METHOD leaves on the stack."""
+
+    __slots__ = ("function", "receiver")
+
+    def __init__(self, function: Any, receiver: Any) -> None:
+        self.function, self.receiver = function, receiver
+
+
+class SuperObject:
+    """super() inside of a method."""
+
+    __slots__ = ("receiver", "start")
+
+    def __init__(self, start: type, receiver: Any) -> None:
+        self.start, self.receiver = start, receiver
+
+
+def get_attribute(machine: Any, obj: Any, name: str, method: bool = False) -> Any:
+    """obj.name. `method`: a Bound may be given where a method was found."""
+    rec: Recording = machine.rec
+    obj = rec.pin(obj)
+    kind = type(obj)
+    if kind is SuperObject:
+        return _of_super(machine, obj, name, method)
+    if isinstance(obj, Tensor):
+        return _of_tensor(machine, obj, name, method)
+    if kind is types.ModuleType:
+        return _of_module(rec, obj, name)
+    if isinstance(obj, type):
+        return _of_class(machine, obj, name, method)
+    if name == "__class__":
+        return kind
+    if kind in ATOMS or kind in (list, dict, set, tuple, frozenset, range, slice) or kind.__flags__ & _STATIC_TYPE:
+        return _of_builtin(machine, obj, name, method)
+    return _of_instance(machine, obj, name, method)
+
+
+_STATIC_TYPE = 0
+_HEAP_TYPE = 1 << 9
+
+
+def _of_module(rec: Recording, module: Any, name: str) -> Any:
+    namespace = module.__dict__
+    if (id(namespace), name) in rec.written:
+        return rec.written[id(namespace), name]
+    if name not in namespace:
+        raise NotReplayable(f"module {module.__name__} has no '{name}'")
+    return rec.load(namespace[name], "dict_item", rec.constant(namespace), rec.constant(name), path=f"{module.__name__}.{name}")
+
+
+def check_class(rec: Recording, kind: type, name: str) -> Any:
+    """What a class has under a name, checked to be still there."""
+    found = class_value(kind, name)
+    if found is MISSING:
+        rec.once("no_class_attribute", rec.constant(kind), rec.constant(name), path=f"{kind.__name__}.{name}")
+    else:
+        rec.once("class_attribute", rec.constant(kind), rec.constant(name), rec.constant(found), path=f"{kind.__name__}.{name}")
+    return found
+
+
+def _of_class(machine: Any, cls: type, name: str, method: bool) -> Any:
+    rec: Recording = machine.rec
+    if name in ("__name__", "__qualname__", "__module__", "__mro__"):
+        return getattr(cls, name)
+    if name == "__class__":
+        return type(cls)
+    if name in ("__dict__", "__bases__", "__doc__", "__annotations__", "__subclasses__"):
+        raise NotReplayable(f"it reads {cls.__name__}.{name}")
+    meta = type(cls)
+    of_meta = MISSING
+    if meta is not type:
+        of_meta = check_class(rec, meta, name)
+        if of_meta is not MISSING and hasattr(type(of_meta), "__set__"):
+            raise NotReplayable(f"{name} is an attribute of the metaclass of {cls.__name__}")
+    found = check_class(rec, cls, name)
+    if found is MISSING:
+        if of_meta is not MISSING and type(of_meta) is types.FunctionType:
+            return Bound(of_meta, cls) if method else types.MethodType(of_meta, cls)
+        if meta is type and hasattr(cls, name):  # of type itself: mro, ...
+            raise NotReplayable(f"it reads {cls.__name__}.{name}")
+        raise Raised(_error_of(cls, name))
+    kind = type(found)
+    if kind is types.FunctionType:
+        return found
+    if kind is staticmethod:
+        return found.__func__
+    if kind is classmethod:
+        return Bound(found.__func__, cls) if method else rec.make(types.MethodType(found.__func__, cls))
+    if kind in (types.MethodDescriptorType, types.WrapperDescriptorType, types.MemberDescriptorType, types.GetSetDescriptorType, property):
+        return found
+    if kind is types.ClassMethodDescriptorType or kind is types.BuiltinFunctionType:
+        return getattr(cls, name)
+    if _class_of(rec, found, "__get__") is not MISSING:
+        return machine.call(class_value(kind, "__get__"), (found, None, cls))
+    return state_of_class(rec, cls, name, found)
+
+
+def state_of_class(rec: Recording, cls: type, name: str, found: Any) -> Any:
+    """A class's plain attribute. Which object it is was checked; what it holds is read from there."""
+    if (id(cls), name) in rec.written:
+        return rec.written[id(cls), name]
+    if type(found) not in ATOMS and not is_static(found) and id(found) not in rec.registers:
+        rec.know(found, rec.constant(found), f"{cls.__name__}.{name}")
+    return found
+
+
+def _class_of(rec: Recording, value: Any, name: str) -> Any:
+    """What a value's own class has under a name: only classes written in Python can change, and are checked."""
+    kind = type(value)
+    if kind.__flags__ & _HEAP_TYPE:
+        return check_class(rec, kind, name)
+    return class_value(kind, name)
+
+
+def _of_super(machine: Any, obj: SuperObject, name: str, method: bool) -> Any:
+    rec: Recording = machine.rec
+    receiver = obj.receiver
+    is_class = isinstance(receiver, type)
+    mro = (receiver if is_class else type(receiver)).__mro__
+    for base in mro[mro.index(obj.start) + 1 :]:
+        if name not in base.__dict__:
+            if base.__flags__ & _HEAP_TYPE:
+                rec.once("no_own_class_attribute", rec.constant(base), rec.constant(name), path=f"{base.__name__}.{name}")
+            continue
+        found = base.__dict__[name]
+        check_bases(rec, receiver if is_class else type(receiver))
+        if base.__flags__ & _HEAP_TYPE:
+            rec.once("own_class_attribute", rec.constant(base), rec.constant(name), rec.constant(found), path=f"{base.__name__}.{name}")
+        kind = type(found)
+        if kind is types.FunctionType or kind in (types.WrapperDescriptorType, types.MethodDescriptorType):
+            if is_class and kind is types.FunctionType:
+                return found
+            return Bound(found, receiver)
+        if kind is classmethod:
+            return Bound(found.__func__, receiver if is_class else type(receiver))
+        if kind is staticmethod:
+            return found.__func__
+        if kind is types.BuiltinFunctionType:  # object.__new__
+            return found
+        if kind is property:
+            return machine.call(found.fget, (receiver,))
+        if kind in ATOMS:
+            return found
+        raise NotReplayable(f"super().{name} is a {kind.__name__}")
+    raise Raised(AttributeError(f"'super' object has no attribute '{name}'"))
+
+
+def check_bases(rec: Recording, kind: type) -> None:
+    """Neither the class nor one that it inherits from has other bases than before."""
+    for base in kind.__mro__:
+        if base.__flags__ & _HEAP_TYPE:
+            rec.once("class_bases", rec.constant(base), rec.constant(base.__bases__), path=f"{base.__name__}.__bases__")
+
+
+def _of_builtin(machine: Any, obj: Any, name: str, method: bool) -> Any:
+    """Attributes of numbers, strings and containers: methods of C."""
+    found = class_value(type(obj), name)
+    if found is MISSING:
+        raise Raised(_error_of(obj, name))
+    if isinstance(found, (types.MethodDescriptorType, types.WrapperDescriptorType)):
+        return Bound(found, obj)
+    if type(obj) in ATOMS and isinstance(found, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        return getattr(obj, name)
+    if type(obj) is dict and name == "fromkeys" or type(found) in (types.ClassMethodDescriptorType, staticmethod):
+        return getattr(type(obj), name)
+    raise NotReplayable(f"it reads .{name} of a {type(obj).__name__}")
+
+
+def _of_tensor(machine: Any, x: Any, name: str, method: bool) -> Any:
+    rec: Recording = machine.rec
+    kind = type(x)
+    found = class_value(kind, name)
+    if found is MISSING:
+        if (id(x), name) in rec.written:
+            return rec.written[id(x), name]
+        if getattr(x, "__dict__", None) and name in x.__dict__:
+            raise NotReplayable(f"it reads an attribute '{name}' that somebody gave a tensor")
+        raise Raised(_error_of(x, name))
+    found_kind = type(found)
+    if found_kind is types.FunctionType or name in _OPERATOR_METHODS or found_kind is types.MethodDescriptorType:
+        check_class(rec, kind, name)
+        return Bound(found, x)
+    if found_kind is types.WrapperDescriptorType:
+        return Bound(found, x)
+    if found_kind is property:
+        check_class(rec, kind, name)
+        return machine.call(found.fget, (x,))
+    register = rec.operand(x)
+    key = ("fact", register, name)
+    place = f"{rec.name_of(x, 'a tensor')}.{name}"
+    if name == "shape":
+        if key not in rec.memo:
+            shape = rec.emit("get_attribute", register, rec.constant(name), result=True)
+            rec.emit("length", shape, rec.constant(x.ndim), path=f"{place}, its length")
+            rec.memo[key] = tuple(rec.load(n, "item", shape, rec.constant(i), path=f"{place}[{i}] at {register}") for i, n in enumerate(x.shape))
+        return rec.memo[key]
+    if name in TENSOR_FACTS or name == "grad" or name == "_version":
+        value = getattr(x, name)
+        made = rec.emit("get_attribute", register, rec.constant(name), result=True)
+        if name == "grad" and value is not None:
+            rec.emit("type", made, rec.constant(type(value)), path=place)
+            if id(value) not in rec.registers:  # a gradient of before the call, or one that backward made
+                rec.know(value, made, place)
+            else:
+                rec.emit("same", made, rec.registers[id(value)], path=place)
+            return value
+        if name in ("ndim", "requires_grad", "is_leaf", "itemsize"):
+            rec.emit("value", made, rec.constant(value), path=place)
+            return value
+        return rec.result(value, made, place)
+    raise NotReplayable(f"it reads .{name} of a tensor")
+
+
+def _operator_methods() -> frozenset[str]:
+    from kiln import _core
+
+    return frozenset(name for name in dir(Tensor) if isinstance(class_value(Tensor, name), _core.Operator))
+
+
+_OPERATOR_METHODS = _operator_methods()
+
+
+def _of_instance(machine: Any, obj: Any, name: str, method: bool) -> Any:
+    rec: Recording = machine.rec
+    kind = type(obj)
+    fresh = id(obj) in rec.fresh
+    if not fresh and id(obj) not in rec.registers and not is_static(obj):
+        if isinstance(obj, types.MethodType) and name in ("__self__", "__func__"):
+            return getattr(obj, name)
+        raise NotReplayable(f"it is not known where a {kind.__name__} comes from")
+    getter = check_class(rec, kind, "__getattribute__")
+    if getter is not class_value(object, "__getattribute__"):
+        if type(getter) is types.FunctionType:
+            raise NotReplayable(f"{kind.__name__} defines __getattribute__")
+        if kind.__flags__ & _HEAP_TYPE or is_static(obj):
+            return _of_static(machine, obj, name)
+    if is_static(obj) or isinstance(obj, types.MethodType):
+        return _of_static(machine, obj, name)
+    if name == "__dict__":
+        return _dict_of(rec, obj)
+    found = class_value(kind, name)
+    found_kind = type(found)
+    place = f"{rec.name_of(obj, kind.__name__)}.{name}"
+    if (id(obj), name) in rec.written and rec.written[id(obj), name] is not MISSING:
+        check_class(rec, kind, name)
+        return rec.written[id(obj), name]
+    removed = rec.written.get((id(obj), name)) is MISSING
+    if found is not MISSING and found_kind is types.FunctionType and not removed:
+        if not fresh and instance_value(obj, name) is MISSING:
+            rec.once("method", rec.operand(obj), rec.constant(name), rec.constant(found), path=place)
+            return Bound(found, obj) if method else rec.make(types.MethodType(found, obj))
+    if found is not MISSING:
+        check_class(rec, kind, name)
+        if found_kind is property:
+            if found.fget is None:
+                raise NotReplayable(f"{place} cannot be read")
+            return machine.call(found.fget, (obj,))
+        if found_kind is _TUPLE_GETTER:  # a field of a named tuple
+            return machine.item(obj, found.__reduce__()[1][0])
+        if found_kind is types.MemberDescriptorType:
+            try:
+                value = found.__get__(obj, kind)
+            except AttributeError as error:
+                if not fresh:
+                    rec.once("no_attribute", rec.operand(obj), rec.constant(name), path=place)
+                raise Raised(error) from None
+            return value if fresh else rec.load(value, "attribute", rec.operand(obj), rec.constant(name), path=place)
+        if found_kind is types.GetSetDescriptorType:
+            if isinstance(obj, BaseException) and fresh and name in ERROR_FACTS:
+                return getattr(obj, name)
+            raise NotReplayable(f"it reads {place}")
+        if _class_of(rec, found, "__get__") is not MISSING and (
+            _class_of(rec, found, "__set__") is not MISSING or _class_of(rec, found, "__delete__") is not MISSING
+        ):
+            getter = class_value(found_kind, "__get__")
+            if type(getter) is not types.FunctionType:
+                raise NotReplayable(f"{place} is a {found_kind.__name__}")
+            return machine.call(getter, (state_of_class(rec, kind, name, found), obj, kind))
+    value = MISSING if removed else instance_value(obj, name)
+    if value is not MISSING:
+        if found is MISSING:
+            check_class(rec, kind, name)
+        return value if fresh else rec.load(value, "attribute", rec.operand(obj), rec.constant(name), path=place)
+    if found is not MISSING:
+        if not fresh and not removed:
+            _not_in_instance(rec, obj, name, place)
+        return _from_class(machine, obj, kind, name, found, method)
+    fallback = check_class(rec, kind, "__getattr__")
+    check_class(rec, kind, name)
+    if not fresh and not removed:
+        rec.once("no_attribute", rec.operand(obj), rec.constant(name), path=place)
+    if fallback is not MISSING:
+        return machine.call(fallback, (obj, name))
+    raise Raised(_error_of(obj, name))
+
+
+def _not_in_instance(rec: Recording, obj: Any, name: str, place: str) -> None:
+    if hasattr(obj, "__dict__"):
+        rec.once("no_item", rec.operand(_dict_of(rec, obj)), rec.constant(name), path=place)
+
+
+def _from_class(machine: Any, obj: Any, kind: type, name: str, found: Any, method: bool) -> Any:
+    rec: Recording = machine.rec
+    found_kind = type(found)
+    if found_kind is types.FunctionType:
+        return Bound(found, obj) if method else rec.make(types.MethodType(found, obj))
+    if found_kind is staticmethod:
+        return found.__func__
+    if found_kind is classmethod:
+        return Bound(found.__func__, kind) if method else rec.make(types.MethodType(found.__func__, kind))
+    if found_kind in (types.MethodDescriptorType, types.WrapperDescriptorType):
+        return Bound(found, obj)
+    if found_kind is types.ClassMethodDescriptorType:
+        return getattr(kind, name)
+    getter = _class_of(rec, found, "__get__")
+    if getter is not MISSING:
+        if type(getter) is not types.FunctionType:
+            if callable(found) and found_kind.__flags__ & (1 << 17):  # a method descriptor, as operators are
+                return Bound(found, obj)
+            raise NotReplayable(f"{kind.__name__}.{name} is a {found_kind.__name__}")
+        return machine.call(getter, (state_of_class(rec, kind, name, found), obj, kind))
+    return state_of_class(rec, kind, name, found)
+
+
+def _dict_of(rec: Recording, obj: Any) -> dict:
+    namespace = obj.__dict__
+    if id(obj) in rec.fresh:
+        rec.fresh.add(id(namespace))
+        rec.alive.append(namespace)
+        return namespace
+    if id(namespace) not in rec.registers:
+        register = rec.emit("get_attribute", rec.operand(obj), rec.constant("__dict__"), result=True)
+        rec.know(namespace, register, f"{rec.name_of(obj)}.__dict__")
+        rec.owners[id(namespace)] = obj
+    return namespace
+
+
+def _of_static(machine: Any, obj: Any, name: str) -> Any:
+    """Functions, operators, dtypes and other objects of C that are known by identity."""
+    rec: Recording = machine.rec
+    kind = type(obj)
+    if kind is types.FunctionType:
+        if name == "__code__":
+            return rec.load(obj.__code__, "code", rec.operand(obj), path=f"{obj.__qualname__}.__code__")
+        if name in obj.__dict__:
+            namespace = obj.__dict__
+            return rec.load(namespace[name], "dict_item", rec.constant(namespace), rec.constant(name), path=f"{obj.__qualname__}.{name}")
+        if name in ("__name__", "__qualname__", "__module__", "__doc__"):
+            raise NotReplayable(f"it reads {obj.__qualname__}.{name}")
+    if kind is types.MethodType and name in ("__self__", "__func__"):
+        return getattr(obj, name)
+    if name in FIXED or type(obj).__module__ == "kiln":
+        value = getattr(obj, name)
+        if type(value) in ATOMS or is_static(value):
+            return value
+    raise NotReplayable(f"it reads .{name} of a {kind.__name__}")
+
+
+def set_attribute(machine: Any, obj: Any, name: str, value: Any) -> None:
+    """obj.name = value."""
+    rec: Recording = machine.rec
+    obj = rec.pin(obj)
+    kind = type(obj)
+    if is_tensor(obj):
+        return _set_of_tensor(rec, obj, name, value)
+    if isinstance(obj, (type, types.ModuleType)) or is_static(obj):
+        raise NotReplayable(f"it assigns {getattr(obj, '__name__', kind.__name__)}.{name}")
+    if id(obj) not in rec.fresh and id(obj) not in rec.registers:
+        raise NotReplayable(f"it is not known where a {kind.__name__} comes from")
+    setter = check_class(rec, kind, "__setattr__")
+    if type(setter) is types.FunctionType:
+        machine.call(setter, (obj, name, value))
+        return None
+    if setter is not class_value(object, "__setattr__"):
+        raise NotReplayable(f"it assigns .{name} of a {kind.__name__}")
+    return set_plain(machine, obj, name, value)
+
+
+def set_plain(machine: Any, obj: Any, name: str, value: Any) -> None:
+    """What object.__setattr__ does."""
+    rec: Recording = machine.rec
+    kind = type(obj)
+    if name in ("__class__", "__dict__"):
+        raise NotReplayable(f"it assigns .{name} of a {kind.__name__}")
+    found = check_class(rec, kind, name)
+    if found is not MISSING and type(found) is not types.MemberDescriptorType:
+        if type(found) is property:
+            if found.fset is None:
+                try:
+                    object.__setattr__(obj, name, None)
+                except AttributeError as error:
+                    raise Raised(error) from None
+            machine.call(found.fset, (obj, value))
+            return
+        setter = _class_of(rec, found, "__set__")
+        if setter is not MISSING:
+            if type(setter) is not types.FunctionType:
+                raise NotReplayable(f"it assigns {kind.__name__}.{name}")
+            machine.call(setter, (state_of_class(rec, kind, name, found), obj, value))
+            return
+    if not hasattr(obj, "__dict__") and found is MISSING:
+        raise Raised(_error_of(obj, name))
+    if id(obj) not in rec.fresh and getattr(obj, "__dict__", None) is not None and id(obj.__dict__) in rec.whole:
+        raise NotReplayable(f"it assigns to an attribute after a look at all of {kind.__name__}.__dict__")
+    rec.set_attribute(obj, name, value)
+
+
+def delete_attribute(machine: Any, obj: Any, name: str) -> None:
+    """del obj.name."""
+    rec: Recording = machine.rec
+    kind = type(obj)
+    if is_tensor(obj) or isinstance(obj, (type, types.ModuleType)) or is_static(obj):
+        raise NotReplayable(f"it deletes .{name} of a {kind.__name__}")
+    deleter = check_class(rec, kind, "__delattr__")
+    if type(deleter) is types.FunctionType:
+        machine.call(deleter, (obj, name))
+        return
+    found = check_class(rec, kind, name)
+    if found is not MISSING and (hasattr(type(found), "__delete__") or hasattr(type(found), "__set__")) and type(found) is not types.MemberDescriptorType:
+        raise NotReplayable(f"it deletes {kind.__name__}.{name}")
+    if instance_value(obj, name) is MISSING:
+        raise NotReplayable(f"it deletes .{name}, which is not there")
+    if id(obj) not in rec.fresh and (id(obj), name) not in rec.written:
+        rec.emit("attribute", rec.operand(obj), rec.constant(name), result=True, path=f"{rec.name_of(obj)}.{name}")
+    rec.delete_attribute(obj, name)
+
+
+def _set_of_tensor(rec: Recording, x: Any, name: str, value: Any) -> None:
+    if name == "requires_grad" and id(x) in rec.fresh:
+        x.requires_grad = rec.pin(value)
+        rec.emit("set_attribute", rec.operand(x), rec.constant(name), rec.constant(rec.pin(value)))
+        return
+    if name != "grad":
+        raise NotReplayable(f"it assigns .{name} of a tensor")
+    save_gradients(rec)
+    if value is not None and not is_tensor(value):
+        raise NotReplayable("it assigns .grad something that is no tensor")
+    rec.emit("set_attribute", rec.operand(x), rec.constant(name), rec.operand(value))
+    x.grad = value
+
+
+def save_gradients(rec: Recording) -> None:
+    """Before something changes gradients: they are put back if the recording, or a replay of it, is taken back."""
+    tensors = [x for x in rec.alive if is_tensor(x) and x.is_leaf]
+    saved = [(x, x.grad) for x in tensors]
+
+    def restore() -> None:
+        for x, grad in saved:
+            x.grad = grad
+
+    rec.undo.append(restore)
+    rec.emit("save_gradients")
+
+
+def _error_of(obj: Any, name: str) -> AttributeError:
+    """The error that Python itself gives for an attribute that is not there."""
+    try:
+        (type.__getattribute__ if isinstance(obj, type) else object.__getattribute__)(obj, name)
+    except AttributeError as error:
+        return error.with_traceback(None)
+    raise NotReplayable(f"it reads .{name} of a {type(obj).__name__}")
+
+
+__all__ = ["Bound", "Symbol", "delete_attribute", "get_attribute", "set_attribute"]

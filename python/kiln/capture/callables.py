@@ -1,0 +1,589 @@
+"""Functions of C that a recording may call, and how: the one table of them.
+
+What is not here ends a recording before it is called. To be here, a function must do nothing but compute, from its arguments alone, and must not call
+back into Python; or it has a polyfill, which the interpreter runs in its stead where arguments are more than constants.
+"""
+
+from __future__ import annotations
+
+import builtins
+import cmath
+import copy
+import functools
+import itertools
+import math
+import operator
+import types
+from collections.abc import Callable
+from typing import Any
+
+from kiln import _core
+from kiln._core import Tensor
+from kiln.capture import attributes, containers, operations, polyfills
+from kiln.capture.attributes import Bound, SuperObject
+from kiln.capture.recording import class_value
+from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor
+
+# Of constants: called for real, and the result is a constant. With a symbol among the arguments: an instruction, whose result is a symbol.
+NUMERIC: set[Any] = {
+    abs, round, divmod, pow, int, float, bool, complex, hash,
+    *(f for m in (math, cmath) for f in vars(m).values() if callable(f) and f not in (math.fsum, math.prod, math.dist, math.sumprod if hasattr(math, "sumprod") else None)),
+    *(f for n, f in vars(operator).items() if n in ("add sub mul truediv floordiv mod neg pos abs index lshift rshift xor and_ or_ invert pow lt le gt ge eq ne not_ truth").split()),
+}  # fmt: skip
+PURE: set[Any] = {
+    ord, chr, bin, oct, hex, ascii, repr, str, format, bytes, frozenset, range, slice, callable,
+    math.fsum, math.prod, math.dist, int.from_bytes, float.fromhex, str.maketrans, bytes.fromhex,
+}  # fmt: skip
+# Methods of immutable types are pure, whatever their arguments are, as long as those are constants.
+PURE_TYPES = (str, bytes, int, float, complex, bool, tuple, frozenset, range, slice)
+
+POLYFILLS: dict[Any, types.FunctionType] = {
+    any: polyfills.any_, all: polyfills.all_, sum: polyfills.sum_, min: polyfills.min_, max: polyfills.max_, map: polyfills.map_,
+    filter: polyfills.filter_, zip: polyfills.zip_, enumerate: polyfills.enumerate_, reversed: polyfills.reversed_,
+    functools.reduce: polyfills.reduce_, sorted: polyfills.sorted_, list: polyfills.list_, tuple: polyfills.tuple_, set: polyfills.set_,
+    dict: polyfills.dict_, divmod: polyfills.divmod_, str.join: polyfills.join_, list.extend: polyfills.list_extend, list.index: polyfills.list_index,
+    list.count: polyfills.list_count, list.copy: polyfills.list_copy, list.reverse: polyfills.list_reverse, list.pop: polyfills.list_pop,
+    list.remove: polyfills.list_remove, dict.get: polyfills.dict_get, dict.setdefault: polyfills.dict_setdefault, dict.pop: polyfills.dict_pop,
+    dict.update: polyfills.dict_update, dict.copy: polyfills.dict_copy, set.update: polyfills.set_update,
+}  # fmt: skip
+# Of these, what the interpreter makes is an iterator of its own: they are always run as polyfills.
+LAZY = {map, filter, zip, enumerate, reversed}
+
+# Functions of the core, run as instructions: they see tensors and numbers, and what they change is put back when a run is taken back.
+CORE: set[Any] = {
+    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.gradients, _core.manual_seed, _core.random_state,
+    _core.set_random_state, _core.num_threads,
+}  # fmt: skip
+TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_", "backward")}
+
+SPECIAL: dict[Any, Callable] = {}
+
+
+def is_ours(function: types.FunctionType) -> bool:
+    return function.__module__ == polyfills.__name__
+
+
+def is_listed(function: Any) -> bool:
+    try:
+        if function in SPECIAL or function in NUMERIC or function in PURE or function in POLYFILLS or function in CORE:
+            return True
+    except TypeError:
+        return False
+    if isinstance(function, _core.Operator) or function in TENSOR_METHODS:
+        return True
+    if isinstance(function, type):
+        return False
+    if isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
+        return function.__objclass__ in PURE_TYPES or _slot_of(function) is not None
+    return isinstance(getattr(function, "__self__", None), type) and function.__self__ in PURE_TYPES
+
+
+def polyfill_of(function: types.FunctionType) -> Any:
+    return function if function in (polyfills.sorted_by, polyfills.join_all) else None
+
+
+def run_polyfill(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """What the polyfills leave to C, once everything they need is a constant."""
+    rec = machine.rec
+    if function is polyfills.join_all:
+        parts = [rec.pin(p) for p in args[1]]
+        return containers._plain(lambda: rec.pin(args[0]).join(parts))
+    items, keys, reverse = args
+    keys = [rec.pin_all(k) for k in keys]
+    if not all(is_constant(k) for k in keys):
+        raise NotReplayable("it sorts by what is no constant")
+    order = containers._plain(lambda: sorted(range(len(items)), key=keys.__getitem__, reverse=bool(rec.pin(reverse))))
+    return rec.make([items[i] for i in order])
+
+
+def _has(test: Callable[[Any], bool], value: Any) -> bool:
+    if test(value):
+        return True
+    if type(value) in (tuple, list):
+        return any(_has(test, v) for v in value)
+    if type(value) is dict:
+        return any(_has(test, v) for v in value.values())
+    return type(value) is slice and any(test(v) for v in (value.start, value.stop, value.step))
+
+
+def call(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """A call of a function in the table."""
+    rec = machine.rec
+    special = SPECIAL.get(function)
+    if special is not None:
+        return special(machine, *args, **kwargs)
+    if isinstance(function, _core.Operator) or function in CORE or function in TENSOR_METHODS:
+        return _run(machine, function, args, kwargs)
+    if function in NUMERIC and (any(operations.runs_in_c(a) for a in args)) and not kwargs:
+        if all(operations.runs_in_c(a) or type(a) in ATOMS for a in args):
+            return _run(machine, function, args, kwargs)
+    if function in LAZY:
+        return machine.call(POLYFILLS[function], args, kwargs)
+    pinned = tuple(rec.pin_all(a) for a in args)
+    if all(is_constant(a) and not _own_class(a) for a in pinned) and all(is_constant(rec.pin_all(a)) for a in kwargs.values()):
+        if function not in (list, dict, set) and not (function is sorted):
+            value = containers._plain(lambda: function(*pinned, **{k: rec.pin_all(v) for k, v in kwargs.items()}))
+            return value if is_constant(value) or type(value) is tuple else rec.make(value)
+    if function in POLYFILLS:
+        return machine.call(POLYFILLS[function], args, kwargs)
+    method = _dunder_of(machine, function, args)
+    if method is not None:
+        return method
+    slot = _slot_of(function)
+    if slot is not None:
+        return slot(machine, *args, **kwargs)
+    kinds = ", ".join(type(a).__name__ for a in args)
+    raise NotReplayable(f"it calls {getattr(function, '__qualname__', function)}({kinds})")
+
+
+def _own_class(value: Any) -> bool:
+    """A class whose metaclass is written in Python, where even repr may be anything."""
+    return isinstance(value, type) and type(value) is not type
+
+
+def _run(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Calls it, and emits the instruction that calls it again."""
+    rec = machine.rec
+    if function in TENSOR_METHODS:
+        _before_method(machine, function, args)
+    value = containers.rec_value
+    args = tuple(_listed(machine, a) for a in args)
+    kwargs = {k: _listed(machine, v) for k, v in kwargs.items()}
+    operands = [rec.constant(function), *[rec.operand(a) for a in args], *[rec.operand(v) for v in kwargs.values()]]
+    if kwargs:
+        operands.append(rec.constant(tuple(kwargs)))
+    result = function(*[value(a) for a in args], **{k: value(v) for k, v in kwargs.items()})
+    register = rec.emit("call", *operands, extra=len(kwargs), result=True)
+    return rec.result(result, register, f"{getattr(function, '__name__', 'a call')} at {len(rec.instructions)}")
+
+
+def _listed(machine: Any, value: Any) -> Any:
+    """A list or tuple of state as one that this call made, of the same items: what operators take several tensors in."""
+    rec = machine.rec
+    if type(value) is list and id(value) not in rec.fresh:
+        return rec.make(list(containers.iterate(machine, value)))
+    if isinstance(value, tuple) and id(value) in rec.registers:
+        return tuple(containers.iterate(machine, value))
+    if containers.is_iterator(value):
+        return rec.make(list(containers.iterate(machine, value)))
+    return value
+
+
+def _before_method(machine: Any, function: Any, args: tuple) -> None:
+    rec = machine.rec
+    name = function.__name__
+    if name == "requires_grad_" and id(args[0]) not in rec.fresh:
+        raise NotReplayable("it asks for gradients of a tensor that was there before")
+    if name == "backward":
+        for x in list(rec.alive):
+            if is_tensor(x) and id(x) not in rec.fresh:
+                if not x.is_leaf:
+                    raise NotReplayable("backward() reaches what was computed before the call")
+                rec.once("leaf", rec.operand(x))
+        attributes.save_gradients(rec)
+
+
+def initialise(machine: Any, made: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+    """list.__init__ and its like, of an instance of a subclass that the call has just made."""
+    if isinstance(made, list):
+        made.extend(v for a in args for v in containers.iterate(machine, a))
+    elif isinstance(made, set):
+        made.update(containers.check_key(machine, v) for a in args for v in containers.iterate(machine, a))
+    else:
+        for source in args:
+            made.update(containers.dict_items(machine, source))
+        made.update(kwargs)
+
+
+# ---- methods of containers, and slots under their names ----------------------------------------------------------------
+
+
+def special(*functions: Any):
+    def add(handler: Callable) -> Callable:
+        for function in functions:
+            SPECIAL[function] = handler
+        return handler
+
+    return add
+
+
+def _slot_of(function: Any) -> Callable | None:
+    """What object.__setattr__ and other slot wrappers do."""
+    return SLOTS.get(function)
+
+
+def _append(machine: Any, target: list, value: Any) -> None:
+    rec = machine.rec
+    if id(target) in rec.fresh:
+        target.append(value)
+        return
+    place = rec.operand(target)
+    del place
+    rec.before_write(target)
+    symbol, value = value, containers.stored(rec, value)
+    rec.effect("call", target, list.append, (symbol if type(symbol) is Symbol else value,))
+    target.append(value)
+
+
+def _insert(machine: Any, target: list, index: Any, value: Any) -> None:
+    rec = machine.rec
+    index = rec.pin(index)
+    if id(target) not in rec.fresh:
+        rec.operand(target)
+        rec.before_write(target)
+        value = containers.stored(rec, value)
+        rec.effect("call", target, list.insert, (index, value))
+    target.insert(index, value)
+
+
+def _clear(machine: Any, target: Any) -> None:
+    rec = machine.rec
+    if id(target) not in rec.fresh:
+        rec.operand(target)
+        rec.before_write(target)
+        rec.read_whole(target)
+        rec.effect("call", target, type(target).clear, ())
+        if type(target) is dict:
+            for k in target:
+                rec.written[id(target), k] = MISSING
+    target.clear()
+
+
+def _set_add(machine: Any, target: set, value: Any) -> None:
+    rec = machine.rec
+    value = containers.check_key(machine, value)
+    if id(target) not in rec.fresh:
+        if not is_constant(value):
+            raise NotReplayable("it adds an object to a set")
+        rec.operand(target)
+        rec.before_write(target)
+        rec.effect("call", target, set.add, (value,))
+    target.add(value)
+
+
+def _set_discard(machine: Any, target: set, value: Any) -> None:
+    rec = machine.rec
+    value = containers.check_key(machine, value)
+    if id(target) not in rec.fresh:
+        if not is_constant(value):
+            raise NotReplayable("it takes an object out of a set")
+        rec.operand(target)
+        rec.before_write(target)
+        rec.effect("call", target, set.discard, (value,))
+    target.discard(value)
+
+
+SLOTS: dict[Any, Callable] = {
+    list.append: _append,
+    list.insert: _insert,
+    list.clear: _clear,
+    dict.clear: _clear,
+    set.add: _set_add,
+    set.discard: _set_discard,
+    object.__setattr__: lambda m, obj, name, value: attributes.set_plain(m, obj, m.rec.pin(name), value),
+    object.__delattr__: lambda m, obj, name: attributes.delete_attribute(m, obj, m.rec.pin(name)),
+    object.__init__: lambda m, obj, *args, **kwargs: None,
+    object.__repr__: None,  # an address
+    dict.keys: lambda m, d: containers.view_of(m, d, "keys"),
+    dict.values: lambda m, d: containers.view_of(m, d, "values"),
+    dict.items: lambda m, d: containers.view_of(m, d, "items"),
+    dict.__getitem__: lambda m, d, k: containers.get_item(m, d, k),
+    dict.__setitem__: lambda m, d, k, v: containers.set_item(m, d, k, v),
+    dict.__contains__: lambda m, d, k: containers.contains(m, d, k),
+    list.__getitem__: lambda m, d, k: containers.get_item(m, d, k),
+    list.__setitem__: lambda m, d, k, v: containers.set_item(m, d, k, v),
+    list.__len__: lambda m, d: containers._length(m, d),
+    dict.__len__: lambda m, d: containers._length(m, d),
+    list.__init__: lambda m, made, *args: initialise(m, made, args, {}),
+    dict.__init__: lambda m, made, *args, **kwargs: initialise(m, made, args, kwargs),
+}
+del SLOTS[object.__repr__]
+for _name in ("union", "intersection", "difference", "issubset", "issuperset", "isdisjoint", "copy", "symmetric_difference"):
+
+    def _of_fresh_sets(machine: Any, *sets: Any, _name: str = _name) -> Any:
+        if not all((type(s) is set and id(s) in machine.rec.fresh) or (type(s) is frozenset and is_constant(s)) for s in sets):
+            raise NotReplayable(f"it calls set.{_name} of a set that was there before")
+        value = getattr(set, _name)(*sets)
+        return machine.rec.make(value) if type(value) is set else value
+
+    SLOTS[getattr(set, _name)] = _of_fresh_sets
+
+for _number, (_method, _function, _in_place) in enumerate(operations.BINARY):
+    if _in_place:
+        SPECIAL[_function] = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
+    else:
+        SPECIAL[_function] = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
+for _number, _function in enumerate(operations._COMPARE):
+    SPECIAL[_function] = lambda m, x, y, _number=_number: operations.compare(m, _number, x, y)
+SPECIAL[operator.neg] = lambda m, x: operations.unary(m, "UNARY_NEGATIVE", x)
+SPECIAL[operator.not_] = lambda m, x: not operations.truth(m, x)
+SPECIAL[operator.truth] = operations.truth
+SPECIAL[operator.getitem] = lambda m, x, k: containers.get_item(m, x, k)
+SPECIAL[operator.is_] = operations.is_same
+SPECIAL[operator.is_not] = lambda m, x, y: not operations.is_same(m, x, y)
+SPECIAL[operator.contains] = lambda m, x, y: containers.contains(m, x, y)
+
+
+def _dunder_of(machine: Any, function: Any, args: tuple) -> Any:
+    """int(), float(), str(), repr(), abs(), hash() and the like of instances, by their special methods."""
+    names = {int: "__int__", float: "__float__", complex: "__complex__", str: "__str__", repr: "__repr__", abs: "__abs__", round: "__round__",
+             hash: "__hash__", format: "__format__", bytes: "__bytes__", bool: "__bool__"}  # fmt: skip
+    name = names.get(function) if isinstance(function, (type, types.BuiltinFunctionType)) else None
+    if name is None or not args or is_tensor(args[0]) or is_constant(args[0]):
+        return None
+    if function is bool:
+        return operations.truth(machine, args[0])
+    method = operations._method(machine, args[0], name)
+    if method is MISSING and name == "__str__":
+        method = operations._method(machine, args[0], "__repr__")
+        if class_value(type(args[0]), "__str__") is not object.__str__:
+            method = MISSING
+    if method is MISSING and function is format and args[1:] == ("",):
+        return machine.call(str, args[:1])
+    if method is MISSING and function in (str, repr) and type(args[0]) in (list, tuple, dict):
+        return _repr_of_container(machine, args[0])
+    if method is MISSING and function is str and isinstance(args[0], BaseException) and id(args[0]) in machine.rec.fresh:
+        if class_value(type(args[0]), "__str__") in (BaseException.__str__, KeyError.__str__) and all(is_constant(a) for a in args[0].args):
+            return str(args[0])
+    if method is MISSING and function is repr and isinstance(args[0], BaseException) and id(args[0]) in machine.rec.fresh:
+        if class_value(type(args[0]), "__repr__") is BaseException.__repr__ and all(is_constant(a) for a in args[0].args):
+            return repr(args[0])
+    if method is MISSING:
+        return None
+    return machine.call(method, args)
+
+
+def _repr_of_container(machine: Any, value: Any) -> str:
+    rec = machine.rec
+    if type(value) is dict:
+        inside = ", ".join(f"{machine.call(repr, (k,))}: {rec.pin(machine.call(repr, (v,)))}" for k, v in containers.dict_items(machine, value).items())
+        return "{" + inside + "}"
+    parts = [rec.pin(machine.call(repr, (v,))) for v in containers.iterate(machine, value)]
+    if type(value) is list:
+        return "[" + ", ".join(parts) + "]"
+    return "(" + ", ".join(parts) + (",)" if len(parts) == 1 else ")")
+
+
+# ---- builtins that need more ------------------------------------------------------------------------------------------
+
+
+@special(len)
+def _len(machine: Any, value: Any) -> Any:
+    rec = machine.rec
+    kind = type(value)
+    if is_tensor(value):
+        if value.ndim == 0:
+            raise NotReplayable("it takes the length of a tensor without dimensions")
+        return attributes.get_attribute(machine, value, "shape")[0]
+    if kind in (str, bytes, range, frozenset):
+        return len(value)
+    if kind in (list, tuple, dict, set) or (isinstance(value, (list, tuple, dict, set)) and id(value) in rec.fresh):
+        if kind is dict and id(value) in rec.owners:
+            raise NotReplayable("it counts the attributes of an instance")
+        return containers._length(machine, value)
+    if isinstance(value, tuple) and id(value) in rec.registers:
+        rec.once("length", rec.operand(value), rec.constant(len(value)), path=f"len({rec.name_of(value)})")
+        return len(value)
+    if kind in containers._DICT_VIEWS:
+        return len(containers._view_items(machine, value))
+    method = operations._method(machine, value, "__len__")
+    if method is MISSING:
+        raise NotReplayable(f"it takes the length of a {kind.__name__}")
+    return machine.call(method, (value,))
+
+
+@special(isinstance)
+def _isinstance(machine: Any, value: Any, classes: Any) -> bool:
+    rec = machine.rec
+    kind = type(value.value) if type(value) is Symbol else type(value)
+    if type(value) is Symbol and type(value.value) is not bool:
+        rec.once("type", value.register, rec.constant(kind), path="the type of a number")
+    if containers.is_iterator(value):
+        raise NotReplayable("it asks for the class of an iterator")
+    for cls in classes if isinstance(classes, tuple) else (classes,):
+        if isinstance(cls, tuple):
+            if _isinstance(machine, value, cls):
+                return True
+            continue
+        if isinstance(cls, types.UnionType):
+            if _isinstance(machine, value, cls.__args__):
+                return True
+            continue
+        if not isinstance(cls, type):
+            raise NotReplayable("it asks for a class that is none")
+        meta = type(cls)
+        if meta is not type and class_value(meta, "__instancecheck__") is not class_value(type, "__instancecheck__"):
+            if is_constant(value) or kind in (list, dict, set, tuple) or is_tensor(value):
+                if meta.__module__ in ("abc", "typing"):
+                    if isinstance(value.value if type(value) is Symbol else value, cls):
+                        return _abc_check(machine, kind, cls, True)
+                    _abc_check(machine, kind, cls, False)
+                    continue
+            elif meta.__module__ == "abc":
+                if isinstance(value, cls):
+                    return _abc_check(machine, kind, cls, True)
+                _abc_check(machine, kind, cls, False)
+                continue
+            raise NotReplayable(f"{cls.__name__} decides itself what is an instance of it")
+        attributes.check_bases(rec, kind)
+        if issubclass(kind, cls):
+            return True
+    return False
+
+
+def _abc_check(machine: Any, kind: type, cls: Any, expected: bool) -> bool:
+    """Abstract classes take in others at run time (register), so the question is asked at every replay; classes of the library do not."""
+    rec = machine.rec
+    if "__subclasshook__" in vars(cls) and not hasattr(class_value(cls, "__subclasshook__"), "__func__"):
+        raise NotReplayable(f"{cls.__name__} decides itself what is an instance of it")
+    hook = class_value(cls, "__subclasshook__")
+    if hook is not object.__dict__["__subclasshook__"] and cls.__module__ not in ("collections.abc", "numbers", "typing", "os", "io"):
+        raise NotReplayable(f"{cls.__name__} decides itself what is an instance of it")
+    if any(type(base).__module__ != "builtins" and base.__module__ not in ("collections.abc", "numbers") and "__subclasscheck__" in vars(type(base)) and type(base).__module__ != "abc" for base in cls.__mro__):
+        raise NotReplayable(f"{cls.__name__} decides itself what is an instance of it")
+    made = rec.emit("call", rec.constant(issubclass), rec.constant(kind), rec.constant(cls), result=True)
+    rec.emit("same", made, rec.constant(expected), path=f"issubclass({kind.__name__}, {cls.__name__})")
+    return expected
+
+
+@special(issubclass)
+def _issubclass(machine: Any, kind: Any, classes: Any) -> bool:
+    for cls in classes if isinstance(classes, tuple) else (classes,):
+        if type(cls) is not type or not isinstance(kind, type):
+            raise NotReplayable("it asks for subclasses of an abstract class")
+        attributes.check_bases(machine.rec, kind)
+        if issubclass(kind, cls):
+            return True
+    return False
+
+
+@special(type)
+def _type(machine: Any, value: Any, *rest: Any) -> Any:
+    if rest or containers.is_iterator(value) or type(value) in (Bound, SuperObject):
+        raise NotReplayable("it makes a class" if rest else "it asks for the class of an iterator")
+    if type(value) is Symbol:
+        machine.rec.once("type", value.register, machine.rec.constant(type(value.value)), path="the type of a number")
+        return type(value.value)
+    return type(value)
+
+
+@special(super)
+def _super(machine: Any, *args: Any) -> Any:
+    if len(args) == 2:
+        return SuperObject(*args)
+    frame = machine.frames[-1]
+    if args or "__class__" not in frame.program.locals:
+        raise NotReplayable("super() outside of a method")
+    start = machine.cell_value(frame, frame.program.locals.index("__class__"))
+    receiver = frame.locals[0]
+    if type(receiver) is types.CellType:
+        receiver = machine.cell_value(frame, 0)
+    return SuperObject(start, receiver)
+
+
+@special(getattr)
+def _getattr(machine: Any, obj: Any, name: Any, *default: Any) -> Any:
+    try:
+        value = attributes.get_attribute(machine, obj, machine.rec.pin(name))
+    except Raised as raised:
+        if default and isinstance(raised.error, AttributeError):
+            return default[0]
+        raise
+    return value
+
+
+@special(hasattr)
+def _hasattr(machine: Any, obj: Any, name: Any) -> bool:
+    if type(obj) in (dict, list, tuple, set, str):
+        return hasattr(obj, machine.rec.pin(name))
+    if containers.is_iterator(obj):
+        return machine.rec.pin(name) in ("__iter__", "__next__")
+    try:
+        attributes.get_attribute(machine, obj, machine.rec.pin(name))
+    except Raised as raised:
+        if isinstance(raised.error, AttributeError):
+            return False
+        raise
+    return True
+
+
+@special(setattr)
+def _setattr(machine: Any, obj: Any, name: Any, value: Any) -> None:
+    attributes.set_attribute(machine, obj, machine.rec.pin(name), value)
+
+
+@special(delattr)
+def _delattr(machine: Any, obj: Any, name: Any) -> None:
+    attributes.delete_attribute(machine, obj, machine.rec.pin(name))
+
+
+@special(iter)
+def _iter(machine: Any, value: Any) -> Any:
+    return containers.iterator(machine, value)
+
+
+@special(next)
+def _next(machine: Any, source: Any, *default: Any) -> Any:
+    value = containers.advance(machine, source)
+    if value is not MISSING:
+        return value
+    if default:
+        return default[0]
+    raise Raised(StopIteration())
+
+
+@special(id)
+def _id(machine: Any, value: Any) -> Any:
+    """Of an object that was there before: the same object at every replay, or the recording does not fit."""
+    rec = machine.rec
+    register = rec.registers.get(id(value))
+    if register is None or id(value) in rec.fresh:
+        raise NotReplayable("it takes the id of an object that may be another one at each call")
+    made = rec.emit("call", rec.constant(id), register, result=True)
+    rec.emit("value", made, rec.constant(id(value)), path=f"id({rec.name_of(value)})")
+    return id(value)
+
+
+@special(object)
+def _object(machine: Any) -> Any:
+    return machine.rec.make(object())
+
+
+@special(object.__new__)
+def _object_new(machine: Any, cls: type, *args: Any, **kwargs: Any) -> Any:
+    if cls.__flags__ & (1 << 20) or (args or kwargs) and class_value(cls, "__init__") is object.__init__:
+        raise NotReplayable(f"it makes an instance of {cls.__name__}")
+    return machine.rec.make(object.__new__(cls))
+
+
+@special(tuple.__new__)
+def _tuple_new(machine: Any, cls: type, items: Any = ()) -> Any:
+    values = tuple(containers.iterate(machine, items))
+    if cls is tuple:
+        return values
+    return machine.rec.make(tuple.__new__(cls, tuple(machine.rec.pin_all(v) for v in values)))
+
+
+@special(functools.partial)
+def _partial(machine: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+    return machine.rec.make(functools.partial(function, *args, **kwargs)) if callable(function) else None
+
+
+@special(types.MethodType)
+def _method_type(machine: Any, function: Any, receiver: Any) -> Any:
+    return machine.rec.make(types.MethodType(function, receiver))
+
+
+@special(itertools.chain)
+def _chain(machine: Any, *iterables: Any) -> Any:
+    return machine.rec.make(containers.ListedIterator(v for i in iterables for v in containers.iterate(machine, i)))
+
+
+@special(float, int)
+def _number(machine: Any, *args: Any, **kwargs: Any) -> Any:
+    raise AssertionError  # replaced below, where the class is known
+
+
+del SPECIAL[float], SPECIAL[int]
+
+__all__ = ["builtins", "call", "copy", "is_listed"]

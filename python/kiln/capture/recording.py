@@ -1,0 +1,354 @@
+"""What one recording knows: registers, reads and their checks, writes and how to undo them."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+from kiln import _core
+from kiln._core import Tensor
+from kiln.capture.values import ATOMS, MISSING, NotReplayable, Symbol, is_constant, is_static
+
+OPS = {name: number for number, name in enumerate(_core.replay_ops)}
+MAX_INSTRUCTIONS = 20_000
+
+
+class Memory:
+    """What recordings of one function share: constants, and which numbers have been seen to change."""
+
+    def __init__(self, captured: Any) -> None:
+        self.captured = captured
+        self.constants: dict[Any, int] = {}
+        self.kept: list[Any] = []  # what is keyed by its id
+        self.varying: set[str] = set()
+        self.paths: list[str | None] = []  # of the tree's instructions: the number that one checks
+        self.reasons: dict[str, int] = {}
+        self.recordings = 0
+        self.failures = 0
+
+    def constant(self, value: Any) -> int:
+        key = _constant_key(value)
+        number = self.constants.get(key)
+        if number is None:
+            self.kept.append(value)
+            number = self.constants[key] = _core.replay_constant(self.captured, value)
+        return number
+
+
+def _constant_key(value: Any) -> Any:
+    kind = type(value)
+    if kind is float:
+        return kind, value.hex() if value == value else "nan", str(value)
+    if kind in (tuple, frozenset):
+        return kind, tuple(_constant_key(v) for v in value), id(value) if kind is frozenset else 0
+    if kind is complex:
+        return kind, repr(value)
+    if kind in ATOMS:
+        return kind, value
+    return id(value)
+
+
+class Recording:
+    """One dry run of a function: instructions so far, and what they were made from."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.instructions: list[tuple[int, int, int, list[int]]] = []
+        self.paths: list[str | None] = []
+        self.registers: dict[int, int] = {}  # of known objects, by id
+        self.alive: list[Any] = []  # so that no id is taken twice
+        self.fresh: set[int] = set()  # ids of objects that this call made
+        self.names: dict[int, str] = {}  # of known objects, as a reader of the source would write them
+        self.count = 0
+        self.memo: dict[tuple, Any] = {}
+        self.written: dict[tuple[int, Any], Any] = {}  # (id of the object, what of it) -> value, perhaps a symbol
+        self.whole: set[int] = set()  # known containers of which everything has been checked
+        self.owners: dict[int, Any] = {}  # instances by the id of their __dict__
+        self.effects: list[tuple] = []
+        self.undo: list[Callable[[], None]] = []
+        self.mutated: dict[int, Any] = {}
+        self.line = ""
+
+    # ---- instructions ------------------------------------------------------------------------------------------------
+
+    def emit(self, op: str, *operands: int, extra: int = 0, result: bool = False, path: str | None = None) -> int:
+        """Appends an instruction; the register of its result, if it has one."""
+        if len(self.instructions) >= MAX_INSTRUCTIONS:
+            raise NotReplayable(f"it does more than {MAX_INSTRUCTIONS} things")
+        register = -1
+        if result:
+            register, self.count = self.count, self.count + 1
+        self.instructions.append((OPS[op], extra, register, list(operands)))
+        self.paths.append(path)
+        return register
+
+    def once(self, op: str, *operands: int, path: str | None = None) -> None:
+        """A check, unless it has been made."""
+        if (op, operands) not in self.memo:
+            self.memo[op, operands] = None
+            self.emit(op, *operands, path=path)
+
+    def constant(self, value: Any) -> int:
+        """The operand that stands for a constant."""
+        self._refuse_own(value)
+        return self.memory.constant(value)
+
+    def _refuse_own(self, value: Any) -> None:
+        if type(value) is types.FunctionType and id(value) in self.fresh:
+            raise NotReplayable(f"{value.__qualname__}, which the call itself makes, outlives it")
+        if type(value) is tuple:
+            for v in value:
+                self._refuse_own(v)
+
+    def operand(self, value: Any) -> int:
+        """The register or constant that stands for a value."""
+        if type(value) is Symbol:
+            return value.register
+        known = self.registers.get(id(value))
+        if known is not None:
+            return known
+        if type(value) in (tuple, slice, list, dict) and not (type(value) is tuple and is_constant(value) and not _has_symbol(value)):
+            return self._build(value)
+        if is_constant(value):
+            return self.constant(value)
+        raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+
+    def _build(self, value: Any) -> int:
+        if type(value) is not tuple and type(value) is not slice and id(value) not in self.fresh:
+            raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+        if type(value) is slice:
+            if not any(type(v) is Symbol for v in (value.start, value.stop, value.step)):
+                return self.constant(value)
+            parts = [self.operand(v) for v in (value.start, value.stop, value.step)]
+            return self.emit("make_slice", *parts, result=True)
+        if type(value) is dict:
+            parts = [self.operand(v) for item in value.items() for v in item]
+            return self.emit("make_dict", *parts, result=True)
+        return self.emit("make_tuple" if type(value) is tuple else "make_list", *map(self.operand, value), result=True)
+
+    def know(self, value: Any, register: int, name: str = "") -> Any:
+        """A value that has a register, for its identity."""
+        self.registers[id(value)] = register
+        self.alive.append(value)
+        if name:
+            self.names[id(value)] = name
+        return value
+
+    def make(self, value: Any) -> Any:
+        """An object that this call made."""
+        self.fresh.add(id(value))
+        self.alive.append(value)
+        return value
+
+    def name_of(self, value: Any, otherwise: str = "") -> str:
+        return self.names.get(id(value)) or otherwise or type(value).__name__
+
+    def stop(self, why: str) -> NotReplayable:
+        return NotReplayable(why)
+
+    # ---- reads -------------------------------------------------------------------------------------------------------
+
+    def load(self, value: Any, op: str, *operands: int, path: str, structural: bool = False) -> Any:
+        """A value that was read from state that outlives the call: emits the read and what checks it."""
+        key = (op, operands)
+        if key in self.memo:
+            return self.memo[key]
+        self.memo[key] = value  # against cycles
+        if op != "attribute" and is_static(value) and not (structural and type(value) is types.FunctionType):
+            self.emit(op, *operands, self.constant(value), extra=1, path=path)
+            return value
+        register = self.memo.get(("has", key))  # read before, to see that there is something
+        if register is None:
+            register = self.emit(op, *operands, result=True, path=path)
+        result = self.memo[key] = self.check(value, register, path, structural)
+        return result
+
+    def check(self, value: Any, register: int, path: str, structural: bool = False) -> Any:
+        """Emits what holds a register to what was seen in it: the value, the object or the type."""
+        kind = type(value)
+        if kind in (int, float) and path in self.memory.varying:
+            self.emit("type", register, self.constant(kind), path=None)
+            return Symbol(value, register)
+        if is_static(value) and not (structural and kind is types.FunctionType):
+            self.emit("same", register, self.constant(value), path=path)
+            return value
+        if kind in ATOMS or (kind is tuple and _atomic(value)):
+            self.emit("value", register, self.constant(value), path=path)
+            return value
+        known = self.registers.get(id(value))
+        if known is not None:
+            self.emit("same", register, known, path=path)
+            return value
+        if id(value) in self.fresh:
+            raise NotReplayable(f"{path} is an object that the call itself has made")
+        self.emit("type", register, self.constant(kind), path=path)
+        self.know(value, register, path)
+        if kind is tuple:
+            self.emit("length", register, self.constant(len(value)), path=path)
+        return value
+
+    def result(self, value: Any, register: int, path: str) -> Any:
+        """What an operator or another C function gave: a tensor, or a number that follows from tensors."""
+        kind = type(value)
+        if isinstance(value, Tensor):
+            known = self.registers.get(id(value))
+            if known is None:
+                self.know(value, register)
+                self.fresh.add(id(value))
+            else:  # as x.astype(dtype) gives x itself if it can
+                self.emit("same", register, known, path=path)
+            return value
+        if kind in (int, float, bool, complex):
+            return Symbol(value, register)
+        if kind is tuple and not is_constant(value):
+            return tuple(self._part(register, i, part, path) for i, part in enumerate(value))
+        if kind is list:
+            return self.make([self._part(register, i, part, path) for i, part in enumerate(value)])
+        if isinstance(value, tuple) and hasattr(kind, "_fields"):  # of an operator whose results have names
+            for i, part in enumerate(value):
+                self._part(register, i, part, path)
+            return self.make(value)
+        if value is None or is_constant(value):
+            self.emit("same" if is_static(value) or value is None else "value", register, self.constant(value), path=path)
+            return value
+        raise NotReplayable(f"{path} gives a {kind.__name__}")
+
+    def _part(self, register: int, index: int, part: Any, path: str) -> Any:
+        return self.result(part, self.emit("item", register, self.constant(index), result=True), path)
+
+    def pin(self, value: Any) -> Any:
+        """The number behind a symbol, from here on a constant."""
+        if type(value) is not Symbol:
+            return value
+        self.once("value", value.register, self.constant(value.value), path=f"register {value.register}")
+        return value.value
+
+    def pin_all(self, value: Any) -> Any:
+        """The same inside of tuples, and of lists and dicts that this call made."""
+        kind = type(value)
+        if kind is Symbol:
+            return self.pin(value)
+        if kind is tuple and _has_symbol(value):
+            return tuple(self.pin_all(v) for v in value)
+        if kind is slice and _has_symbol((value.start, value.stop, value.step)):
+            return slice(self.pin(value.start), self.pin(value.stop), self.pin(value.step))
+        if id(value) in self.fresh:
+            if kind is list:
+                for i, v in enumerate(value):
+                    if type(v) in (Symbol, tuple, list, dict):
+                        value[i] = self.pin_all(v)
+            elif kind is dict:
+                for k, v in value.items():
+                    if type(v) in (Symbol, tuple, list, dict):
+                        value[k] = self.pin_all(v)
+        return value
+
+    def read_whole(self, value: Any) -> None:
+        """Checks everything that a known list, dict or set held when the call began, one level deep."""
+        if id(value) in self.whole or id(value) in self.fresh:
+            return
+        register = self.registers.get(id(value))
+        if register is None:
+            if is_constant(value):
+                return
+            raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+        self.whole.add(id(value))
+        before = self.mutated.get(id(value), value)
+        name = self.name_of(value)
+        kind = type(value)
+        if kind in (list, tuple):
+            self.once("length", register, self.constant(len(before)), path=f"len({name})")
+            for i, item in enumerate(before):
+                self.load(item, "item", register, self.constant(i), path=f"{name}[{i}]")
+        elif kind is dict:
+            if not all(is_constant(k) for k in before):
+                raise NotReplayable(f"{name} has keys that are neither numbers nor strings")
+            self.once("keys", register, self.constant(tuple(before)), path=f"the keys of {name}")
+            for k, item in before.items():
+                if (id(value), k) not in self.written:
+                    self.load(item, "dict_item", register, self.constant(k), path=f"{name}[{k!r}]")
+        else:
+            raise NotReplayable(f"it looks at all of {name}, a {kind.__name__}")
+
+    # ---- writes ------------------------------------------------------------------------------------------------------
+
+    def before_write(self, target: Any) -> None:
+        """Keeps what a list, dict or set holds before its first change."""
+        if id(target) in self.fresh or id(target) in self.mutated:
+            return
+        if type(target) not in (list, dict, set):
+            raise NotReplayable(f"it changes a {type(target).__name__}")
+        self._only_thread()
+        saved = self.mutated[id(target)] = type(target)(target)
+
+        def restore() -> None:
+            target.clear()
+            (target.extend if type(target) is list else target.update)(saved)
+
+        self.undo.append(restore)
+
+    def _only_thread(self) -> None:
+        if _core.thread_count() > 1:
+            raise NotReplayable("another thread runs, and would see what a recording writes")
+
+    def effect(self, kind: str, target: Any, *rest: Any) -> None:
+        """A change of an object that was there before, to be done again in this order."""
+        if id(target) not in self.fresh:
+            self.effects.append((kind, target, *rest))
+
+    def set_attribute(self, target: Any, name: str, value: Any) -> None:
+        """A plain write of an attribute of an instance, with all the checks behind it."""
+        real = self.pin_all(value) if type(value) in (tuple, list, dict) else value.value if type(value) is Symbol else value
+        if id(target) not in self.fresh:
+            self._only_thread()
+            old = instance_value(target, name)
+            if old is MISSING:
+                self.undo.append(lambda: object.__delattr__(target, name))
+            else:
+                self.undo.append(lambda: object.__setattr__(target, name, old))
+                self.alive.append(old)
+            self.effects.append(("setattr", target, name, value if type(value) is Symbol else real))
+        object.__setattr__(target, name, real)
+        self.written[id(target), name] = value if type(value) is Symbol else real
+
+    def delete_attribute(self, target: Any, name: str) -> None:
+        if id(target) not in self.fresh:
+            self._only_thread()
+            old = instance_value(target, name)
+            self.alive.append(old)
+            self.undo.append(lambda: object.__setattr__(target, name, old))
+            self.effects.append(("delattr", target, name))
+        object.__delattr__(target, name)
+        self.written[id(target), name] = MISSING
+
+    def take_back(self) -> None:
+        for restore in reversed(self.undo):
+            restore()
+
+
+def class_value(kind: type, name: str) -> Any:
+    """What a class and its bases have under a name, without asking descriptors."""
+    for base in kind.__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    return MISSING
+
+
+def instance_value(target: Any, name: str) -> Any:
+    """What an instance itself has under a name, in its dict or a slot."""
+    of_class = class_value(type(target), name)
+    if of_class is MISSING or type(of_class) is types.MemberDescriptorType:
+        try:
+            return object.__getattribute__(target, name)
+        except AttributeError:
+            return MISSING
+    return getattr(target, "__dict__", {}).get(name, MISSING)
+
+
+def _has_symbol(value: Any) -> bool:
+    return type(value) is Symbol or (type(value) is tuple and any(_has_symbol(v) for v in value))
+
+
+def _atomic(value: tuple) -> bool:
+    return all(type(v) in ATOMS or (type(v) is tuple and _atomic(v)) for v in value)
