@@ -2,9 +2,10 @@
 
 import ast
 
+from tests.package import ROOT
+
 import kiln as kn
 from calls import OPERATORS
-from conftest import ROOT
 from kiln import _core, reference
 
 

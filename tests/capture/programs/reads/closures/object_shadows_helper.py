@@ -1,0 +1,26 @@
+"""A captured object's callable attribute is replaced by one with the same code and another closure."""
+
+from tests.capture.show import show
+
+import kiln as kn
+
+
+def main(jit):
+    class Holder:
+        pass
+
+    def make(k):
+        return lambda x: x * k
+
+    holder = Holder()
+    holder.function = make(1.0)
+
+    @jit
+    def f(x):
+        return holder.function(x)
+
+    x = kn.asarray([1.0, 2.0])
+    for i in range(7):
+        if i >= 3:
+            holder.function = make(float(i))
+        show(f(x))

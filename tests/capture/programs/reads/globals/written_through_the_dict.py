@@ -1,0 +1,18 @@
+"""A global is changed through globals(), not by a statement."""
+
+from tests.capture.show import show
+
+import kiln as kn
+
+BIAS = 1.0
+
+
+def main(jit):
+    @jit
+    def f(x):
+        return x + BIAS
+
+    x = kn.asarray([1.0])
+    for i in range(6):
+        globals()["BIAS"] = float(i // 3)
+        show(f(x))
