@@ -85,7 +85,8 @@ class Describer:
         if isinstance(value, (list, collections.deque)):
             return _named(kind, list, f"[{', '.join(map(self.text, value))}]")
         if isinstance(value, tuple):
-            return _named(kind, tuple, f"({', '.join(map(self.text, tuple.__iter__(value)))})")
+            items = ", ".join(map(self.text, tuple.__iter__(value)))
+            return _named(kind, tuple, f"({items},)" if len(value) == 1 else f"({items})")
         if isinstance(value, (set, frozenset)):
             return _named(kind, set, f"{{{', '.join(sorted(map(text_of, value)))}}}")
         if isinstance(value, (int, float, str, bytes)):

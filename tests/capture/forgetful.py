@@ -47,6 +47,6 @@ def forgetful(function: Callable | None = None, **options: Any) -> Callable:
 def _signature(value: Any) -> Any:
     if isinstance(value, kn.Tensor):
         return value.dtype, value.shape
-    if isinstance(value, tuple | list):
-        return type(value), tuple(map(_signature, value))
+    if isinstance(value, tuple):
+        return tuple(map(_signature, value))
     return type(value) if isinstance(value, bool | int | float | str | None) else object

@@ -2,11 +2,10 @@
 
 import ast
 
-from tests.package import ROOT
-
 import kiln as kn
 from calls import OPERATORS
 from kiln import _core, reference
+from tests.package import ROOT
 
 
 def test_stub_has_every_operator_with_its_parameters():

@@ -1,8 +1,7 @@
 """dict.get and setdefault, with and without the key, and with None as the value."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A dict subclass with __missing__, whose answer changes."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Table(dict):

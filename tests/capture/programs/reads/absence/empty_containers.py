@@ -1,8 +1,7 @@
 """Emptiness of a list, dict, set, string and tuple decides; they fill and empty."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

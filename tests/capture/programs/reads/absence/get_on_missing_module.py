@@ -3,9 +3,8 @@
 import sys
 import types
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

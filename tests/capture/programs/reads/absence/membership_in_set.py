@@ -1,8 +1,7 @@
 """`in` on a set, a list and a string, whose content changes."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,9 +1,8 @@
 """hasattr is false until the class or a base gets the attribute."""
 # pytorch/pytorch#111522
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Base:

@@ -1,8 +1,7 @@
 """A key that was not there appears, and goes away."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A method is found on the second base until the first base has one too."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class First:

@@ -1,8 +1,7 @@
 """None and a tensor take turns as an optional argument."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

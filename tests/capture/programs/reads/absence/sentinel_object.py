@@ -1,8 +1,7 @@
 """A sentinel default is compared by identity; equal objects are not it."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Missing:

@@ -1,9 +1,8 @@
 """A class attribute that is read through the class changes."""
 # pytorch/pytorch#176851
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class State:

@@ -1,8 +1,7 @@
 """A descriptor with __get__ and __set__ that counts what it is asked."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Counted:

@@ -2,9 +2,8 @@
 
 import dataclasses
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 @dataclasses.dataclass

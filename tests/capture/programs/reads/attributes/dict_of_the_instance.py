@@ -1,9 +1,8 @@
 """vars(object) is read, replaced and written."""
 # pytorch/pytorch#106125
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Bag:

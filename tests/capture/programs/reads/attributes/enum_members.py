@@ -2,9 +2,8 @@
 
 import enum
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Kind(enum.Enum):

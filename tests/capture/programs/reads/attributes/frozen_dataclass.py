@@ -2,9 +2,8 @@
 
 import dataclasses
 
-from tests.capture.show import attempt
-
 import kiln as kn
+from tests.capture.show import attempt
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """__getattr__ answers for names that are not there, until one is."""
 
-from tests.capture.show import attempt, show
-
 import kiln as kn
+from tests.capture.show import attempt, show
 
 
 class Config:

@@ -1,8 +1,7 @@
 """A class with __getattribute__ decides every read itself."""
 
-from tests.capture.show import attempt, show
-
 import kiln as kn
+from tests.capture.show import attempt, show
 
 
 class Proxy:

@@ -1,8 +1,7 @@
 """An attribute of a base of a base is changed, shadowed in between, and unshadowed."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Base:

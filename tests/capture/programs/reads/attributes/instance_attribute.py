@@ -1,8 +1,7 @@
 """An instance attribute is assigned, deleted, and falls back to the class."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Layer:

@@ -1,8 +1,7 @@
 """An attribute that comes from the metaclass, then from the class itself."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Meta(type):

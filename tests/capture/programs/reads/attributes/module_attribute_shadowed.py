@@ -1,9 +1,8 @@
 """A submodule of a network is shadowed by an entry in the instance's own dict."""
 # pytorch/pytorch#197859
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Net(kn.nn.Module):

@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class State(NamedTuple):

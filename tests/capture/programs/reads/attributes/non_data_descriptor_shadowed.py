@@ -1,8 +1,7 @@
 """A descriptor without __set__ gives way to an instance attribute of its name."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Lazy:

@@ -1,8 +1,7 @@
 """A property computes from an attribute that changes; later the property itself is another."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Box:

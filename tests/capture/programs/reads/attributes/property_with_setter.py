@@ -1,9 +1,8 @@
 """Writing through a property's setter inside, and reading through its getter."""
 # pytorch/pytorch#176599
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Box:

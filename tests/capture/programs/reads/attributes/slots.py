@@ -1,8 +1,7 @@
 """Attributes in slots, one of them unset at times."""
 
-from tests.capture.show import attempt, show
-
 import kiln as kn
+from tests.capture.show import attempt, show
 
 
 class Point:

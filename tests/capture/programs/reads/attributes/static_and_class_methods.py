@@ -1,8 +1,7 @@
 """Static and class methods, found on the instance, replaced on the class."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Scaler:

@@ -2,9 +2,8 @@
 
 import builtins
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """eval of an expression in the function's own names; the text varies."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """getattr, hasattr and setattr with names that vary."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Options:

@@ -1,8 +1,7 @@
 """iter(callable, sentinel) and next with a default, over a list that is emptied."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

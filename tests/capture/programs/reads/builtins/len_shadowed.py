@@ -1,8 +1,7 @@
 """A global appears that shadows a builtin, and goes away again."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

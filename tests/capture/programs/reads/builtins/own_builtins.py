@@ -1,8 +1,7 @@
 """A function whose globals name builtins of their own."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """print is shadowed by a collector, then not any more."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

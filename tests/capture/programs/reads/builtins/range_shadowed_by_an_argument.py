@@ -1,8 +1,7 @@
 """A parameter has a builtin's name and is what the caller says."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """Builtins over Python numbers that vary."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """type(x) of arguments decides; equal values of other types come later."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

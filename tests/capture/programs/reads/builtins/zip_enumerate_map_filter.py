@@ -1,8 +1,7 @@
 """Lazy builtins over lists that grow and change."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

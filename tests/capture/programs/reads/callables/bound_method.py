@@ -1,8 +1,7 @@
 """A bound method is decorated; its object changes, then the class's method does."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Model:

@@ -1,8 +1,7 @@
 """An object with __call__ is decorated; state, class and method change."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Affine:

@@ -1,8 +1,7 @@
 """Classes are called: __init__, __new__, and a metaclass's __call__ that counts."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Counting(type):

@@ -1,8 +1,7 @@
 """A method decorated in the class body, called on several objects and through the class."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A dict of functions is looked up by a name that varies, and an entry is replaced."""
 
-from tests.capture.show import attempt, show
-
 import kiln as kn
+from tests.capture.show import attempt, show
 
 
 def main(jit):

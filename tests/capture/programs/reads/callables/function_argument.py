@@ -1,8 +1,7 @@
 """Functions given as arguments, some of one code with different closures."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

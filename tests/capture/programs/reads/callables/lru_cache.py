@@ -3,9 +3,8 @@
 
 import functools
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 CALLS = 0
 

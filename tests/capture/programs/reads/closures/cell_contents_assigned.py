@@ -1,8 +1,7 @@
 """A cell of the closure is written through __closure__."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

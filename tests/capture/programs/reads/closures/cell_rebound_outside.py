@@ -1,8 +1,7 @@
 """A captured variable is rebound by the function around it."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

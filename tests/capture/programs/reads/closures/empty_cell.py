@@ -1,8 +1,7 @@
 """A captured variable has no value yet, then has one, then is deleted."""
 
-from tests.capture.show import attempt
-
 import kiln as kn
+from tests.capture.show import attempt
 
 
 def main(jit):

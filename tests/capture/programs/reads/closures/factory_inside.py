@@ -1,8 +1,7 @@
 """A closure made and called inside, over a local that changes after it was made."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,9 +1,8 @@
 """Lambdas made in a loop all see the loop variable's last value, unless a default keeps it."""
 # tensorflow/tensorflow#56089
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

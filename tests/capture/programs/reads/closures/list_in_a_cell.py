@@ -1,9 +1,8 @@
 """A list in a closure is changed at depth: same list, other content."""
 # jax-ml/jax#12773
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A closure counts with nonlocal, as an effect that the next call reads."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

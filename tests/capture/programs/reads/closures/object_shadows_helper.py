@@ -1,8 +1,7 @@
 """A captured object's callable attribute is replaced by one with the same code and another closure."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """The function returns a closure, which is called after more calls were made."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

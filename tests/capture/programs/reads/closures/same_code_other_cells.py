@@ -1,8 +1,7 @@
 """Functions made in a loop share their code and differ in what they captured."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

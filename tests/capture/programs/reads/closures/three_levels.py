@@ -1,8 +1,7 @@
 """A variable from two functions up, rebound by the one in the middle."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

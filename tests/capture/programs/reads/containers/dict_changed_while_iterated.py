@@ -1,8 +1,7 @@
 """A dict that changes size while it is iterated over raises at the same step."""
 
-from tests.capture.show import attempt, show
-
 import kiln as kn
+from tests.capture.show import attempt, show
 
 
 def main(jit):

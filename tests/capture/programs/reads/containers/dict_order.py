@@ -1,9 +1,8 @@
 """A dict keeps its content and changes its order, by pop and reinsertion."""
 # pytorch/pytorch#133487
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,9 +1,8 @@
 """A list that grows while it is iterated over."""
 # pytorch/pytorch#175855
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """Items of a captured list are assigned, appended, popped and reversed."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,9 +1,8 @@
 """Two tensors in a list change places, then one is both."""
 # pytorch/pytorch#103563
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A value four levels down changes; nothing above it does."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

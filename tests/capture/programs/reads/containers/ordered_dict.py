@@ -3,9 +3,8 @@
 
 import collections
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A list that contains itself, at one length and another."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

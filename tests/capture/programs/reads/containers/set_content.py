@@ -1,8 +1,7 @@
 """A set's members and their number; the same set object all along."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

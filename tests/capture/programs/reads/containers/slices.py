@@ -1,8 +1,7 @@
 """Slices, negative indices and steps of lists and tuples that change."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A tuple cannot change, a list in it can."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,9 +1,8 @@
 """keys, values and items views taken once stay live views of the dict."""
 # pytorch/pytorch#150110
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A default is what its expression gave at definition; rebinding the name later does nothing."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 SCALE = 2.0
 

@@ -1,9 +1,8 @@
 """The defaults of a helper that is called inside are assigned."""
 # pytorch/pytorch#178365
 
-from tests.capture.show import attempt, show
-
 import kiln as kn
+from tests.capture.show import attempt, show
 
 
 def shifted(x, offset=1.0):

@@ -1,8 +1,7 @@
 """__defaults__ and __kwdefaults__ of the decorated function are assigned."""
 
-from tests.capture.show import attempt, show
-
 import kiln as kn
+from tests.capture.show import attempt, show
 
 
 def main(jit):

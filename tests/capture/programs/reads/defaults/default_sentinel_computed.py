@@ -1,8 +1,7 @@
 """A default of None stands for something computed at each call."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

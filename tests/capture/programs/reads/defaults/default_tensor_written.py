@@ -1,8 +1,7 @@
 """A default tensor is changed in place by the caller and by the function."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

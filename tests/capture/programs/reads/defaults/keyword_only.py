@@ -1,8 +1,7 @@
 """Keyword-only, positional-only and defaulted parameters given in every way."""
 
-from tests.capture.show import attempt, show
-
 import kiln as kn
+from tests.capture.show import attempt, show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """Lambdas with defaults made in a loop; one default is replaced."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

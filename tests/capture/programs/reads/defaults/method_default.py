@@ -1,8 +1,7 @@
 """A default of a method, changed through the class's function."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 class Layer:

@@ -1,8 +1,7 @@
 """A default dict as a cache of tensors by key."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,8 +1,7 @@
 """A mutable default collects over calls."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def main(jit):

@@ -1,9 +1,8 @@
 """A global class that is instantiated inside becomes another, then no class at all."""
 # pytorch/pytorch#119715
 
-from tests.capture.show import attempt
-
 import kiln as kn
+from tests.capture.show import attempt
 
 
 class Holder:

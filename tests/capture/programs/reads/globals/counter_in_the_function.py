@@ -1,9 +1,8 @@
 """A function counts its calls in a global and multiplies by the count."""
 # jax-ml/jax#1348
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 COUNT = 0
 

@@ -1,8 +1,7 @@
 """A global goes away between calls (NameError) and comes back with another value."""
 
-from tests.capture.show import attempt
-
 import kiln as kn
+from tests.capture.show import attempt
 
 LIMIT = 1.0
 

@@ -1,8 +1,7 @@
 """A global function that is called is replaced."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 def activation(x):

@@ -1,9 +1,8 @@
 """A global is None until the first call that needs it makes it."""
 # tensorflow/tensorflow#33689
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 TABLE = None
 

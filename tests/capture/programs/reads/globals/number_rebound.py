@@ -1,8 +1,7 @@
 """A global number is rebound between calls, to values that are equal but not the same."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 SCALE = 2.0
 

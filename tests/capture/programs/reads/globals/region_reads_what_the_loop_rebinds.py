@@ -3,9 +3,8 @@
 
 from dataclasses import dataclass
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 
 @dataclass

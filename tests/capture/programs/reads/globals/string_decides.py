@@ -1,8 +1,7 @@
 """A global string chooses what is computed; strings are compared by content."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 MODE = "sum"
 

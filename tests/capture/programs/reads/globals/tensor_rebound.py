@@ -1,8 +1,7 @@
 """A global tensor is replaced by another of the same shape, then of another shape and dtype."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 WEIGHT = None
 

@@ -2,9 +2,8 @@
 
 import types
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 FACTOR = 10.0
 helper = types.ModuleType("helper")

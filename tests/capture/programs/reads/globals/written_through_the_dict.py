@@ -1,8 +1,7 @@
 """A global is changed through globals(), not by a statement."""
 
-from tests.capture.show import show
-
 import kiln as kn
+from tests.capture.show import show
 
 BIAS = 1.0
 
