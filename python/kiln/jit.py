@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import types
 from collections.abc import Callable
 
 from kiln import _core
@@ -16,7 +17,7 @@ class Jitted(_core.Captured):
     """
 
     def __get__(self, instance, owner=None):
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else types.MethodType(self, instance)
 
     def __repr__(self) -> str:
         return f"<kiln.jit of {getattr(self, '__qualname__', self._function)}>"

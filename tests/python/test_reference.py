@@ -4,8 +4,8 @@ import ast
 
 import kiln as kn
 from calls import OPERATORS
-from conftest import ROOT
 from kiln import _core, reference
+from tests.package import ROOT
 
 
 def test_stub_has_every_operator_with_its_parameters():
