@@ -93,6 +93,7 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (!c->replays->empty()) {
       const std::shared_ptr<ReplayTree> tree = c->replays;
       const ReplayResult replayed = replay(*tree, args, kwargs, scope);
+      if (replayed.outcome == ReplayOutcome::done) c->record->replays.fetch_add(1, std::memory_order_relaxed);
       if (replayed.outcome != ReplayOutcome::refused) return replayed.value;
       failed = replayed.failed_instruction;
     }
@@ -242,6 +243,7 @@ py::dict records_of(const tracer::FunctionRecord& record) {
   py::dict d;
   d["name"] = record.name;
   d["calls"] = record.calls.load();
+  d["replays"] = record.replays.load();
   d["traces"] = traces;
   d["untold_runs"] = record.untold_runs();
   d["fallbacks"] = record.fallbacks();

@@ -46,6 +46,7 @@ enum class ReplayOp : uint8_t {
   cell,       // cell: what it holds
   code,       // function: its __code__
   defaults,   // function: its __defaults__
+  keyword_defaults,  // function: its __kwdefaults__
   closure,    // function: its __closure__
   receiver,   // bound method: __self__
   function,   // bound method: __func__

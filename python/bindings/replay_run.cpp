@@ -187,6 +187,7 @@ class Run {
       case ReplayOp::cell: return put_borrowed(i, PyCell_GET(x(0)));
       case ReplayOp::code: return put_borrowed(i, PyFunction_GET_CODE(x(0)));
       case ReplayOp::defaults: return put_borrowed(i, or_none(PyFunction_GET_DEFAULTS(x(0))));
+      case ReplayOp::keyword_defaults: return put_borrowed(i, PyFunction_GET_KW_DEFAULTS(x(0)));
       case ReplayOp::closure: return put_borrowed(i, or_none(PyFunction_GET_CLOSURE(x(0))));
       case ReplayOp::receiver: return put_borrowed(i, PyMethod_GET_SELF(x(0)));
       case ReplayOp::function: return put_borrowed(i, PyMethod_GET_FUNCTION(x(0)));

@@ -42,6 +42,7 @@ class Explanation:
     def __init__(self, records: dict) -> None:
         self.name: str = records["name"]
         self.calls: int = records["calls"]
+        self.replays: int = records["replays"]  # of the calls, those that ran without Python
         self.traces = [Trace(**t) for t in records["traces"]]
         self.untold_runs: int = records["untold_runs"]  # of traces beyond those that are kept
         self.fallbacks: dict[str, int] = dict(records["fallbacks"])

@@ -1,5 +1,6 @@
 """The ways to run a program. One line here is one more run of every program and of the generator's."""
 
+import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -24,5 +25,6 @@ def identity(function: Callable | None = None, **options: Any) -> Callable:
 
 MODES = {
     "identity": Mode("undecorated; a second run, which shows that the program itself repeats", identity),
-    "segments": Mode("kn.jit: Python as written, operators deferred", kn.jit),
+    "segments": Mode("kn.jit(mode='segments'): Python as written, operators deferred", functools.partial(kn.jit, mode="segments")),
+    "replay": Mode("kn.jit: recorded at the second call, and run without Python where the recording fits", kn.jit),
 }

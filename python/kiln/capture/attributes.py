@@ -50,10 +50,17 @@ def get_attribute(machine: Any, obj: Any, name: str, method: bool = False) -> An
     if isinstance(obj, type):
         return _of_class(machine, obj, name, method)
     if name == "__class__":
-        return kind
+        return class_of(machine, obj)
     if kind in ATOMS or kind in (list, dict, set, tuple, frozenset, range, slice) or kind.__flags__ & _STATIC_TYPE:
         return _of_builtin(machine, obj, name, method)
     return _of_instance(machine, obj, name, method)
+
+
+def class_of(machine: Any, obj: Any) -> type:
+    """obj.__class__, which is its type unless its class says something else."""
+    if type(obj).__flags__ & _HEAP_TYPE and check_class(machine.rec, type(obj), "__class__") is not class_value(object, "__class__"):
+        raise NotReplayable(f"{type(obj).__name__} says itself what its __class__ is")
+    return type(obj)
 
 
 _STATIC_TYPE = 0
@@ -364,8 +371,7 @@ def _of_static(machine: Any, obj: Any, name: str) -> Any:
         if name == "__code__":
             return rec.load(obj.__code__, "code", rec.operand(obj), path=f"{obj.__qualname__}.__code__")
         if name in obj.__dict__:
-            namespace = obj.__dict__
-            return rec.load(namespace[name], "dict_item", rec.constant(namespace), rec.constant(name), path=f"{obj.__qualname__}.{name}")
+            return rec.load(obj.__dict__[name], "attribute", rec.operand(obj), rec.constant(name), path=f"{obj.__qualname__}.{name}")
         if name in ("__name__", "__qualname__", "__module__", "__doc__"):
             raise NotReplayable(f"it reads {obj.__qualname__}.{name}")
     if kind is types.MethodType and name in ("__self__", "__func__"):

@@ -400,6 +400,8 @@ def _isinstance(machine: Any, value: Any, classes: Any) -> bool:
         rec.once("type", value.register, rec.constant(kind), path="the type of a number")
     if containers.is_iterator(value):
         raise NotReplayable("it asks for the class of an iterator")
+    if type(value) is not Symbol:
+        attributes.class_of(machine, value)
     for cls in classes if isinstance(classes, tuple) else (classes,):
         if isinstance(cls, tuple):
             if _isinstance(machine, value, cls):

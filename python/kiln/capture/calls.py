@@ -149,9 +149,9 @@ def bind(machine: Any, function: types.FunctionType, fresh: bool, args: tuple, k
             raise _does_not_fit(function, args, kwargs)
         value = defaults[names[i]]
         if not fresh and not callables.is_ours(function):
-            if rec.operand(function) >= 0:
-                raise NotReplayable(f"{function.__qualname__} has keyword-only defaults and is made anew by each call")
-            value = rec.load(value, "dict_item", rec.constant(defaults), rec.constant(names[i]), path=f"{function.__qualname__}.__kwdefaults__")
+            name = f"{function.__qualname__}.__kwdefaults__"
+            held = rec.load(defaults, "keyword_defaults", rec.operand(function), path=name)
+            value = rec.load(value, "dict_item", rec.operand(held), rec.constant(names[i]), path=f"{name}[{names[i]!r}]")
         slots[i] = value
     if code.co_flags & inspect.CO_VARARGS:
         slots.append(tuple(rest))

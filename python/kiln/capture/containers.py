@@ -57,9 +57,9 @@ def iterator(machine: Any, value: Any) -> Any:
         return rec.make(ListedIterator(iter([_item_of_tuple(machine, value, i) for i in range(len(value))])))
     if kind is dict:
         rec.read_whole(value)
-        return rec.make(ListedIterator(iter(list(value))))
+        return rec.make(ListedIterator(iter(value)))
     if kind in _DICT_VIEWS:
-        return rec.make(ListedIterator(iter(_view_items(machine, value))))
+        return rec.make(ListedIterator(_while_unchanged(machine, value)))
     if kind is set:
         if id(value) not in rec.fresh:
             raise NotReplayable("it iterates over a set that was there before")
@@ -283,12 +283,20 @@ def _item_by_identity(machine: Any, container: dict, key: Any, register: int) ->
 
 
 def _view_items(machine: Any, view: Any) -> list[Any]:
-    source = machine.rec.memo[("view", id(view))]
+    source = machine.rec.memo["view", id(view)]
     if type(view) is _DICT_VIEWS[0]:
         machine.rec.read_whole(source)
         return list(source)
     items = dict_items(machine, source)
     return list(items.values() if type(view) is _DICT_VIEWS[1] else items.items())
+
+
+def _while_unchanged(machine: Any, view: Any) -> Iterator[Any]:
+    """The items of a view; the error of Python's own iterator if the dict grows or shrinks meanwhile."""
+    source = machine.rec.memo["view", id(view)]
+    items = _view_items(machine, view)
+    for _, item in zip(source, items, strict=False):
+        yield item
 
 
 def view_of(machine: Any, source: dict, name: str) -> Any:

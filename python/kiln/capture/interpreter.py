@@ -157,6 +157,7 @@ class Machine:
         known = namespace.get("__builtins__", builtins)
         known = known if isinstance(known, dict) else known.__dict__
         if name not in known:
+            rec.once("no_item", rec.constant(known), rec.constant(name), path=f"builtin {name}")
             raise Raised(NameError(f"name '{name}' is not defined", name=name))
         return rec.load(known[name], "dict_item", rec.constant(known), rec.constant(name), path=f"builtin {name}")
 

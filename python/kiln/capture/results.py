@@ -119,6 +119,9 @@ def finish(rec: Recording, result: Any) -> Any:
     made = [r for _, _, r, _ in rec.instructions[:commit_at] if r >= 0 and r not in read]
     op, extra, register, _ = rec.instructions[commit_at]
     rec.instructions[commit_at] = (op, extra, register, made)
+    for made in rec.alive:
+        if id(made) in rec.fresh:
+            without_symbols(rec, made)
     return without_symbols(rec, result)
 
 
