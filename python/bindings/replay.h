@@ -66,12 +66,11 @@ enum class ReplayOp : uint8_t {
   make_cell,      // value
   // Of the run.
   save_gradients,  // of all tensors in registers, before something changes gradients
-  release,         // registers that nothing reads any more
-  commit,          // runs what is deferred; from here on nothing fails
+  commit,          // from here on nothing fails
   store_cell,      // cell, value
   delete_item,     // x, key
   delete_attribute,  // x, name
-  give,            // x: the call's result
+  give,            // x: the call's result; runs what is deferred, as at the end of any captured call
   count,
 };
 inline constexpr size_t kReplayOps = static_cast<size_t>(ReplayOp::count);

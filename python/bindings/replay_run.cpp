@@ -84,13 +84,13 @@ class Registers {
     values_ = large_ ? large_.get() : small_;
     std::fill_n(values_, count_, nullptr);
   }
-  ~Registers() {
-    for (size_t i = 0; i < count_; ++i) Py_XDECREF(values_[i]);
-  }
+  ~Registers() { clear(); }
   Registers(const Registers&) = delete;
   PyObject* operator[](int32_t operand) const { return operand >= 0 ? values_[operand] : tree_.constant(operand); }
   void set(int32_t number, PyObject* owned) { Py_XSETREF(values_[number], owned); }
-  void clear(int32_t number) { Py_CLEAR(values_[number]); }
+  void clear() {
+    for (size_t i = 0; i < count_; ++i) Py_CLEAR(values_[i]);
+  }
   bool fit(const ReplayTree& tree) const { return static_cast<size_t>(tree.registers()) <= count_; }
   std::span<PyObject* const> all() const { return {values_, count_}; }
 
@@ -205,14 +205,11 @@ class Run {
       case ReplayOp::make_slice: return put(i, PySlice_New(x(0), x(1), x(2)));
       case ReplayOp::make_cell: return put(i, PyCell_New(x(0)));
       case ReplayOp::save_gradients: save_gradients(); return true;
-      case ReplayOp::release:
-        for (const int32_t r : i.operands) registers_.clear(r);
-        return true;
       case ReplayOp::commit: return commit();
       case ReplayOp::store_cell: return PyCell_Set(x(0), x(1)) == 0;
       case ReplayOp::delete_item: return PyObject_DelItem(x(0), x(1)) == 0;
       case ReplayOp::delete_attribute: return PyObject_GenericSetAttr(x(0), x(1), nullptr) == 0;
-      case ReplayOp::give: given_ = Py_NewRef(x(0)); return true;
+      case ReplayOp::give: return give(Py_NewRef(x(0)));
       case ReplayOp::count: break;
     }
     return false;
@@ -307,11 +304,19 @@ class Run {
   bool commit() {
     recorder_->set_revocable(false);
     gradients_.clear();
-    committed_ = true;
-    return guarded([&] {
+    return committed_ = true;
+  }
+
+  // Which values are stored is decided by who still holds them: registers must not.
+  bool give(PyObject* result) {
+    registers_.clear();
+    given_ = result;
+    const bool ran = guarded([&] {
       scope_.end(eager::FlushReason::function_end);
       return true;
     });
+    if (!ran) Py_CLEAR(given_);
+    return ran;
   }
 
   const ReplayTree& tree_;

@@ -33,13 +33,18 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
     machine = Machine(rec)
     try:
         result = _run(machine, captured, args, kwargs or {})
+        _keep(captured, memory, rec)
     except (NotReplayable, Raised) as error:
         rec.take_back()
         _note_failure(captured, memory, rec, error)
         return _core.not_recorded
-    except BaseException:
+    except BaseException:  # an interrupt
         rec.take_back()
         raise
+    return result
+
+
+def _keep(captured: Any, memory: Memory, rec: Recording) -> None:
     shared = _core.add_replay(captured, rec.instructions)
     memory.paths += rec.paths[shared:]
     memory.recordings += 1
@@ -47,7 +52,6 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
         _core.stop_recording(captured)
         memory.reasons[f"{MAX_RECORDINGS} recordings were made, and calls still differ from all of them"] = 1
     _forget(rec)
-    return result
 
 
 def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -68,7 +72,7 @@ def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -
 
 def _forget(rec: Recording) -> None:
     """Lets go of what the recording kept alive, so that the tensors nobody wants are not computed."""
-    for kept in (rec.alive, rec.memo, rec.written, rec.undo, rec.effects, rec.mutated, rec.owners):
+    for kept in (rec.alive, rec.memo, rec.written, rec.effects, rec.owners):
         kept.clear()
 
 

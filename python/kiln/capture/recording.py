@@ -323,8 +323,16 @@ class Recording:
         self.written[id(target), name] = MISSING
 
     def take_back(self) -> None:
-        for restore in reversed(self.undo):
-            restore()
+        """Undoes every write, also while interrupts come in; the last of them is raised when all is as it was."""
+        interrupt = None
+        while self.undo:
+            try:
+                self.undo[-1]()
+                self.undo.pop()
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
 
 def class_value(kind: type, name: str) -> Any:

@@ -107,18 +107,11 @@ def _attributes(value: Any) -> dict[str, Any]:
 def finish(rec: Recording, result: Any) -> Any:
     """Emits the end: what is distinct, the commit, the effects, the result. Gives the result without symbols."""
     _check_distinct(rec)
-    commit_at = len(rec.instructions)
-    rec.emit("release")
     rec.emit("commit")
     builder = Builder(rec)
     for effect in rec.effects:
         builder.effect(*effect)
     rec.emit("give", builder.build(result))
-    # Tensors that nothing reads any more must be gone when the commit decides what is still wanted.
-    read = {o for _, _, _, operands in rec.instructions[commit_at + 2 :] for o in operands if o >= 0}
-    made = [r for _, _, r, _ in rec.instructions[:commit_at] if r >= 0 and r not in read]
-    op, extra, register, _ = rec.instructions[commit_at]
-    rec.instructions[commit_at] = (op, extra, register, made)
     for made in rec.alive:
         if id(made) in rec.fresh:
             without_symbols(rec, made)
