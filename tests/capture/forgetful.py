@@ -1,11 +1,8 @@
 """A wrong jit: what every program must be able to tell from none."""
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
-
-import kiln as kn
 
 RECORDED = 2  # the call whose result is kept: a tracer that looks at its function once, late enough for lazy initialisation
 _kept: dict[int, Any] = {}  # code objects, so that no address is used twice
@@ -13,10 +10,10 @@ _results: dict[Any, list[Any]] = {}
 
 
 def forgetful(function: Callable | None = None, **options: Any) -> Callable:
-    """Runs a function twice, then gives the second result again for every call whose arguments have the same types, dtypes and shapes.
+    """Runs a function twice, then gives the second result again for every call whose arguments have the same types.
 
-    No guard, no effect, no input, and functions of one code are one: whatever a program reads, writes or varies is missed. A program
-    that runs the same by this jit tests nothing.
+    No guard, no effect, no input, no shape, and functions of one code are one: whatever a program reads, writes or varies is missed.
+    A program that runs the same by this jit tests nothing.
     """
     if function is None:
         return functools.partial(forgetful, **options)
@@ -41,12 +38,10 @@ def forgetful(function: Callable | None = None, **options: Any) -> Callable:
         def __getattr__(self, name: str) -> Any:
             return getattr(function, name)
 
-    return function if inspect.isgeneratorfunction(function) else Recorded()
+    return Recorded()
 
 
 def _signature(value: Any) -> Any:
-    if isinstance(value, kn.Tensor):
-        return value.dtype, value.shape
     if isinstance(value, tuple):
         return tuple(map(_signature, value))
     return type(value) if isinstance(value, bool | int | float | str | None) else object
