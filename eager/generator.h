@@ -9,6 +9,7 @@ namespace kiln::eager {
 struct GeneratorState {
   int64_t key = 0;   // the seed
   int64_t call = 0;  // index of the next operator call
+  bool operator==(const GeneratorState&) const = default;
 };
 GeneratorState generator_state();  // the process's default generator
 void set_generator_state(GeneratorState);

@@ -42,6 +42,9 @@ struct ProgramInfo {
   std::vector<StepCost> costs;       // of each of them
 };
 
+// Work of a program beyond which its run gives up the front end's lock: about 20 us.
+inline constexpr double kWorkWorthUnlocking = 1 << 18;
+
 class Program {
  public:
   virtual ~Program() = default;

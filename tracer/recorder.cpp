@@ -17,8 +17,6 @@ using eager::Tensor;
 constexpr size_t kMaxPendingCalls = 10'000;
 // A shared storage larger than this is read at the call rather than copied: a copy would cost more than fusion gains.
 constexpr int64_t kMaxSnapshotBytes = 1 << 20;
-// About 20 us.
-constexpr double kWorkWorthUnlocking = 1 << 18;
 
 // Operators called while recorded work runs (snapshots, an executor's copies) must not be recorded themselves.
 class Undeferred {
@@ -130,7 +128,9 @@ bool SegmentRecorder::record_write(const Tensor& destination, const eager::Opera
   }
   check_limit();
   claim_for_writing(destination.storage());
-  writes_leaves_ |= storages_[slot_of(destination.storage())].leaf_bytes >= 0;
+  Entry& entry = storages_[slot_of(destination.storage())];
+  ++entry.writes;
+  writes_leaves_ |= entry.leaf_bytes >= 0;
   if (snapshot.is_tensor()) slot_of(snapshot.tensor.storage());
   words_.begin_call(nullptr, 2, 0);
   add_operand(destination);
@@ -212,6 +212,13 @@ void SegmentRecorder::flush(FlushReason reason) {
     p.run({bound_, scalars_});  // an error leaves everything pending, as it was
   }
   if (function_) function_->note_run(last_, reason, compile_ms);
+  ++runs_;
+  if (keep_ != nullptr) {
+    keep_->program = last_;
+    keep_->scalars = scalars_;
+    for (const Entry& e : storages_) keep_->storages.push_back({e.storage.get(), static_cast<int64_t>(e.storage->bytes()), e.leaf_bytes >= 0, e.writes});
+    keep_ = nullptr;
+  }
   forget();
 }
 

@@ -16,6 +16,19 @@
 
 namespace kiln::tracer {
 
+// What a flush ran, for running it again on other storages without recording it.
+struct KeptSegment {
+  std::shared_ptr<const Program> program;
+  std::vector<eager::Scalar> scalars;
+  struct Bound {
+    const eager::Storage* storage;  // only to be compared: it may be gone
+    int64_t bytes;
+    bool leaf;        // was there before
+    uint32_t writes;  // in place, each a version
+  };
+  std::vector<Bound> storages;
+};
+
 class SegmentRecorder final : public eager::Recorder {
  public:
   SegmentRecorder() = default;
@@ -30,12 +43,15 @@ class SegmentRecorder final : public eager::Recorder {
   // needs (Error{runtime}). discard() takes everything pending back; tensors that were made meanwhile never get values.
   void set_revocable(bool on) { revocable_ = on; }
   void discard();
+  uint64_t runs() const { return runs_; }                // programs run so far
+  void keep_next(KeptSegment* kept) { keep_ = kept; }  // filled by the next flush that runs one
   void set_function(std::shared_ptr<FunctionRecord> f) { function_ = std::move(f); }
 
  private:
   struct Entry {
     eager::Ref<eager::Storage> storage;
     int64_t leaf_bytes;  // -1: made by a recorded call
+    uint32_t writes = 0;
   };
   uint32_t slot_of(eager::Storage& s) { return s.recorder() == this ? s.slot() : new_slot_of(s); }
   uint32_t new_slot_of(eager::Storage&);
@@ -58,6 +74,8 @@ class SegmentRecorder final : public eager::Recorder {
   std::vector<char> visible_;
   std::vector<eager::Storage*> bound_;
   bool revocable_ = false;
+  uint64_t runs_ = 0;
+  KeptSegment* keep_ = nullptr;
   bool writes_leaves_ = false;  // is a write to a storage that was there before pending?
   std::shared_ptr<FunctionRecord> function_;
   std::shared_ptr<const Program> last_;  // with the key that it was found by, and the cache's age then

@@ -92,7 +92,7 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
     int32_t failed = -1;
     if (!c->replays->empty()) {
       const std::shared_ptr<ReplayTree> tree = c->replays;
-      const ReplayResult replayed = replay(*tree, args, kwargs, scope);
+      const ReplayResult replayed = replay(*tree, *c->record, args, kwargs, scope);
       if (replayed.outcome == ReplayOutcome::done) c->record->replays.fetch_add(1, std::memory_order_relaxed);
       if (replayed.outcome != ReplayOutcome::refused) return replayed.value;
       failed = replayed.failed_instruction;
@@ -279,11 +279,6 @@ static void bind_recording(py::module_& m) {
     return py::make_tuple(all, constants);
   });
   m.def("stop_recording", [](const py::object& captured) { object(captured.ptr())->recordable = false; });
-  m.def("thread_count", [] {
-    size_t threads = 0;
-    for (PyThreadState* t = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); t != nullptr; t = PyThreadState_Next(t)) ++threads;
-    return threads;
-  });
   m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {
     return !eager::grad_enabled() || std::none_of(tensors.begin(), tensors.end(), [](const eager::Tensor& t) { return t && t.requires_grad(); });
   });

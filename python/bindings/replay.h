@@ -10,8 +10,10 @@
 // have nothing in between, and what is called is in the recorder's table of callables.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -85,6 +87,8 @@ struct ReplayInstruction {
   int32_t otherwise = -1;         // where to go on when this one fails; -1: the run is taken back
 };
 
+struct FrozenReplay;  // replay_frozen.h
+
 class ReplayTree {
  public:
   ReplayTree() = default;
@@ -101,6 +105,13 @@ class ReplayTree {
   size_t constants() const { return constants_.size(); }
   const std::vector<int32_t>& roots() const { return roots_; }
   int32_t registers() const { return registers_; }
+
+  // The last of them are kept; one that fits goes to the front. A tree whose frozen replays go stale faster than they are used gets no more.
+  const std::vector<std::shared_ptr<const FrozenReplay>>& frozen() const { return frozen_; }
+  bool may_freeze() const { return freezes_left_ > 0; }
+  void add_frozen(std::shared_ptr<const FrozenReplay>);
+  void use_frozen(size_t i) { std::rotate(frozen_.begin(), frozen_.begin() + static_cast<ptrdiff_t>(i), frozen_.begin() + static_cast<ptrdiff_t>(i) + 1); }
+  void cannot_freeze() { --freezes_left_; }
   void clear();
   int traverse(visitproc, void*) const;
 
@@ -109,6 +120,8 @@ class ReplayTree {
   std::vector<int32_t> roots_;                  // recordings that share nothing
   std::deque<PyObject*> constants_;
   int32_t registers_ = 0;
+  std::vector<std::shared_ptr<const FrozenReplay>> frozen_;
+  int freezes_left_ = 32;
 };
 
 enum class ReplayOutcome { done, refused, failed };  // refused: nothing has happened, run Python; failed: Python's error is set
@@ -119,6 +132,6 @@ struct ReplayResult {
   int32_t failed_instruction = -1;  // refused: the last that failed
 };
 // One call. `scope`: around it, with a recorder on trial; the commit ends it.
-ReplayResult replay(const ReplayTree&, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope);
+ReplayResult replay(ReplayTree&, tracer::FunctionRecord&, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope);
 
 }  // namespace kiln::python

@@ -6,7 +6,8 @@
 
 #include "eager/generator.h"
 #include "eager/tape.h"
-#include "python/bindings/replay.h"
+#include "tracer/front_end.h"
+#include "python/bindings/replay_frozen.h"
 #include "python/bindings/tensor_type.h"
 
 namespace kiln::python {
@@ -105,30 +106,27 @@ class Registers {
 
 class Run {
  public:
-  Run(const ReplayTree& tree, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope)
-      : tree_(tree), args_(args), kwargs_(kwargs), scope_(scope), registers_(tree), generator_(eager::generator_state()) {}
+  Run(ReplayTree& tree, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope)
+      : tree_(tree), args_(args), kwargs_(kwargs), scope_(scope), registers_(tree) {}
 
   ReplayResult go(int32_t root) {
     recorder_ = scope_.trial();
     recorder_->set_revocable(true);
+    runs_before_ = recorder_->runs();
+    freezes_ = tree_.may_freeze();
     int32_t at = root;
     while (at >= 0) {
       const ReplayInstruction& i = tree_.at(static_cast<size_t>(at));
       if (step(i)) {
         if (given_) return {ReplayOutcome::done, given_};
+        if (freezes_ && !committed_) path_.push_back(at);
+        if (i.op == ReplayOp::commit) after_ = i.next;
         at = i.next;
         continue;
       }
       failed_ = at;
       if (committed_) return {ReplayOutcome::failed};
-      if (PyErr_Occurred() != nullptr && !PyErr_ExceptionMatches(PyExc_Exception)) {  // an interrupt
-        PyObject *type, *value, *trace;
-        PyErr_Fetch(&type, &value, &trace);
-        take_back();
-        PyErr_Restore(type, value, trace);
-        return {ReplayOutcome::failed};
-      }
-      PyErr_Clear();
+      if (interrupted()) return {ReplayOutcome::failed};
       // Another thread may have added a recording that needs more registers than there were when this run began.
       at = registers_.fit(tree_) ? i.otherwise : -1;
     }
@@ -136,13 +134,106 @@ class Run {
     return {ReplayOutcome::refused, nullptr, failed_};
   }
 
+  // The same by a program that is known already. Refused: something is not as it was then.
+  ReplayResult go_frozen(const FrozenReplay& f, tracer::FunctionRecord& record) {
+    if (f.settings != settings_) return {ReplayOutcome::refused};
+    recorder_ = scope_.trial();
+    for (const int32_t n : f.steps) {
+      if (step(tree_.at(static_cast<size_t>(n)))) continue;
+      if (interrupted()) return {ReplayOutcome::failed};
+      eager::set_grad_enabled(settings_.grad_enabled);
+      return {ReplayOutcome::refused};
+    }
+    eager::set_grad_enabled(settings_.grad_enabled);
+    if (!run_program(f, record)) return {ReplayOutcome::refused};
+    for (int32_t at = f.after; at >= 0; at = tree_.at(static_cast<size_t>(at)).next) {
+      if (!step(tree_.at(static_cast<size_t>(at)))) return {ReplayOutcome::failed};
+      if (given_) break;
+    }
+    return {ReplayOutcome::done, given_};
+  }
+
  private:
   void take_back() {
     recorder_->discard();
     recorder_->set_revocable(false);
     eager::set_generator_state(generator_);
-    eager::set_grad_enabled(grad_enabled_);
+    eager::set_grad_enabled(settings_.grad_enabled);
     for (auto saved = gradients_.rbegin(); saved != gradients_.rend(); ++saved) eager::set_grad(saved->first, saved->second);
+  }
+
+  // An interrupt is not something to go on from; any other error is what the recorded program would find for itself.
+  bool interrupted() {
+    if (PyErr_Occurred() == nullptr) return false;
+    if (PyErr_ExceptionMatches(PyExc_Exception)) {
+      PyErr_Clear();
+      return false;
+    }
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    take_back();
+    PyErr_Restore(type, value, trace);
+    return true;
+  }
+
+  // Binds the inputs, makes the outputs and runs. False, and nothing has happened: an input lies otherwise than it did, or memory ran out.
+  bool run_program(const FrozenReplay& f, tracer::FunctionRecord& record) {
+    static const eager::Ref<eager::Storage> unseen(new eager::Storage(0));  // for values that are never in memory of their own
+    for (const FrozenReplay::Value& v : f.values)
+      if (!same_value(registers_[v.number], v.value)) return false;
+    std::vector<eager::Storage*>& bound = bound_;
+    bound.assign(f.made.size(), nullptr);
+    for (const FrozenReplay::Input& in : f.inputs) {
+      PyObject* held = registers_[in.number];
+      if (!is_tensor(held)) return false;
+      const Tensor& t = unwrap(held);
+      eager::Storage& s = t.storage();
+      if (t.dtype() != in.layout.dtype || t.offset() != in.layout.offset || t.shape() != in.layout.shape || t.strides() != in.layout.strides ||
+          s.bytes() != in.bytes || t.requires_grad() != in.requires_grad)
+        return false;
+      if (in.slot == FrozenReplay::kUnused) continue;
+      if (s.recorder() != nullptr || s.shared() || !s.owns_memory() || (s.raw() == nullptr && s.bytes() > 0)) return false;
+      if (bound[in.slot] != nullptr && bound[in.slot] != &s) return false;
+      bound[in.slot] = &s;
+    }
+    // Two inputs that are one make a difference only where one of them is written.
+    for (const FrozenReplay::Input& in : f.inputs) {
+      if (in.writes == 0) continue;
+      if (!bound[in.slot]->writable()) return false;
+      if (std::count(bound.begin(), bound.end(), bound[in.slot]) != 1) return false;
+    }
+    std::vector<std::pair<const FrozenReplay::Output*, Tensor>> outputs;
+    for (const FrozenReplay::Output& out : f.outputs) {
+      if (out.same_as) continue;
+      if (bound[out.slot] == nullptr) {
+        made_.emplace_back(new eager::Storage(static_cast<size_t>(f.made[out.slot])));
+        bound[out.slot] = made_.back().get();
+      }
+      outputs.emplace_back(&out, tensor(*bound[out.slot], out.layout));
+      if (out.base) outputs.back().second.impl()->base = eager::Ref<eager::TensorImpl>(tensor(*bound[out.slot], *out.base).impl());
+    }
+    std::replace(bound.begin(), bound.end(), static_cast<eager::Storage*>(nullptr), unseen.get());
+    eager::set_recorder(nullptr);
+    bool ran = true;
+    try {
+      const tracer::Unlocked unlocked(f.program->info().work > tracer::kWorkWorthUnlocking);
+      f.program->run({bound, f.scalars});
+    } catch (const Error&) {
+      ran = false;
+    }
+    eager::set_recorder(recorder_);
+    if (!ran) return false;
+    record.note_run(f.program, eager::FlushReason::function_end, 0);
+    for (const FrozenReplay::Input& in : f.inputs)
+      for (uint32_t n = 0; n < in.writes; ++n) bound[in.slot]->bump_version();
+    for (const FrozenReplay::Output& out : f.outputs)
+      if (out.same_as) registers_.set(out.number, Py_NewRef(registers_[*out.same_as]));
+    for (auto& [out, made] : outputs) registers_.set(out->number, wrap(std::move(made)));
+    return true;
+  }
+
+  static Tensor tensor(eager::Storage& s, const FrozenLayout& l) {
+    return Tensor::view(eager::Ref<eager::Storage>(&s), l.offset, l.shape, l.strides, l.dtype);
   }
 
   bool put(const ReplayInstruction& i, PyObject* made) {
@@ -309,6 +400,15 @@ class Run {
 
   // Which values are stored is decided by who still holds them: registers must not.
   bool give(PyObject* result) {
+    std::optional<FrozenDraft> draft;
+    if (freezes_ && recorder_->pending() > 0) {
+      if (recorder_->runs() == runs_before_ && FrozenReplay::Settings::now() == settings_ && eager::generator_state() == generator_) {
+        const std::function<PyObject*(int32_t)> look = [&](int32_t number) { return registers_[number]; };
+        draft.emplace(tree_, path_, after_, settings_, look);
+      }
+      if (draft && draft->possible()) recorder_->keep_next(&draft->kept);
+      else tree_.cannot_freeze();
+    }
     registers_.clear();
     given_ = result;
     const bool ran = guarded([&] {
@@ -316,16 +416,29 @@ class Run {
       return true;
     });
     if (!ran) Py_CLEAR(given_);
+    recorder_->keep_next(nullptr);
+    if (ran && draft && draft->possible()) {
+      if (auto frozen = draft->finish()) tree_.add_frozen(std::move(frozen));
+      else tree_.cannot_freeze();
+    }
     return ran;
   }
 
-  const ReplayTree& tree_;
+  ReplayTree& tree_;
   PyObject *args_, *kwargs_;
   tracer::SegmentScope& scope_;
   tracer::SegmentRecorder* recorder_ = nullptr;
   Registers registers_;
-  const eager::GeneratorState generator_;
-  const bool grad_enabled_ = eager::grad_enabled();
+  const eager::GeneratorState generator_ = eager::generator_state();
+  const FrozenReplay::Settings settings_ = FrozenReplay::Settings::now();
+  // For freezing the run.
+  bool freezes_ = false;
+  uint64_t runs_before_ = 0;
+  std::vector<int32_t> path_;
+  int32_t after_ = -1;
+  // Of a frozen one.
+  std::vector<eager::Storage*> bound_;
+  std::vector<eager::Ref<eager::Storage>> made_;
   std::vector<std::pair<Tensor, Tensor>> gradients_;  // to be put back, the newest first
   PyObject* given_ = nullptr;
   int32_t failed_ = -1;
@@ -334,8 +447,16 @@ class Run {
 
 }  // namespace
 
-ReplayResult replay(const ReplayTree& tree, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope) {
+ReplayResult replay(ReplayTree& tree, tracer::FunctionRecord& record, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope) {
   ReplayResult result{ReplayOutcome::refused};
+  for (size_t n = 0; n < tree.frozen().size(); ++n) {
+    const std::shared_ptr<const FrozenReplay> frozen = tree.frozen()[n];
+    result = Run(tree, args, kwargs, scope).go_frozen(*frozen, record);
+    ++(result.outcome == ReplayOutcome::refused ? frozen->misses : frozen->hits);
+    if (result.outcome == ReplayOutcome::refused) continue;
+    if (n > 0) tree.use_frozen(n);
+    return result;
+  }
   for (size_t n = 0; n < tree.roots().size() && result.outcome == ReplayOutcome::refused; ++n)
     result = Run(tree, args, kwargs, scope).go(tree.roots()[n]);
   return result;

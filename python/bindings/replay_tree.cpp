@@ -1,4 +1,4 @@
-#include "python/bindings/replay.h"
+#include "python/bindings/replay_frozen.h"
 
 namespace kiln::python {
 
@@ -26,9 +26,19 @@ ReplayTree::~ReplayTree() { clear(); }
 void ReplayTree::clear() {
   instructions_.clear();
   roots_.clear();
+  frozen_.clear();
   std::deque<PyObject*> constants;
   constants.swap(constants_);
   for (PyObject* c : constants) Py_DECREF(c);
+}
+
+void ReplayTree::add_frozen(std::shared_ptr<const FrozenReplay> made) {
+  constexpr size_t kKept = 4;
+  --freezes_left_;
+  frozen_.insert(frozen_.begin(), std::move(made));
+  if (frozen_.size() <= kKept) return;
+  if (frozen_.back()->hits > 100) ++freezes_left_;
+  frozen_.pop_back();
 }
 
 int ReplayTree::traverse(visitproc visit, void* arg) const {

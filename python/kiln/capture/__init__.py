@@ -8,7 +8,7 @@ from kiln import _core
 from kiln.capture import callables  # noqa: F401  first: the table is whole before anything is recorded
 from kiln.capture.interpreter import Machine
 from kiln.capture.recording import Memory, Recording
-from kiln.capture.results import finish
+from kiln.capture.results import apply, finish
 from kiln.capture.values import NotReplayable, Raised, is_static
 
 MAX_RECORDINGS = 12
@@ -34,6 +34,8 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
     try:
         result = _run(machine, captured, args, kwargs or {})
         _keep(captured, memory, rec)
+        apply(rec)
+        _forget(rec)
     except (NotReplayable, Raised) as error:
         rec.take_back()
         _note_failure(captured, memory, rec, error)
@@ -51,7 +53,6 @@ def _keep(captured: Any, memory: Memory, rec: Recording) -> None:
     if memory.recordings >= MAX_RECORDINGS:
         _core.stop_recording(captured)
         memory.reasons[f"{MAX_RECORDINGS} recordings were made, and calls still differ from all of them"] = 1
-    _forget(rec)
 
 
 def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -72,7 +73,7 @@ def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -
 
 def _forget(rec: Recording) -> None:
     """Lets go of what the recording kept alive, so that the tensors nobody wants are not computed."""
-    for kept in (rec.alive, rec.memo, rec.written, rec.effects, rec.owners):
+    for kept in (rec.alive, rec.memo, rec.written, rec.effects, rec.mutated, rec.owners):
         kept.clear()
 
 

@@ -445,7 +445,7 @@ def delete_attribute(machine: Any, obj: Any, name: str) -> None:
     found = check_class(rec, kind, name)
     if found is not MISSING and (hasattr(type(found), "__delete__") or hasattr(type(found), "__set__")) and type(found) is not types.MemberDescriptorType:
         raise NotReplayable(f"it deletes {kind.__name__}.{name}")
-    if instance_value(obj, name) is MISSING:
+    if rec.written.get((id(obj), name), instance_value(obj, name)) is MISSING:
         raise NotReplayable(f"it deletes .{name}, which is not there")
     if id(obj) not in rec.fresh and (id(obj), name) not in rec.written:
         rec.emit("attribute", rec.operand(obj), rec.constant(name), result=True, path=f"{rec.name_of(obj)}.{name}")

@@ -213,64 +213,51 @@ def _slot_of(function: Any) -> Callable | None:
 
 
 def _append(machine: Any, target: list, value: Any) -> None:
+    _change(machine, target, list.append, value)
+
+
+def _change(machine: Any, target: Any, method: Any, *args: Any) -> None:
+    """target.method(*args), of a method that gives nothing and does not look at what is there."""
     rec = machine.rec
-    if id(target) in rec.fresh:
-        target.append(value)
-        return
-    place = rec.operand(target)
-    del place
-    rec.before_write(target)
-    symbol, value = value, containers.stored(rec, value)
-    rec.effect("call", target, list.append, (symbol if type(symbol) is Symbol else value,))
-    target.append(value)
+    inside = rec.before_write(target)
+    if inside is not target:
+        rec.operand(target)
+        args = tuple(containers.stored(rec, a) for a in args)
+        rec.effect("call", target, method, args)
+    method(inside, *args)
 
 
 def _insert(machine: Any, target: list, index: Any, value: Any) -> None:
-    rec = machine.rec
-    index = rec.pin(index)
-    if id(target) not in rec.fresh:
-        rec.operand(target)
-        rec.before_write(target)
-        value = containers.stored(rec, value)
-        rec.effect("call", target, list.insert, (index, value))
-    target.insert(index, value)
+    if id(target) not in machine.rec.fresh:
+        containers._length(machine, target)
+    _change(machine, target, list.insert, machine.rec.pin(index), value)
 
 
 def _clear(machine: Any, target: Any) -> None:
     rec = machine.rec
-    if id(target) not in rec.fresh:
+    inside = rec.before_write(target)
+    if inside is not target:
         rec.operand(target)
-        rec.before_write(target)
         rec.read_whole(target)
-        rec.effect("call", target, type(target).clear, ())
         if type(target) is dict:
-            for k in target:
+            for k in inside:
                 rec.written[id(target), k] = MISSING
-    target.clear()
+    _change(machine, target, type(target).clear)
 
 
 def _set_add(machine: Any, target: set, value: Any) -> None:
-    rec = machine.rec
-    value = containers.check_key(machine, value)
-    if id(target) not in rec.fresh:
-        if not is_constant(value):
-            raise NotReplayable("it adds an object to a set")
-        rec.operand(target)
-        rec.before_write(target)
-        rec.effect("call", target, set.add, (value,))
-    target.add(value)
+    _change_set(machine, target, set.add, value)
 
 
 def _set_discard(machine: Any, target: set, value: Any) -> None:
-    rec = machine.rec
+    _change_set(machine, target, set.discard, value)
+
+
+def _change_set(machine: Any, target: set, method: Any, value: Any) -> None:
     value = containers.check_key(machine, value)
-    if id(target) not in rec.fresh:
-        if not is_constant(value):
-            raise NotReplayable("it takes an object out of a set")
-        rec.operand(target)
-        rec.before_write(target)
-        rec.effect("call", target, set.discard, (value,))
-    target.discard(value)
+    if id(target) not in machine.rec.fresh and not is_constant(value):
+        raise NotReplayable("it changes a set of objects")
+    _change(machine, target, method, value)
 
 
 SLOTS: dict[Any, Callable] = {

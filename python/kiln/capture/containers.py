@@ -50,16 +50,17 @@ def iterator(machine: Any, value: Any) -> Any:
         attributes.get_attribute(machine, value, "shape")
         return rec.make(LiveIterator(value))
     if kind in (str, bytes, range, frozenset) and is_constant(value):
-        return rec.make(ListedIterator(iter(value)))
+        return rec.make(ListedIterator(iter(rec.content(value))))
     if kind in (list, tuple):
         return rec.make(LiveIterator(value))
     if isinstance(value, tuple):
         return rec.make(ListedIterator(iter([_item_of_tuple(machine, value, i) for i in range(len(value))])))
     if kind is dict:
         rec.read_whole(value)
-        return rec.make(ListedIterator(iter(value)))
+        return rec.make(ListedIterator(_while_unchanged(machine, value, list(rec.content(value)))))
     if kind in _DICT_VIEWS:
-        return rec.make(ListedIterator(_while_unchanged(machine, value)))
+        source = rec.memo["view", id(value)]
+        return rec.make(ListedIterator(_while_unchanged(machine, source, _view_items(machine, value))))
     if kind is set:
         if id(value) not in rec.fresh:
             raise NotReplayable("it iterates over a set that was there before")
@@ -115,16 +116,17 @@ def iterate(machine: Any, value: Any) -> Iterator[Any]:
 def _length(machine: Any, value: Any) -> int:
     """len() of a list, tuple, dict, set or string, checked if it may be another one at another call."""
     rec = machine.rec
-    register = rec.registers.get(id(value))
-    if id(value) in rec.fresh or register is None or register < 0 and isinstance(value, tuple):
-        if register is None and id(value) not in rec.fresh and not isinstance(value, tuple) and not is_constant(value):
-            raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+    if id(value) in rec.fresh or is_constant(value):
         return len(value)
-    if id(value) in rec.mutated:
+    register = rec.registers.get(id(value))
+    if register is None:
+        if not isinstance(value, tuple):
+            raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+    elif id(value) in rec.mutated:
         rec.read_whole(value)
-    elif id(value) not in rec.whole:
+    elif id(value) not in rec.whole and not (register < 0 and isinstance(value, tuple)):
         rec.once("length", register, rec.constant(len(value)), path=f"len({rec.name_of(value)})")
-    return len(value)
+    return len(rec.content(value))
 
 
 def _item_of_tuple(machine: Any, value: tuple, index: int) -> Any:
@@ -196,8 +198,6 @@ def _item_of_sequence(machine: Any, container: Any, key: Any) -> Any:
     rec = machine.rec
     if type(key) is slice:
         length = _length(machine, container)
-        if id(container) not in rec.fresh and type(container) is list and id(container) in rec.mutated:
-            rec.read_whole(container)
         items = [get_item(machine, container, i) for i in range(*_plain(lambda: key.indices(length)))]
         return tuple(items) if isinstance(container, tuple) else rec.make(items)
     if type(key) not in (int, bool):
@@ -205,17 +205,13 @@ def _item_of_sequence(machine: Any, container: Any, key: Any) -> Any:
             return _plain(lambda: container[key])
         raise NotReplayable(f"it indexes a {type(container).__name__} with a {type(key).__name__}")
     register = rec.registers.get(id(container))
-    if id(container) in rec.fresh or id(container) in rec.whole or register is None:
+    if id(container) in rec.fresh or register is None:
         if register is None and id(container) not in rec.fresh and type(container) is list:
             raise NotReplayable("it is not known where a list comes from")
-        item = _plain(lambda: container[key])
-        if id(container) in rec.whole and type(container) is list and id(container) not in rec.mutated:
-            index = int(key) + (len(container) if key < 0 else 0)
-            return rec.load(item, "item", register, rec.constant(index), path=f"{rec.name_of(container)}[{index}]")
-        return item
+        return _plain(lambda: container[key])
     if id(container) in rec.mutated:
         rec.read_whole(container)
-        return _plain(lambda: container[key])
+        return _plain(lambda: rec.content(container)[key])
     if key < 0 or key >= len(container):
         length = _length(machine, container)
         key = key + length if key < 0 else key
@@ -286,16 +282,16 @@ def _view_items(machine: Any, view: Any) -> list[Any]:
     source = machine.rec.memo["view", id(view)]
     if type(view) is _DICT_VIEWS[0]:
         machine.rec.read_whole(source)
-        return list(source)
+        return list(machine.rec.content(source))
     items = dict_items(machine, source)
     return list(items.values() if type(view) is _DICT_VIEWS[1] else items.items())
 
 
-def _while_unchanged(machine: Any, view: Any) -> Iterator[Any]:
-    """The items of a view; the error of Python's own iterator if the dict grows or shrinks meanwhile."""
-    source = machine.rec.memo["view", id(view)]
-    items = _view_items(machine, view)
-    for _, item in zip(source, items, strict=False):
+def _while_unchanged(machine: Any, source: dict, items: list[Any]) -> Iterator[Any]:
+    """The items of a dict, or of a view of it, until the dict grows or shrinks, which is an error in Python."""
+    for item in items:
+        if len(machine.rec.content(source)) != len(items):
+            raise NotReplayable("a dict changes its size while it is iterated over")
         yield item
 
 
@@ -316,7 +312,10 @@ def dict_items(machine: Any, source: Any) -> dict[Any, Any]:
     if id(source) in rec.owners:
         raise NotReplayable("it looks at all attributes of an instance at once")
     rec.read_whole(source)
-    return {k: rec.written.get((id(source), k), rec.memo.get(("dict_item", (rec.registers.get(id(source)), rec.constant(k))), v)) for k, v in source.items()}
+    if id(source) in rec.mutated:
+        return dict(rec.content(source))
+    register = rec.registers.get(id(source))
+    return {k: rec.memo.get(("dict_item", (register, rec.constant(k))), v) for k, v in source.items()}
 
 
 def set_item(machine: Any, container: Any, key: Any, value: Any) -> None:
@@ -334,31 +333,28 @@ def set_item(machine: Any, container: Any, key: Any, value: Any) -> None:
             raise NotReplayable("it assigns to a slice of a list")
         if id(container) not in rec.fresh:
             _known(rec, container)
-            length = _length(machine, container)
-            rec.before_write(container)
+        if not -_length(machine, container) <= key < _length(machine, container):
+            raise Raised(IndexError("list assignment index out of range"))
+        target = rec.before_write(container)
+        if target is not container:
             rec.read_whole(container)
-            if not -length <= key < length:
-                raise Raised(IndexError("list assignment index out of range"))
             value = stored(rec, value)
             rec.effect("setitem", container, key, value)
-        elif not -len(container) <= key < len(container):
-            raise Raised(IndexError("list assignment index out of range"))
-        container[key] = value
+        target[key] = value
         return
     if kind is dict or (isinstance(container, dict) and id(container) in rec.fresh and class_value(kind, "__setitem__") is dict.__setitem__):
         key = check_key(machine, key)
         if id(container) in rec.owners:
             attributes.set_plain(machine, rec.owners[id(container)], key, value)
             return
-        if id(container) not in rec.fresh:
+        target = container if id(container) in rec.fresh else rec.before_write(container)
+        if target is not container:
             _known(rec, container)
             _check_keys(rec, container)
-            rec.before_write(container)
-            symbol = value
             value = stored(rec, value)
-            rec.effect("setitem", container, key, symbol if type(symbol) is Symbol else value)
-            rec.written[id(container), key] = symbol if type(symbol) is Symbol else value
-        container[key] = value
+            rec.effect("setitem", container, key, value)
+            rec.written[id(container), key] = value
+        target[key] = value
         return
     setter = attributes.check_class(rec, kind, "__setitem__")
     if hasattr(setter, "__code__"):
@@ -379,8 +375,8 @@ def _check_keys(rec: Any, container: dict) -> None:
 
 
 def stored(rec: Any, value: Any) -> Any:
-    """A value as it is kept in an object that was there before: without symbols."""
-    return value.value if type(value) is Symbol else rec.pin_all(value)
+    """A value as it is kept in an object that was there before: a symbol, but none inside of other objects."""
+    return value if type(value) is Symbol else rec.pin_all(value)
 
 
 def delete_item(machine: Any, container: Any, key: Any) -> None:
@@ -389,12 +385,12 @@ def delete_item(machine: Any, container: Any, key: Any) -> None:
     key = rec.pin_all(key)
     kind = type(container)
     if kind is list and type(key) is int:
-        if id(container) not in rec.fresh:
+        target = rec.before_write(container)
+        if target is not container:
             _known(rec, container)
-            rec.before_write(container)
             rec.read_whole(container)
-            rec.effect("delitem", container, key)
-        _plain(lambda: container.__delitem__(key))
+        _plain(lambda: target.__delitem__(key))
+        rec.effect("delitem", container, key)
         return
     if kind is dict:
         key = check_key(machine, key)
@@ -402,12 +398,12 @@ def delete_item(machine: Any, container: Any, key: Any) -> None:
             raise NotReplayable("it deletes from an instance's __dict__")
         if not contains(machine, container, key):
             raise Raised(KeyError(key))
-        if id(container) not in rec.fresh:
+        target = rec.before_write(container)
+        if target is not container:
             _known(rec, container)
-            rec.before_write(container)
             rec.effect("delitem", container, key)
             rec.written[id(container), key] = MISSING
-        del container[key]
+        del target[key]
         return
     deleter = attributes.check_class(rec, kind, "__delitem__")
     if hasattr(deleter, "__code__"):
@@ -432,7 +428,7 @@ def contains(machine: Any, container: Any, item: Any) -> bool:
         if (id(place), key) in rec.written:
             return rec.written[id(place), key] is not MISSING
         if id(container) in rec.fresh or id(container) in rec.whole or register is None:
-            return _item_of_dict(machine, container, key) is not MISSING if register is None else key in container
+            return _item_of_dict(machine, container, key) is not MISSING if register is None else key in rec.content(container)
         if not is_constant(key):
             return _item_by_identity(machine, container, key, register) is not MISSING
         if key in container:

@@ -182,18 +182,10 @@ class Machine:
         if id(cell) in rec.fresh:
             cell.cell_contents = value
             return
-        rec._only_thread()
-        old = cell.cell_contents
-        rec.alive.append(old)
-
-        def restore() -> None:
-            cell.cell_contents = old
-
-        rec.undo.append(restore)
-        real = value.value if type(value) is Symbol else rec.pin_all(value)
-        cell.cell_contents = real
-        rec.written[id(cell), ""] = value if type(value) is Symbol else real
-        rec.effects.append(("cell", cell, value if type(value) is Symbol else real))
+        rec.operand(cell)
+        value = containers.stored(rec, value)
+        rec.written[id(cell), ""] = value
+        rec.effects.append(("cell", cell, value))
 
 
 HANDLERS: dict[str, Any] = {}

@@ -91,13 +91,13 @@ def extend(machine: Any, target: list, items: Any) -> list:
     """target += items, in place."""
     rec = machine.rec
     values = list(containers.iterate(machine, items))
-    if id(target) not in rec.fresh:
+    inside = rec.before_write(target)
+    if inside is not target:
         rec.operand(target)
-        rec.before_write(target)
         values = [containers.stored(rec, v) for v in values]
         for v in values:
             rec.effect("call", target, list.append, (v,))
-    target.extend(values)
+    inside.extend(values)
     return target
 
 

@@ -67,7 +67,7 @@ class Recording:
         self.owners: dict[int, Any] = {}  # instances by the id of their __dict__
         self.effects: list[tuple] = []
         self.undo: list[Callable[[], None]] = []
-        self.mutated: dict[int, Any] = {}
+        self.mutated: dict[int, Any] = {}  # known containers that the call changes: what they hold by now, by id
         self.line = ""
 
     # ---- instructions ------------------------------------------------------------------------------------------------
@@ -254,18 +254,17 @@ class Recording:
                 return
             raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
         self.whole.add(id(value))
-        before = self.mutated.get(id(value), value)
         name = self.name_of(value)
         kind = type(value)
         if kind in (list, tuple):
-            self.once("length", register, self.constant(len(before)), path=f"len({name})")
-            for i, item in enumerate(before):
+            self.once("length", register, self.constant(len(value)), path=f"len({name})")
+            for i, item in enumerate(value):
                 self.load(item, "item", register, self.constant(i), path=f"{name}[{i}]")
         elif kind is dict:
-            if not all(is_constant(k) for k in before):
+            if not all(is_constant(k) for k in value):
                 raise NotReplayable(f"{name} has keys that are neither numbers nor strings")
-            self.once("keys", register, self.constant(tuple(before)), path=f"the keys of {name}")
-            for k, item in before.items():
+            self.once("keys", register, self.constant(tuple(value)), path=f"the keys of {name}")
+            for k, item in value.items():
                 if (id(value), k) not in self.written:
                     self.load(item, "dict_item", register, self.constant(k), path=f"{name}[{k!r}]")
         else:
@@ -273,24 +272,19 @@ class Recording:
 
     # ---- writes ------------------------------------------------------------------------------------------------------
 
-    def before_write(self, target: Any) -> None:
-        """Keeps what a list, dict or set holds before its first change."""
-        if id(target) in self.fresh or id(target) in self.mutated:
-            return
+    def before_write(self, target: Any) -> Any:
+        """What to change in place of a list, dict or set: itself if the call made it, else a copy, until the call is known to succeed."""
+        if id(target) in self.fresh:
+            return target
         if type(target) not in (list, dict, set):
             raise NotReplayable(f"it changes a {type(target).__name__}")
-        self._only_thread()
-        saved = self.mutated[id(target)] = type(target)(target)
+        if id(target) not in self.mutated:
+            self.mutated[id(target)] = type(target)(target)
+        return self.mutated[id(target)]
 
-        def restore() -> None:
-            target.clear()
-            (target.extend if type(target) is list else target.update)(saved)
-
-        self.undo.append(restore)
-
-    def _only_thread(self) -> None:
-        if _core.thread_count() > 1:
-            raise NotReplayable("another thread runs, and would see what a recording writes")
+    def content(self, container: Any) -> Any:
+        """A container as the program sees it by now."""
+        return self.mutated.get(id(container), container)
 
     def effect(self, kind: str, target: Any, *rest: Any) -> None:
         """A change of an object that was there before, to be done again in this order."""
@@ -299,31 +293,22 @@ class Recording:
 
     def set_attribute(self, target: Any, name: str, value: Any) -> None:
         """A plain write of an attribute of an instance, with all the checks behind it."""
-        real = self.pin_all(value) if type(value) in (tuple, list, dict) else value.value if type(value) is Symbol else value
-        if id(target) not in self.fresh:
-            self._only_thread()
-            old = instance_value(target, name)
-            if old is MISSING:
-                self.undo.append(lambda: object.__delattr__(target, name))
-            else:
-                self.undo.append(lambda: object.__setattr__(target, name, old))
-                self.alive.append(old)
-            self.effects.append(("setattr", target, name, value if type(value) is Symbol else real))
-        object.__setattr__(target, name, real)
-        self.written[id(target), name] = value if type(value) is Symbol else real
+        if id(target) in self.fresh:
+            object.__setattr__(target, name, value.value if type(value) is Symbol else value)
+        else:
+            value = self.pin_all(value) if type(value) is not Symbol else value
+            self.effects.append(("setattr", target, name, value))
+        self.written[id(target), name] = value
 
     def delete_attribute(self, target: Any, name: str) -> None:
-        if id(target) not in self.fresh:
-            self._only_thread()
-            old = instance_value(target, name)
-            self.alive.append(old)
-            self.undo.append(lambda: object.__setattr__(target, name, old))
+        if id(target) in self.fresh:
+            object.__delattr__(target, name)
+        else:
             self.effects.append(("delattr", target, name))
-        object.__delattr__(target, name)
         self.written[id(target), name] = MISSING
 
     def take_back(self) -> None:
-        """Undoes every write, also while interrupts come in; the last of them is raised when all is as it was."""
+        """Undoes what was done to gradients, also while interrupts come in; the last of them is raised when all is as it was."""
         interrupt = None
         while self.undo:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import types
 from typing import Any
 
@@ -122,7 +123,7 @@ def _check_distinct(rec: Recording) -> None:
     """What the call changes is not, at another call, the same object as something of its type that it also looked at."""
     for target in rec.mutated:
         for other, register in list(rec.registers.items()):
-            if other != target and register >= 0 and rec.registers[target] != register and type(rec.mutated[target]) is _type_of(rec, other):
+            if other != target and register >= 0 and rec.registers[target] != register and _type_of(rec, target) is _type_of(rec, other):
                 rec.once("distinct", rec.registers[target], register, path="two containers, of which one is changed")
     written = {target for target, _ in rec.written if target in rec.registers and target not in rec.mutated}
     for target in written:
@@ -139,6 +140,31 @@ def _type_of(rec: Recording, identity: int) -> Any:
         for value in rec.alive:
             rec.types[id(value)] = type(value)
     return rec.types.get(identity)
+
+
+_APPLY: dict[str, Any] = {
+    "setattr": object.__setattr__,
+    "delattr": object.__delattr__,
+    "setitem": lambda target, key, value: target.__setitem__(key, value),
+    "delitem": lambda target, key: target.__delitem__(key),
+    "cell": lambda cell, value: setattr(cell, "cell_contents", value),
+    "call": lambda target, method, args: method(target, *args),
+}
+
+
+def apply(rec: Recording) -> None:
+    """Does what the call changes, once it is known to succeed. An interrupt waits until all is done."""
+    interrupted = False
+    effects = iter([(kind, target, [without_symbols(rec, v) for v in rest]) for kind, target, *rest in rec.effects])
+    while True:
+        try:
+            for kind, target, rest in effects:
+                _APPLY[kind](target, *rest)
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        _thread.interrupt_main()
 
 
 def without_symbols(rec: Recording, value: Any, seen: set[int] | None = None) -> Any:

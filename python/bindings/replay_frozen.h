@@ -1,0 +1,92 @@
+// Frozen replays. Where all operators of a replay came to one program, and nothing but the layout of the tensors that they read decides which,
+// the program can be run at once: no operator is called. What a frozen replay depends on is compared at each run; the checks of Python's
+// state are the recording's own instructions.
+#pragma once
+
+#include <optional>
+
+#include "codegen/backend_setting.h"
+#include "python/bindings/replay.h"
+#include "python/bindings/tensor_type.h"
+
+namespace kiln::python {
+
+// A tensor's place in memory, all that a program depends on of it.
+struct FrozenLayout {
+  explicit FrozenLayout(const eager::Tensor&);
+  bool operator==(const FrozenLayout&) const = default;
+  DType dtype;
+  eager::Dims shape, strides;
+  int64_t offset;
+};
+
+struct FrozenReplay {
+  ~FrozenReplay();
+
+  // The settings that dispatch looks at.
+  struct Settings {
+    static Settings now();
+    bool operator==(const Settings&) const = default;
+    bool grad_enabled;
+    DType default_dtype;
+    uint32_t backend;
+    uint64_t clearings;  // of the cache of programs
+  };
+  struct Input {
+    int32_t number;  // the register
+    FrozenLayout layout;
+    size_t bytes;
+    bool requires_grad;
+    uint32_t slot;  // the program's number of its storage; kUnused: no operator reads it
+    uint32_t writes;
+  };
+  struct Value {
+    int32_t number;
+    PyObject* value;  // a number or string that operators take
+  };
+  struct Output {
+    int32_t number;
+    std::optional<int32_t> same_as;  // a register: an input that is handed on
+    uint32_t slot;
+    FrozenLayout layout;
+    std::optional<FrozenLayout> base;  // of a view
+  };
+  static constexpr uint32_t kUnused = ~0U;
+
+  std::vector<int32_t> steps;  // instructions before the commit that are still run: reads, checks, arithmetic on numbers
+  int32_t after = -1;          // the first behind the commit
+  Settings settings;
+  std::vector<Input> inputs;
+  std::vector<Value> values;
+  std::vector<Output> outputs;
+  std::shared_ptr<const tracer::Program> program;
+  std::vector<eager::Scalar> scalars;
+  std::vector<int64_t> made;  // by slot: bytes of a storage to be made, or -1
+  mutable uint64_t hits = 0, misses = 0;
+};
+
+// Collects what a run comes to, in two parts: before the flush, while registers hold their objects, and after it.
+class FrozenDraft {
+ public:
+  // `path`: the instructions run before the commit; `look`: what a register holds.
+  FrozenDraft(const ReplayTree&, const std::vector<int32_t>& path, int32_t after, const FrozenReplay::Settings&,
+              const std::function<PyObject*(int32_t)>& look);
+  bool possible() const { return frozen_ != nullptr; }
+  tracer::KeptSegment kept;
+  std::shared_ptr<const FrozenReplay> finish();  // null: what ran does not follow from the inputs alone
+
+ private:
+  enum class Origin : uint8_t { none, read, number, derived };
+  bool sort(const ReplayInstruction&, int32_t index);
+  bool add_inputs(const ReplayInstruction&);
+  bool add_output(int32_t number);
+
+  const ReplayTree& tree_;
+  const std::function<PyObject*(int32_t)>& look_;
+  std::vector<Origin> origins_;
+  std::vector<bool> known_;  // registers that are among inputs or values
+  std::vector<const eager::Storage*> input_storages_, output_storages_;
+  std::shared_ptr<FrozenReplay> frozen_;
+};
+
+}  // namespace kiln::python
