@@ -56,6 +56,8 @@ class Describer:
             return self._tensor(value)
         if isinstance(value, np.ndarray):
             return f"array {value.dtype}{value.shape} {value.tobytes().hex()}"
+        if isinstance(value, kn.dtype | np.dtype):
+            return f"dtype {value.name}"
         if isinstance(value, np.generic):
             return f"{kind.__name__} {value.tobytes().hex()}"
         if isinstance(value, types.FunctionType):

@@ -7,7 +7,9 @@ import argparse
 import contextlib
 import contextvars
 import difflib
+import functools
 import io
+import marshal
 import random
 import sys
 import types
@@ -55,8 +57,13 @@ def run(path: Path, mode: Mode = PLAIN) -> Outcome:
 
 
 def run_source(source: str, name: str, mode: Mode = PLAIN) -> Outcome:
-    code = compile(source, name, "exec")
+    code = marshal.loads(_compiled(source, name))  # code objects of its own: some captures are kept by code
     return contextvars.copy_context().run(_run, code, name, mode)
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(source: str, name: str) -> bytes:
+    return marshal.dumps(compile(source, name, "exec"))
 
 
 def _run(code: types.CodeType, name: str, mode: Mode) -> Outcome:
@@ -101,7 +108,7 @@ def _restored() -> Iterator[None]:
     modules, path = dict(sys.modules), list(sys.path)
     state, python, numpy = kn.random.get_state(), random.getstate(), np.random.get_state()
     dtype, threads, limit = kn.default_dtype(), kn.num_threads(), sys.getrecursionlimit()
-    trace, profile = sys.gettrace(), sys.getprofile()
+    trace = sys.gettrace()
     try:
         with warnings.catch_warnings(), kn.enable_grad():
             warnings.simplefilter("always")
@@ -115,8 +122,8 @@ def _restored() -> Iterator[None]:
             if key.startswith("capture."):
                 del sys.modules[key]
         sys.path[:] = path
-        sys.settrace(trace)
-        sys.setprofile(profile)
+        if sys.gettrace() is not trace:
+            sys.settrace(trace)
         sys.setrecursionlimit(limit)
         kn.set_default_dtype(dtype)
         kn.set_num_threads(threads)

@@ -13,7 +13,7 @@ def main(jit):
     @jit
     def f(x):
         token = scale.set(scale.get() + 1)
-        y = x * scale.get() * float(os.environ.get("KILN_TORTURE", "1"))
+        y = x * scale.get() * float(os.environ.get("CAPTURE_SCALE", "1"))
         if y.shape == (2,):
             scale.reset(token)
         return y
@@ -21,7 +21,7 @@ def main(jit):
     try:
         for i, n in enumerate((2, 2, 2, 1, 2, 2)):
             if i == 2:
-                os.environ["KILN_TORTURE"] = "10"
+                os.environ["CAPTURE_SCALE"] = "10"
             show(f(kn.ones((n,))), scale.get())
     finally:
-        del os.environ["KILN_TORTURE"]
+        del os.environ["CAPTURE_SCALE"]
