@@ -272,7 +272,7 @@ class Run {
       case ReplayOp::no_item: return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr;
       case ReplayOp::off_tape: return off_tape(i);
       case ReplayOp::leaf: return unwrap(x(0)).is_leaf();
-      case ReplayOp::attribute: return put(i, _PyObject_GenericGetAttrWithDict(x(0), x(1), nullptr, 1));
+      case ReplayOp::attribute: return put(i, own_attribute(x(0), x(1)));
       case ReplayOp::item: return put_borrowed(i, item(x(0), PyLong_AsSsize_t(x(1))));
       case ReplayOp::dict_item: return put_borrowed(i, PyDict_GetItemWithError(x(0), x(1)));
       case ReplayOp::cell: return put_borrowed(i, PyCell_GET(x(0)));
@@ -307,6 +307,18 @@ class Run {
   }
 
   static Py_ssize_t size(const ReplayInstruction& i) { return static_cast<Py_ssize_t>(i.operands.size()); }
+  // What an instance holds itself, in a slot or its dict; nullptr without an error if it does not. A descriptor of its class's that is written
+  // in Python is not asked.
+  static PyObject* own_attribute(PyObject* instance, PyObject* name) {
+    PyObject* of_class = _PyType_Lookup(Py_TYPE(instance), name);
+    if (of_class == nullptr || Py_TYPE(of_class) == &PyMemberDescr_Type) return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    PyObject* dict = PyObject_GenericGetDict(instance, nullptr);
+    if (dict == nullptr) return nullptr;
+    PyObject* found = PyDict_GetItemWithError(dict, name);
+    Py_XINCREF(found);
+    Py_DECREF(dict);
+    return found;
+  }
   // Does the instance give this function of its class's under the name? A class with a __getattr__ must not be asked in the quick way, which
   // might call it.
   static bool has_method(PyObject* instance, PyObject* name, PyObject* function) {
