@@ -39,15 +39,21 @@ class Trace:
 class Explanation:
     """As text, it tells each trace, early end and kernel; as data, .traces, .flushes, .fallbacks, .kernels and .compile_ms do."""
 
-    def __init__(self, records: dict) -> None:
+    def __init__(self, records: dict, captured: object = None) -> None:
+        from kiln.capture.telling import capture_of
+
+        capture = capture_of(captured, records["replays"])
         self.name: str = records["name"]
         self.calls: int = records["calls"]
         self.replays: int = records["replays"]  # of the calls, those that ran without Python
         self.traces = [Trace(**t) for t in records["traces"]]
         self.untold_runs: int = records["untold_runs"]  # of traces beyond those that are kept
-        self.fallbacks: dict[str, int] = dict(records["fallbacks"])
+        self.fallbacks: dict[str, int] = {**records["fallbacks"], **capture.fallbacks}
+        self.recordings: int = capture.recordings
+        self.guards: list[str] = capture.guards
+        self.rerecordings = capture.recompiles  # each with the .path that had changed, .before, .now and .milliseconds
         self.compile_ms: float = records["compile_ms"]
-        self._text: str = records["text"]
+        self._text: str = records["text"] + capture.text()
 
     @property
     def flushes(self) -> list[dict]:

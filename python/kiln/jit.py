@@ -25,9 +25,10 @@ class Jitted(_core.Captured):
     def explain(self) -> Explanation:
         """Prints what was captured: each trace with its kernels, each early end with its source line, and what compiling cost.
 
-        The same is in the result's .traces, .flushes, .recompiles, .fallbacks, .kernels and .compile_ms.
+        The same is in the result's .traces, .flushes, .recompiles, .fallbacks, .kernels and .compile_ms; .replays counts the calls that ran
+        without Python, and .guards says what was checked for it.
         """
-        explanation = Explanation(_core.captured_records(self))
+        explanation = Explanation(_core.captured_records(self), self)
         print(explanation)
         return explanation
 

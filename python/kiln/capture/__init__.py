@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from kiln import _core
 from kiln.capture import callables  # noqa: F401  first: the table is whole before anything is recorded
 from kiln.capture.interpreter import Machine
 from kiln.capture.recording import Memory, Recording
+from kiln.capture.telling import Recompile, note_once, short
 from kiln.capture.results import apply, finish
 from kiln.capture.values import NotReplayable, Raised, is_static
 
@@ -26,15 +28,22 @@ def memory_of(captured: Any) -> Memory:
 
 def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: int) -> Any:
     """Called by the core for a call that no recording fits: runs it recorded. `_core.not_recorded`: it was taken back."""
+    start = time.perf_counter()
     memory = memory_of(captured)
-    if failed >= 0 and failed < len(memory.paths) and memory.paths[failed]:
-        memory.varying.add(memory.paths[failed])
+    path = memory.paths[failed] if 0 <= failed < len(memory.paths) else None
+    if path:
+        memory.varying.add(path)
     rec = Recording(memory)
     machine = Machine(rec)
     try:
         result = _run(machine, captured, args, kwargs or {})
         _keep(captured, memory, rec)
         apply(rec)
+        if path and memory.recordings > 1:
+            now = short(rec.seen[path]) if path in rec.seen else "something else"
+            took = (time.perf_counter() - start) * 1e3
+            memory.recompiles.append(Recompile(path, memory.values.get(path, "something else"), now, took))
+        memory.values.update((path, short(value)) for path, value in rec.seen.items())
         _forget(rec)
     except (NotReplayable, Raised) as error:
         rec.take_back()
@@ -73,7 +82,7 @@ def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -
 
 def _forget(rec: Recording) -> None:
     """Lets go of what the recording kept alive, so that the tensors nobody wants are not computed."""
-    for kept in (rec.alive, rec.memo, rec.written, rec.effects, rec.mutated, rec.owners):
+    for kept in (rec.alive, rec.memo, rec.seen, rec.written, rec.effects, rec.mutated, rec.owners):
         kept.clear()
 
 
@@ -87,6 +96,7 @@ def _note_failure(captured: Any, memory: Memory, rec: Recording, error: BaseExce
     memory.failures += 1
     text = f"{where}: {reason}" if where else reason
     memory.reasons[text] = memory.reasons.get(text, 0) + 1
+    note_once(memory, getattr(captured, "__qualname__", "a function"), text)
     if memory.failures >= MAX_FAILURES:
         _core.stop_recording(captured)
 

@@ -79,6 +79,7 @@ def _of_module(rec: Recording, module: Any, name: str) -> Any:
 def check_class(rec: Recording, kind: type, name: str) -> Any:
     """What a class has under a name, checked to be still there."""
     found = class_value(kind, name)
+    rec.seen[f"{kind.__name__}.{name}"] = found
     if found is MISSING:
         rec.once("no_class_attribute", rec.constant(kind), rec.constant(name), path=f"{kind.__name__}.{name}")
     else:
@@ -127,8 +128,8 @@ def state_of_class(rec: Recording, cls: type, name: str, found: Any) -> Any:
     """A class's plain attribute. Which object it is was checked; what it holds is read from there."""
     if (id(cls), name) in rec.written:
         return rec.written[id(cls), name]
-    if type(found) not in ATOMS and not is_static(found) and id(found) not in rec.registers:
-        rec.know(found, rec.constant(found), f"{cls.__name__}.{name}")
+    if type(found) not in ATOMS and not is_static(found):
+        rec.know_constant(found, f"{cls.__name__}.{name}")
     return found
 
 
@@ -356,8 +357,10 @@ def _dict_of(rec: Recording, obj: Any) -> dict:
         rec.fresh.add(id(namespace))
         rec.alive.append(namespace)
         return namespace
-    if id(namespace) not in rec.registers:
+    if id(namespace) not in rec.owners:
         register = rec.emit("get_attribute", rec.operand(obj), rec.constant("__dict__"), result=True)
+        if id(namespace) in rec.registers:
+            raise NotReplayable(f"it reads the __dict__ of a {type(obj).__name__} on two ways")
         rec.know(namespace, register, f"{rec.name_of(obj)}.__dict__")
         rec.owners[id(namespace)] = obj
     return namespace

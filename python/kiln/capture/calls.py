@@ -95,8 +95,8 @@ def call_python(machine: Any, function: types.FunctionType, args: tuple, kwargs:
                 rec.load(cell, "item", rec.operand(cells), rec.constant(i), path=f"{name}.__closure__[{i}]")
         else:
             for cell in closure:
-                if id(cell) not in rec.registers and id(cell) not in rec.fresh:
-                    rec.know(cell, rec.constant(cell))
+                if id(cell) not in rec.fresh:
+                    rec.know_constant(cell)
     slots = bind(machine, function, fresh, args, kwargs)
     return machine.enter(function, slots, closure)
 

@@ -288,10 +288,7 @@ def STORE_GLOBAL(m, f, arg):
 
 
 def _namespace(m, f):
-    rec = m.rec
-    if id(f.globals) not in rec.registers:
-        rec.know(f.globals, rec.constant(f.globals), "globals()")
-    return f.globals
+    return m.rec.know_constant(f.globals, "globals()")
 
 
 # ---- the stack's shuffles and containers -------------------------------------------------------------------------------

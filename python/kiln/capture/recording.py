@@ -26,6 +26,9 @@ class Memory:
         self.reasons: dict[str, int] = {}
         self.recordings = 0
         self.failures = 0
+        self.recompiles: list[Any] = []
+        self.values: dict[str, str] = {}  # what the last recording saw under a path
+        self.told = False
 
     def constant(self, value: Any) -> int:
         key = _constant_key(value)
@@ -68,6 +71,7 @@ class Recording:
         self.effects: list[tuple] = []
         self.undo: list[Callable[[], None]] = []
         self.mutated: dict[int, Any] = {}  # known containers that the call changes: what they hold by now, by id
+        self.seen: dict[str, Any] = {}  # what was read, by path
         self.line = ""
 
     # ---- instructions ------------------------------------------------------------------------------------------------
@@ -135,6 +139,16 @@ class Recording:
             self.names[id(value)] = name
         return value
 
+    def know_constant(self, value: Any, name: str = "") -> Any:
+        """A known object that a checked constant leads to: it is the one that was met before on another way, or it is met now."""
+        number = self.constant(value)
+        known = self.registers.setdefault(id(value), number)
+        if known != number:
+            self.once("same", known, number, path=f"{self.names.get(id(value), name)} is {name}")
+        elif name:
+            self.names.setdefault(id(value), name)
+        return value
+
     def make(self, value: Any) -> Any:
         """An object that this call made."""
         self.fresh.add(id(value))
@@ -156,6 +170,7 @@ class Recording:
             return self.memo[key]
         self.memo[key] = value  # against cycles
         if op != "attribute" and is_static(value) and not (structural and type(value) is types.FunctionType):
+            self.seen[path] = value
             self.emit(op, *operands, self.constant(value), extra=1, path=path)
             return value
         register = self.memo.get(("has", key))  # read before, to see that there is something
@@ -167,6 +182,7 @@ class Recording:
     def check(self, value: Any, register: int, path: str, structural: bool = False) -> Any:
         """Emits what holds a register to what was seen in it: the value, the object or the type."""
         kind = type(value)
+        self.seen[path] = value
         if kind in (int, float) and path in self.memory.varying:
             self.emit("type", register, self.constant(kind), path=None)
             return Symbol(value, register)

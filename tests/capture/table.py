@@ -1,0 +1,58 @@
+"""Which programs of the suite run without Python, and why the others do not: the table of docs/capture.md.
+
+python -m tests.capture.table
+"""
+
+import dataclasses
+from collections import Counter, defaultdict
+from typing import Any
+
+import kiln as kn
+from kiln.capture.telling import capture_of
+from tests.capture.modes import MODES
+from tests.capture.run import PROGRAMS, run
+
+IO = "effects_io"  # printing, files, locks: Python runs, as it should
+
+
+def replays_of(path) -> tuple[int, list[str]]:
+    """How many calls of a program's captured functions ran without Python, and what was said of those that could not."""
+    made: list[Any] = []
+
+    def jit(function=None, **options):
+        if function is None:
+            return lambda f: jit(f, **options)
+        made.append(kn.jit(function, **options))
+        return made[-1]
+
+    run(path, dataclasses.replace(MODES["replay"], jit=jit))
+    told = [capture_of(f, kn._core.captured_records(f)["replays"]) for f in made]
+    return sum(t.replays for t in told), [reason.split(": ", 1)[-1] for t in told for reason in t.fallbacks]
+
+
+def main() -> None:
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    others = []
+    reasons: Counter[str] = Counter()
+    for path in sorted(PROGRAMS.rglob("*.py")):
+        category = str(path.relative_to(PROGRAMS).parent)
+        replays, why = replays_of(path)
+        counts[category][0] += replays > 0
+        counts[category][1] += 1
+        if not replays:
+            others.append((path.relative_to(PROGRAMS), why))
+            reasons.update(why[:1])
+    print("| category | programs | of them, with calls that replay |\n|---|---|---|")
+    for category, (replayed, programs) in counts.items():
+        print(f"| {category} | {programs} | {replayed} |")
+    plain = [c for name, c in counts.items() if name != IO]
+    share = sum(c[0] for c in plain) / sum(c[1] for c in plain)
+    print(f"\n{share:.0%} of the {sum(c[1] for c in plain)} programs without input and output replay. The others:\n")
+    print("| program | why Python runs |\n|---|---|")
+    for path, why in others:
+        link = f"[{path.with_suffix('')}](../tests/capture/programs/{path})"
+        print(f"| {link} | {(why[0] if why else 'it has no call that is like an earlier one').replace('|', '/')[:110]} |")
+
+
+if __name__ == "__main__":
+    main()
