@@ -29,7 +29,10 @@ struct CapturedObject {
   bool deferred;                        // false: calls go straight through (KILN_JIT=0, generator functions, ...)
   bool replayed;                        // may a call run without Python?
   bool recordable;                      // may a call be recorded, if no replay fits?
+  int misses;                           // calls that no recording fitted, less those that one did, once nothing more is recorded
 };
+
+constexpr int kMostMisses = 64;
 
 // kiln.capture's: (captured, args, kwargs, failed instruction) -> the call's result, or `not_recorded`.
 PyObject* record_call = nullptr;
@@ -93,6 +96,8 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (!c->replays->empty()) {
       const std::shared_ptr<ReplayTree> tree = c->replays;
       const ReplayResult replayed = replay(*tree, *c->record, args, kwargs, scope);
+      c->misses = std::max(0, c->misses + (replayed.outcome == ReplayOutcome::refused && !c->recordable ? 1 : -1));
+      if (c->misses > kMostMisses) c->replayed = false;  // what is tried in vain makes calls slower
       if (replayed.outcome == ReplayOutcome::done) c->record->replays.fetch_add(1, std::memory_order_relaxed);
       if (replayed.outcome != ReplayOutcome::refused) return replayed.value;
       failed = replayed.failed_instruction;
@@ -132,6 +137,7 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     new (&c->replays) std::shared_ptr<ReplayTree>(std::make_shared<ReplayTree>());
     c->deferred = deferred != 0;
     c->replayed = c->recordable = replayed != 0;
+    c->misses = 0;
     return made;
   });
 }
@@ -279,6 +285,7 @@ static void bind_recording(py::module_& m) {
     return py::make_tuple(all, constants);
   });
   m.def("stop_recording", [](const py::object& captured) { object(captured.ptr())->recordable = false; });
+  m.def("plant_replay_fault", &plant_replay_fault, "For tests: checks of one kind, by its place in replay_ops, pass always; -1: none.");
   m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {
     return !eager::grad_enabled() || std::none_of(tensors.begin(), tensors.end(), [](const eager::Tensor& t) { return t && t.requires_grad(); });
   });

@@ -14,13 +14,35 @@ class Jitted(_core.Captured):
     """What kiln.jit makes of a function: called like it, with the same results, and able to say what it did.
 
     Python runs as written; operators are put off and run fused at the function's end, or earlier when something needs a value.
+    Attributes are the function's own: what is read, assigned or deleted here (`f.__defaults__`, a module's `training`) is read,
+    assigned and deleted there.
     """
 
     def __get__(self, instance, owner=None):
-        return self if instance is None else types.MethodType(self, instance)
+        """Binds where the function would: a plain function does, a module or a partial does not."""
+        bind = getattr(type(self._function), "__get__", None)
+        binds = instance is not None and bind is not None and bind(self._function, instance, owner) is not self._function
+        return types.MethodType(self, instance) if binds else self
+
+    def __getattr__(self, name: str):
+        return getattr(self._function, name)
+
+    def __setattr__(self, name: str, value) -> None:
+        setattr(self._function, name, value)
+        if name in self.__dict__:
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._function, name)
+
+    def __reduce__(self):
+        """Copied and pickled as the function would be: a function by its name, anything else by its content."""
+        if isinstance(self._function, types.FunctionType):
+            return self._function.__qualname__
+        return functools.partial(jit, **self._options), (self._function,)
 
     def __repr__(self) -> str:
-        return f"<kiln.jit of {getattr(self, '__qualname__', self._function)}>"
+        return f"<kiln.jit of {getattr(self._function, '__qualname__', self._function)}>"
 
     def explain(self) -> Explanation:
         """Prints what was captured: each trace with its kernels, each early end with its source line, and what compiling cost.
@@ -48,7 +70,8 @@ class Jitted(_core.Captured):
         _core.wait_for_compiles()
 
     def cache_clear(self) -> None:
-        """Forgets this function's traces and all compiled programs."""
+        """Forgets this function's recordings and traces, and all compiled programs."""
+        self.__dict__.pop("_memory", None)
         _core.clear_captured(self)
         _core.clear_programs()
 
@@ -87,19 +110,28 @@ def jit(
     """
     if fast_math:
         raise NotImplementedError("jit(fast_math=True): every kernel keeps eager's bits for now; leave fast_math out")
+    options = {"fullgraph": fullgraph, "backend": backend, "mode": mode}
     if function is None:
-        return functools.partial(jit, fullgraph=fullgraph, backend=backend, mode=mode)
+        return functools.partial(jit, **options)
+    if isinstance(function, classmethod | staticmethod):
+        return type(function)(jit(function.__func__, **options))
+    if isinstance(function, property):
+        accessors = (accessor and jit(accessor, **options) for accessor in (function.fget, function.fset, function.fdel))
+        return property(*accessors, doc=function.__doc__)
     if not callable(function):
         raise TypeError(f"jit takes a function or another callable, not {type(function).__name__}")
-    name = getattr(function, "__qualname__", type(function).__qualname__)
     if mode not in MODES:
         raise ValueError(f"jit(mode={mode!r}): modes are {', '.join(map(repr, MODES))}")
+    name = getattr(function, "__qualname__", type(function).__qualname__)
     deferred = os.environ.get("KILN_JIT", "1") != "0" and is_deferrable(function) and mode != "eager"
-    replayed = deferred and mode == "auto"
+    replayed = deferred and mode == "auto" and not fullgraph
     if replayed:
         import kiln.capture  # noqa: F401  not before somebody captures a function
     jitted = Jitted(function, name, backend, fullgraph, deferred, replayed)
-    functools.update_wrapper(jitted, function, updated=())
+    for key in ("__module__", "__doc__"):  # the others are not attributes of the type, so __getattr__ finds the function's
+        object.__setattr__(jitted, key, getattr(function, key, None))
+    object.__setattr__(jitted, "__wrapped__", function)
+    object.__setattr__(jitted, "_options", options)
     return jitted
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -163,6 +164,21 @@ def test_decorating_keeps_names_and_methods():
     m = Model()
     assert Model.forward.__name__ == "forward" and Model.forward.__doc__ == "Scales."
     same(m.forward(tensor((3,), 1)), tensor((3,), 1) * m.w)
+
+
+def scaled(x, k=2.0):
+    return x * k
+
+
+scaled = kn.jit(scaled)
+
+
+def test_a_captured_function_is_pickled_by_its_name_and_keeps_its_options():
+    assert pickle.loads(pickle.dumps(scaled)) is scaled
+    net = kn.jit(kn.nn.Linear(4, 2), backend="asmjit")
+    twin = pickle.loads(pickle.dumps(net))
+    same(twin(tensor((3, 4))), net(tensor((3, 4))))
+    assert twin.__reduce__()[0].keywords == net.__reduce__()[0].keywords
 
 
 def test_modules_and_partials_and_options_can_be_captured():

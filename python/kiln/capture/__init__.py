@@ -20,9 +20,10 @@ _memories: dict[int, Memory] = {}
 
 
 def memory_of(captured: Any) -> Memory:
-    memory = getattr(captured, "_memory", None)
+    """What is known of a captured function. (Its attributes are the wrapped function's; this one is its own.)"""
+    memory = captured.__dict__.get("_memory")
     if memory is None:
-        memory = captured._memory = Memory(captured)
+        memory = captured.__dict__["_memory"] = Memory(captured)
     return memory
 
 

@@ -44,7 +44,7 @@ class Capture:
 
 def capture_of(captured: Any, replays: int) -> Capture:
     """Of a function that kiln.jit made."""
-    memory = getattr(captured, "_memory", None)
+    memory = vars(captured).get("_memory") if captured is not None else None
     if memory is None:
         return Capture(replays)
     return Capture(replays, memory.recordings, list(memory.recompiles), dict(memory.reasons), _guards(captured, memory))
