@@ -32,7 +32,9 @@ eager::Dims shape_of(const Graph& g, ValueId v) { return constant_shape(g.type(v
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& g) : g_(g), uses_(g.use_counts()) { partition_.cluster_of.assign(g.nodes.size(), kNone); }
+  Fuser(const Graph& g, const std::vector<uint32_t>& group) : g_(g), group_(group), uses_(g.use_counts()) {
+    partition_.cluster_of.assign(g.nodes.size(), kNone);
+  }
 
   Partition run() {
     for (NodeIndex i = 0; i < g_.nodes.size(); ++i) place(i);
@@ -91,6 +93,7 @@ class Fuser {
       if (producer == own) continue;
       std::optional<Apart> why;
       if (producer == kNone) why = Apart::view;
+      else if (!one_group(i, base)) why = Apart::memory;
       else if (!reads_in_place(g_, joined(own, producer), i, o.id)) why = base == o.id ? Apart::shape : Apart::view;
       else why = apart(i, base, own, producer);
       if (!why && would_cycle(own, producer)) why = Apart::cycle;
@@ -101,6 +104,8 @@ class Fuser {
       }
     }
   }
+
+  bool one_group(NodeIndex i, ValueId v) const { return group_.empty() || group_[i] == group_[g_.values[v].node]; }
 
   // With nothing to fuse, the routine copies rows as fast as memory is.
   void leave_lone_gathers() {
@@ -287,6 +292,7 @@ class Fuser {
   }
 
   const Graph& g_;
+  const std::vector<uint32_t>& group_;
   std::vector<uint32_t> uses_;
   Partition partition_;
   std::vector<uint32_t> order_;     // clusters, each after those it reads from; also the empty ones
@@ -308,7 +314,7 @@ bool is_empty_contraction(const Graph& g, const Node& n) {
   return empty;
 }
 
-Partition fuse(const Graph& g) { return Fuser(g).run(); }
+Partition fuse(const Graph& g, const std::vector<uint32_t>& group) { return Fuser(g, group).run(); }
 
 std::string describe(const Graph& g, const Cluster& c) {
   std::string s;

@@ -49,6 +49,13 @@ TEST(Fusion, RandomGraphsCanRun) {
     tracer::Graph g = tracer::parse(text);
     run_passes(g);
     expect_runnable(g, fuse(g), text);
+    // Also with kernels cut at random.
+    std::vector<uint32_t> group;
+    for (size_t i = 0; i < g.nodes.size(); ++i) group.push_back(random() % 2);
+    const Partition cut = fuse(g, group);
+    expect_runnable(g, cut, text);
+    for (const Cluster& c : cut.clusters)
+      for (const tracer::NodeIndex i : c.nodes) EXPECT_EQ(group[i], group[c.nodes[0]]);
   }
 }
 
