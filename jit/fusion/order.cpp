@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "codegen/tunables.h"
 #include "jit/fusion/place.h"
 
 namespace kiln::jit {
@@ -367,7 +368,7 @@ std::vector<uint32_t> order_for_memory(const StepGraph& g, int& visits) {
   std::iota(calls.begin(), calls.end(), 0u);
   if (g.steps.size() < 3 || g.steps.size() > kMostSteps) return calls;
   const int64_t peak = peak_bytes(g, calls);
-  if (peak < kWorthwhile) return calls;
+  if (peak < codegen::value(codegen::Tunable::cached_bytes)) return calls;
   const int64_t floor = floor_bytes(g);
   if (peak <= floor) return calls;
   std::vector<uint32_t> found = Search(g, peak, floor, visits).run();

@@ -42,10 +42,7 @@ int64_t peak_bytes(const StepGraph&, const std::vector<uint32_t>& order);  // th
 // No order needs less: what one step makes and reads is live at once, but for what it overwrites and for what may lie in inputs.
 int64_t floor_bytes(const StepGraph&);
 
-// Peaks below this stay in the cache, in any order.
-inline constexpr int64_t kWorthwhile = 256 << 10;
-
-// The order of calls, unless a search finds one that needs less memory at its peak. The search is exhaustive for small programs; `visits` is its
+// The order of calls, unless its peak is too high for the cache (Tunable::cached_bytes) and a search finds one with a lower peak. The search is exhaustive for small programs; `visits` is its
 // budget, of which it takes what it uses: about a microsecond each.
 std::vector<uint32_t> order_for_memory(const StepGraph&, int& visits);
 inline constexpr int kOrderVisits = 2000;

@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "codegen/tunables.h"
 #include "jit/fusion/cluster_draft.h"
 #include "jit/fusion/order.h"
 #include "jit/fusion/place.h"
@@ -33,7 +34,8 @@ class Scheduler {
 
   Partition run() {
     Plan whole = plan({});
-    if (whole.order.size() > kMostSteps || whole.peak < kWorthwhile || whole.peak <= fixed_bytes(whole)) return std::move(whole.partition);
+    if (whole.order.size() > kMostSteps || whole.peak < codegen::value(codegen::Tunable::cached_bytes) || whole.peak <= fixed_bytes(whole))
+      return std::move(whole.partition);
     visits_ = kCutVisits;
     const std::vector<Plan> found = search(whole);
     const int64_t lowest = std::ranges::min(found, {}, &Plan::peak).peak;
