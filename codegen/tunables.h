@@ -11,7 +11,7 @@ namespace kiln::codegen {
 // clang-format off
 enum class Tunable : uint8_t {
   backend, isa, num_threads, llvm, dnnl, nvrtc, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
-  disk_cache_mb, cache_dir, perf, profile,
+  disk_cache_mb, cache_dir, cached_bytes, perf, profile,
 };
 // clang-format on
 
@@ -52,6 +52,8 @@ inline constexpr std::array kTunables = {
                 "Mebibytes of LLVM's code kept on disk, at most; what was not used for longest goes first. 0: none is kept or read."},
     TunableInfo{Tunable::cache_dir, "cache_dir", "KILN_CACHE_DIR", false, 0, 0, 0,
                 "Folder of the disk cache; by default $XDG_CACHE_HOME/kiln, else ~/.cache/kiln."},
+    TunableInfo{Tunable::cached_bytes, "cached_bytes", "KILN_CACHED_BYTES", true, 256 << 10, 0, int64_t{1} << 62,
+                "Fewer bytes of temporaries stay in the cache: for their sake no kernel is cut and no order of steps looked for."},
     TunableInfo{Tunable::perf, "perf", "KILN_PERF", false, 0, 0, 0,
                 "map or jitdump: tells `perf` the kernels' names, by /tmp/perf-PID.map or by a jit-PID.dump for `perf inject --jit`."},
     TunableInfo{Tunable::profile, "profile", "KILN_PROFILE", true, 0, 0, 1,

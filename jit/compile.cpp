@@ -6,6 +6,7 @@
 #include "jit/fusion/least_bytes.h"
 #include "jit/fusion/order.h"
 #include "jit/fusion/place.h"
+#include "jit/fusion/schedule.h"
 #include "jit/passes/pass.h"
 
 namespace kiln::jit {
@@ -55,7 +56,7 @@ struct Drafts {
 };
 
 Drafts draft_all(const Graph& g, Partition p) {
-  for (;;) {
+  for (int visits = kOrderVisits;;) {
     std::vector<bool> stored = stored_values(g, p);
     std::vector<std::optional<DraftedCluster>> kernels(p.clusters.size());
     std::optional<uint32_t> failed;
@@ -66,6 +67,7 @@ Drafts draft_all(const Graph& g, Partition p) {
     }
     if (!failed) return {std::move(p), std::move(kernels), std::move(stored)};
     p = explode(g, p, *failed);
+    put_in_order(p, order_for_memory(step_graph(g, p), visits));
   }
 }
 
@@ -90,8 +92,7 @@ class ExecutableBuilder {
     }
     if (optimize_) run_passes(g_);
     out_->final_graph_text_ = print(g_);
-    Partition steps = optimize_ ? fuse(g_) : unfused(g_);
-    if (optimize_) order_for_memory(g_, steps);
+    Partition steps = optimize_ ? schedule(g_) : unfused(g_);
     if (meddling_.ordered) meddling_.ordered(g_, steps);
     drafts_ = draft_all(g_, std::move(steps));
     if (meddling_.drafted) meddling_.drafted(drafts_.kernels);

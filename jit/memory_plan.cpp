@@ -1,6 +1,7 @@
 #include "jit/memory_plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "codegen/allocator.h"
@@ -17,6 +18,7 @@ using tracer::Operand;
 using tracer::ValueId;
 
 constexpr int kNever = -1;
+constexpr int kMostTries = 32;  // to pack temporaries better
 
 int64_t aligned(int64_t bytes) { return (bytes + codegen::kAlignment - 1) / codegen::kAlignment * codegen::kAlignment; }
 
@@ -337,33 +339,32 @@ class Planner {
 
   // First fit by size is within the bound nearly always; other orders are tried where it is not, and the best one is kept.
   static int64_t pack(std::vector<Block*> blocks, int64_t bound) {
-    const auto by = [&](auto before) {
-      std::ranges::stable_sort(blocks, before);
-      return first_fit(blocks);
-    };
-    const auto larger = [](const Block* a, const Block* b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a->from < b->from; };
-    const auto larger_area = [](const Block* a, const Block* b) { return a->area() > b->area(); };
-    const auto longer = [](const Block* a, const Block* b) { return a->to - a->from > b->to - b->from; };
-    const auto earlier = [](const Block* a, const Block* b) { return a->from < b->from; };
-    int64_t best = by(larger);
+    int64_t best = std::numeric_limits<int64_t>::max();
     std::vector<int64_t> offsets;
-    const auto keep = [&] {
+    std::vector<Block*> kept;
+    const auto attempt = [&] {
+      if (best <= bound) return;
+      const int64_t end = first_fit(blocks);
+      if (end >= best) return;
+      best = end;
+      kept = blocks;
       offsets.clear();
       for (const Block* b : blocks) offsets.push_back(b->offset);
     };
-    std::vector<Block*> kept = blocks;
-    keep();
-    const auto improve = [&](auto before) {
-      if (best <= bound) return;
-      if (const int64_t end = by(before); end < best) {
-        best = end;
-        kept = blocks;
-        keep();
-      }
+    const auto by = [&](auto before) {
+      std::ranges::stable_sort(blocks, before);
+      attempt();
     };
-    improve(larger_area);
-    improve(longer);
-    improve(earlier);
+    by([](const Block* a, const Block* b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a->from < b->from; });
+    by([](const Block* a, const Block* b) { return a->area() > b->area(); });
+    by([](const Block* a, const Block* b) { return a->to - a->from > b->to - b->from; });
+    by([](const Block* a, const Block* b) { return a->from < b->from; });
+    // Then what ended highest goes first.
+    for (int tries = 0; tries < kMostTries && best > bound; ++tries) {
+      const auto highest = std::ranges::max_element(blocks, {}, [](const Block* b) { return b->offset + b->bytes; });
+      std::rotate(blocks.begin(), highest, highest + 1);
+      attempt();
+    }
     for (size_t i = 0; i < kept.size(); ++i) kept[i]->offset = offsets[i];
     return best;
   }

@@ -33,7 +33,7 @@ Value* half(llvm::IRBuilderBase& b, Value* v, bool upper) {
 
 // Constants alone are folded as they are built. LLVM's cleverer folder would look at loops whose counters do not know yet what comes back to
 // them, and prove of those whatever it likes, such as that they are never zero; kernels come simplified anyway (codegen/simplify/).
-Ir::Ir(llvm::Function& function) : function_(function), builder_(std::make_unique<llvm::IRBuilder<>>(function.getContext())) {
+Ir::Ir(llvm::Function& function) : function_(function), builder_(std::make_shared<llvm::IRBuilder<>>(function.getContext())) {
   builder_->SetInsertPoint(new_block("entry"));
 }
 Ir::~Ir() = default;

@@ -80,7 +80,7 @@ class Ir {
   Block new_block(const char* name);
 
   llvm::Function& function_;
-  std::unique_ptr<llvm::IRBuilderBase> builder_;
+  std::shared_ptr<llvm::IRBuilderBase> builder_;  // shared_ptr, as the base's destructor is not virtual
 };
 
 }  // namespace kiln::codegen::llvm_ir

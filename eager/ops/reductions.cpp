@@ -88,6 +88,11 @@ Tensor mean_of(const Tensor& x, const Attr& axis, bool keepdims) {
   return op::divide(op::sum(x, axis, keepdims), n);
 }
 
+// |x|^2, a real number.
+Tensor squared_modulus(const Tensor& x) {
+  return is_complex(x.dtype()) ? op::add(op::square(op::real(x)), op::square(op::imag(x))) : op::square(x);
+}
+
 double degrees_of_freedom(const Tensor& x, const Attr& axis, const Attr& correction) {
   return std::max(0.0, static_cast<double>(axes_count(x.shape(), axes_of(axis, x.rank()))) - number_of(correction));
 }
@@ -174,24 +179,24 @@ const Operator& mean = define({
 const Operator& var = define({
     .name = "var",
     .doc = "The mean squared distance from the mean over axis, in two passes, divided by count - correction (0: of a population, 1: of a "
-           "sample).",
-    .parameters = {floating("x"), axes(), number("correction", int64_t{0}), flag("keepdims", false)},
+           "sample). Real, of complex numbers too.",
+    .parameters = {inexact("x"), axes(), number("correction", int64_t{0}), flag("keepdims", false)},
     .compose =
         [](const Arguments& a) {
-          const Tensor x = floating_tensor(a, 0);
-          const Tensor distance = op::subtract(x, mean_of(x, a.attrs[0], true));
-          return Tensors{
-              op::divide(op::sum(op::square(distance), a.attrs[0], a.attr<bool>(2)), degrees_of_freedom(x, a.attrs[0], a.attrs[1]))};
+          const Tensor x = inexact_tensor(a, 0);
+          const Tensor distance = squared_modulus(op::subtract(x, mean_of(x, a.attrs[0], true)));
+          return Tensors{op::divide(op::sum(distance, a.attrs[0], a.attr<bool>(2)), degrees_of_freedom(x, a.attrs[0], a.attrs[1]))};
         },
     .gradient =
         [](GradContext& c) {
           const Attr& axis = c.arguments.attrs[0];
-          const Tensor x = floating_tensor(c.arguments, 0);
+          const Tensor x = inexact_tensor(c.arguments, 0);
           const Tensor g = with_axes(c.grad(), axis, c.arguments.attr<bool>(2), x.rank());
           const double scale = 2 / degrees_of_freedom(x, axis, c.arguments.attrs[1]);
           return Tensors{op::multiply(op::multiply(g, scale), op::subtract(x, mean_of(x, axis, true)))};
         },
     .saves = {.inputs = 0b1},
+    .holomorphic = false,
     .method = true,
     .samples = {shapes({{3, 37}}, {Dims{1}, int64_t{0}, false}), shapes({{3, 37}}, {Dims{0}, int64_t{1}, true}),
                 shapes({{2, 3, 5}}, {Dims{0, 2}, 1.5, false}), shapes({{41}}), shapes({{2, 0}}, {Dims{0}, int64_t{0}, false})},
@@ -201,7 +206,7 @@ const Operator& var = define({
 const Operator& standard_deviation = define({
     .name = "std",
     .doc = "The square root of var.",
-    .parameters = {floating("x"), axes(), number("correction", int64_t{0}), flag("keepdims", false)},
+    .parameters = {inexact("x"), axes(), number("correction", int64_t{0}), flag("keepdims", false)},
     .compose = [](const Arguments& a) { return Tensors{op::sqrt(op::var(a.operands[0], a.attrs[0], a.attrs[1], a.attrs[2]))}; },
     .method = true,
     .samples = {shapes({{3, 37}}, {Dims{1}, int64_t{0}, false}), shapes({{3, 37}}, {Dims{0}, int64_t{1}, true}), shapes({{41}})},

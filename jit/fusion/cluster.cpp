@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "jit/fusion/place.h"
 
@@ -31,7 +32,9 @@ eager::Dims shape_of(const Graph& g, ValueId v) { return constant_shape(g.type(v
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& g) : g_(g), uses_(g.use_counts()) { partition_.cluster_of.assign(g.nodes.size(), kNone); }
+  Fuser(const Graph& g, const std::vector<uint32_t>& group) : g_(g), group_(group), uses_(g.use_counts()) {
+    partition_.cluster_of.assign(g.nodes.size(), kNone);
+  }
 
   Partition run() {
     for (NodeIndex i = 0; i < g_.nodes.size(); ++i) place(i);
@@ -79,6 +82,8 @@ class Fuser {
     const auto id = static_cast<uint32_t>(partition_.clusters.size());
     partition_.cluster_of[i] = id;
     partition_.clusters.push_back(std::move(c));
+    position_.push_back(static_cast<uint32_t>(order_.size()));
+    order_.push_back(id);
     if (partition_.clusters[id].kind != StepKind::kernel) return;
     for (const Operand& o : n.operands) {
       if (!o.is_value()) continue;
@@ -88,6 +93,7 @@ class Fuser {
       if (producer == own) continue;
       std::optional<Apart> why;
       if (producer == kNone) why = Apart::view;
+      else if (!one_group(i, base)) why = Apart::memory;
       else if (!reads_in_place(g_, joined(own, producer), i, o.id)) why = base == o.id ? Apart::shape : Apart::view;
       else why = apart(i, base, own, producer);
       if (!why && would_cycle(own, producer)) why = Apart::cycle;
@@ -98,6 +104,8 @@ class Fuser {
       }
     }
   }
+
+  bool one_group(NodeIndex i, ValueId v) const { return group_.empty() || group_[i] == group_[g_.values[v].node]; }
 
   // With nothing to fuse, the routine copies rows as fast as memory is.
   void leave_lone_gathers() {
@@ -195,41 +203,47 @@ class Fuser {
     return c;
   }
 
-  // Is there a path between the two clusters through a third (or through memory)?
-  bool would_cycle(uint32_t a, uint32_t b) const {
+  // Does one of the two depend on the other by way of a third, or through memory? Leaves in needed_ what must run between them.
+  bool would_cycle(uint32_t a, uint32_t b) {
     const Cluster both = joined(a, b);
-    return reaches_outside(a, b, both) || reaches_outside(b, a, both);
-  }
-
-  // Does `to` depend on `from` other than by a direct, fusable edge?
-  bool reaches_outside(uint32_t from, uint32_t to, const Cluster& both) const {
-    std::vector<bool> seen(partition_.clusters.size(), false);
-    std::vector<uint32_t> work;
-    const NodeIndex earliest = partition_.clusters[from].nodes.front();  // what ends before it cannot depend on it
-    const auto expand = [&](uint32_t c, bool first) {
+    const auto [first, last] = std::minmax(a, b, [&](uint32_t x, uint32_t y) { return position_[x] < position_[y]; });
+    needed_.assign(partition_.clusters.size(), false);
+    std::vector<uint32_t> work{last};
+    while (!work.empty()) {
+      const uint32_t c = work.back();
+      work.pop_back();
       for (NodeIndex i : partition_.clusters[c].nodes)
         for (size_t k = 0; k < g_.nodes[i].operands.size(); ++k) {
           const Operand& o = g_.nodes[i].operands[k];
           if (!o.is_value()) continue;
           const uint32_t p = partition_.cluster_of[g_.values[base_of(g_, o.id)].node];
-          if (p == kNone || p == c) continue;
-          const bool overwritten = g_.nodes[i].kind == NodeKind::update && k == 0;
-          if (p == from && first && !overwritten && reads_in_place(g_, both, i, o.id)) continue;  // the edge that fusion removes
-          if (p == from) return true;
-          if (!seen[p] && partition_.clusters[p].nodes.back() > earliest) {
-            seen[p] = true;
-            work.push_back(p);
+          if (p == kNone || p == c || position_[p] < position_[first]) continue;
+          if (p != first) {
+            if (!needed_[p]) work.push_back(p);
+            needed_[p] = true;
+            continue;
           }
+          const bool overwritten = g_.nodes[i].kind == NodeKind::update && k == 0;
+          const bool fuses = c == last && !overwritten && reads_in_place(g_, both, i, o.id);  // the edge that fusion removes
+          if (!fuses) return true;
         }
-      return false;
-    };
-    if (expand(to, true)) return true;
-    while (!work.empty()) {
-      const uint32_t c = work.back();
-      work.pop_back();
-      if (expand(c, false)) return true;
     }
     return false;
+  }
+
+  // Of the clusters from one to the other in order_, those that the later one needs now come before both, the rest after (would_cycle()
+  // has found that none is both).
+  void reorder(uint32_t into, uint32_t from) {
+    const uint32_t begin = std::min(position_[into], position_[from]), end = std::max(position_[into], position_[from]);
+    std::vector<uint32_t> moved{from};  // empty by now
+    const auto range = std::span(order_).subspan(begin, end - begin + 1);
+    for (const uint32_t c : range)
+      if (needed_[c]) moved.push_back(c);
+    moved.push_back(into);
+    for (const uint32_t c : range)
+      if (!needed_[c] && c != from && c != into) moved.push_back(c);
+    std::ranges::copy(moved, range.begin());
+    for (uint32_t at = begin; at <= end; ++at) position_[order_[at]] = at;
   }
 
   void merge(uint32_t into, uint32_t from) {
@@ -244,6 +258,7 @@ class Fuser {
     std::sort(a.nodes.begin(), a.nodes.end());
     for (NodeIndex i : b.nodes) partition_.cluster_of[i] = into;
     b.nodes.clear();
+    reorder(into, from);
   }
 
   // Clusters in dependency order, as near as possible to the order of calls; empty ones dropped.
@@ -252,9 +267,11 @@ class Fuser {
     result.cluster_of.assign(g_.nodes.size(), kNone);
     result.borders = partition_.borders;
     std::vector<uint8_t> state(partition_.clusters.size(), 0);
+    enum : uint8_t { untouched, waiting, placed };
     const auto visit = [&](auto&& self, uint32_t c) -> void {
-      if (state[c]) return;
-      state[c] = 1;
+      check(state[c] != waiting, "kernels that wait for each other");
+      if (state[c] == placed) return;
+      state[c] = waiting;
       for (NodeIndex i : partition_.clusters[c].nodes)
         for (const Operand& o : g_.nodes[i].operands)
           if (o.is_value()) {
@@ -263,6 +280,7 @@ class Fuser {
           }
       for (NodeIndex i : partition_.clusters[c].nodes) result.cluster_of[i] = static_cast<uint32_t>(result.clusters.size());
       result.clusters.push_back(partition_.clusters[c]);
+      state[c] = placed;
     };
     // A cluster's last node says when the program asked for it.
     std::vector<uint32_t> by_last;
@@ -274,8 +292,12 @@ class Fuser {
   }
 
   const Graph& g_;
+  const std::vector<uint32_t>& group_;
   std::vector<uint32_t> uses_;
   Partition partition_;
+  std::vector<uint32_t> order_;     // clusters, each after those it reads from; also the empty ones
+  std::vector<uint32_t> position_;  // in it, by cluster
+  std::vector<bool> needed_;        // would_cycle(), by cluster
 };
 
 }  // namespace
@@ -292,7 +314,7 @@ bool is_empty_contraction(const Graph& g, const Node& n) {
   return empty;
 }
 
-Partition fuse(const Graph& g) { return Fuser(g).run(); }
+Partition fuse(const Graph& g, const std::vector<uint32_t>& group) { return Fuser(g, group).run(); }
 
 std::string describe(const Graph& g, const Cluster& c) {
   std::string s;

@@ -26,7 +26,7 @@ struct Cluster {
 };
 
 // Why a value is read from memory instead of being computed in its reader's kernel; fusion/reason.cpp has the words.
-enum class Apart : uint8_t { own_step, view, too_large, layout, update, window, shape, columns, long_row, split, cycle };
+enum class Apart : uint8_t { own_step, view, too_large, layout, update, window, shape, columns, long_row, split, cycle, memory };
 
 struct Border {
   tracer::NodeIndex reader;
@@ -43,7 +43,8 @@ struct Partition {
 // Is there nothing to multiply? Then there is no plan, and the node runs as eager mode runs it.
 bool is_empty_contraction(const tracer::Graph&, const tracer::Node&);
 
-Partition fuse(const tracer::Graph&);
+// As few kernels as can be; nodes of different groups are in different ones (`group[node]`; of one group all without).
+Partition fuse(const tracer::Graph&, const std::vector<uint32_t>& group = {});
 
 // The value in whose memory v lives: v itself, or what a chain of views looks at.
 tracer::ValueId base_of(const tracer::Graph&, tracer::ValueId);

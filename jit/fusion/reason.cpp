@@ -24,6 +24,7 @@ const char* text(Apart why) {
     case Apart::long_row: return "its rows are too long to stay in the cache";
     case Apart::split: return "the reduction is cut over threads, into two kernels";
     case Apart::cycle: return "something between the two needs one and is needed by the other";
+    case Apart::memory: return "apart, the program needs less memory at its peak";
   }
   return "";
 }

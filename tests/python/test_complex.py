@@ -77,7 +77,7 @@ def test_promotion_is_the_standards():
     "call",
     [
         lambda z: z < z, lambda z: z // 2, lambda z: z % 2, lambda z: z & 1, kn.floor, kn.round, kn.max, kn.argmin, kn.sort, kn.argsort,
-        lambda z: kn.maximum(z, 1), lambda z: kn.clip(z, 0, 1), kn.relu, kn.softmax, kn.var, kn.unique_values, kn.cumulative_max, kn.erf,
+        lambda z: kn.maximum(z, 1), lambda z: kn.clip(z, 0, 1), kn.relu, kn.softmax, kn.unique_values, kn.cumulative_max, kn.erf,
         lambda z: kn.atan2(z, z), lambda z: kn.hypot(z, z), kn.signbit, lambda z: kn.astype(z, kn.float32),
         lambda z: kn.astype(z, kn.int64), lambda z: kn.sum(z, dtype=kn.float32), kn.logsumexp, kn.ceil,
     ],
@@ -107,7 +107,23 @@ def test_operators_compute_what_their_references_do(dtype):
             np.testing.assert_allclose(y.numpy(), expected, rtol=tolerance, atol=tolerance, err_msg=call.name)
             assert y.dtype.kind == np.asarray(expected).dtype.kind, call.name
         tested.add(call.op.__name__)
-    wanted = {"add", "divide", "abs", "sqrt", "exp", "log1p", "atanh", "sum", "prod", "mean", "cumulative_sum", "cumulative_prod", "matmul"}
+    wanted = {
+        "add",
+        "divide",
+        "abs",
+        "sqrt",
+        "exp",
+        "log1p",
+        "atanh",
+        "sum",
+        "prod",
+        "mean",
+        "var",
+        "std",
+        "cumulative_sum",
+        "cumulative_prod",
+        "matmul",
+    }
     assert wanted <= tested and len(tested) > 80, sorted(tested)
 
 
@@ -212,6 +228,12 @@ def test_gradients_are_pytorchs():
     with pytest.raises(RuntimeError, match="complex tensor needs a gradient to start from"):
         kn.sum(z * 2).backward()
     (z * 2j).backward(kn.asarray([1, 1j], dtype=kn.complex128))
+    z.grad = None
+    kn.var(z, correction=1).backward()  # |z - mean|^2 summed over n - 1: 2 (z - mean) / (n - 1)
+    assert z.grad.tolist() == [2 + 6j, -2 - 6j]
+    z.grad = None
+    kn.std(z).backward()  # of both, half their distance
+    np.testing.assert_allclose(z.grad.numpy(), np.array([1 + 3j, -1 - 3j]) / (2 * np.sqrt(10)), rtol=1e-15)
     step = kn.jit(lambda z: kn.grad(lambda z: kn.sum(kn.abs(kn.exp(z) * z)))(z))
     plain = z.detach()
     kn.testing.assert_same_bits(step(plain), kn.grad(lambda z: kn.sum(kn.abs(kn.exp(z) * z)))(plain))

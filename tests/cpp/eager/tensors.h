@@ -16,8 +16,10 @@ using namespace eager;  // NOLINT: tests speak the room's words
 inline Tensor tensor(const Dims& shape, const std::vector<double>& values, DType dtype = DType::F32) {
   const Tensor t = Tensor::empty(shape, dtype);
   for (int64_t i = 0; i < t.numel(); ++i) {
-    const uint64_t bits = Scalar(values[static_cast<size_t>(i) % values.size()]).bits_as(dtype);
-    std::memcpy(t.data() + i * size_of(dtype), &bits, static_cast<size_t>(size_of(dtype)));
+    std::byte* const element = t.data() + i * size_of(dtype);
+    const uint64_t bits = Scalar(values[static_cast<size_t>(i) % values.size()]).bits_as(real_of(dtype));
+    std::memset(element, 0, static_cast<size_t>(size_of(dtype)));  // a complex number's second part
+    std::memcpy(element, &bits, static_cast<size_t>(size_of(real_of(dtype))));
   }
   return t;
 }

@@ -13,6 +13,7 @@
 #include "codegen/asmjit/registers.h"
 #include "codegen/compiler.h"
 #include "codegen/environment.h"
+#include "codegen/tunables.h"
 #include "jit/executable.h"
 #include "tests/cpp/fuzz/coverage.h"
 #include "tests/cpp/fuzz/generator.h"
@@ -30,6 +31,7 @@ using codegen::Kernel;
 using codegen::Node;
 using codegen::NodeKind;
 using codegen::Prim;
+using codegen::Tunable;
 
 constexpr int64_t kDefaultCount = 300;
 constexpr std::array kCrashes{SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE};
@@ -188,15 +190,27 @@ bool agrees(const Program& p, const std::vector<Setting>& all) {
   return true;
 }
 
+std::atomic<int> cut = 0;  // programs compiled with a kernel cut for the sake of memory
+
+std::shared_ptr<const tracer::Program> count_cut(tracer::Graph g) {
+  auto program = jit::compile(std::move(g));
+  cut += std::ranges::any_of(program->info().reasons, [](const std::string& why) { return why.ends_with("less memory at its peak"); });
+  return program;
+}
+
 TEST(GraphFuzz, EveryWayToRunAProgramShowsTheSame) {
   codegen::x64::check_allocations = true;
   setenv("KILN_STRICT", "1", 1);  // a graph that cannot be compiled fused is an error
   for (const int signal : kCrashes) std::signal(signal, say_what_crashed);
   Coverage coverage;
   int failures = 0;
+  const tracer::Compile usual = tracer::installed_compiler();
+  tracer::install_compiler(count_cut);
   for (uint64_t seed = first_seed(); seed < first_seed() + static_cast<uint64_t>(count()) && failures < 3; ++seed) {
     const Program p = random_program(seed);
     coverage.count(p);
+    // Of 0: the order and the cuts of small programs are looked for, too.
+    set_value(Tunable::cached_bytes, seed % 2 == 0 ? 0 : codegen::info(Tunable::cached_bytes).initial);
     if (!agrees(p, settings(seed, seed % kLlvmEvery == 0 || one_seed()))) {
       ++failures;
     } else if (seed % 3 == 0) {  // what was compiled for these numbers, with others
@@ -204,8 +218,11 @@ TEST(GraphFuzz, EveryWayToRunAProgramShowsTheSame) {
     }
     if (seed % 50 == 0) forget_compiled();
   }
-  std::cout << coverage.table() << ForIsa::table();
+  set_value(Tunable::cached_bytes, codegen::info(Tunable::cached_bytes).initial);
+  tracer::install_compiler(usual);
+  std::cout << coverage.table() << ForIsa::table() << "programs with kernels cut for memory: " << cut << "\n";
   if (count() < kDefaultCount) return;
+  EXPECT_GT(cut, 0);
   EXPECT_GT(ForIsa::compiled("split"), 0);
   EXPECT_GT(ForIsa::compiled("gathers"), 0);
   EXPECT_EQ(coverage.rare(), std::vector<std::string>{}) << "in fewer than one program in a hundred";

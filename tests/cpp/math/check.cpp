@@ -125,7 +125,7 @@ double exact_ulps(const Function& f, double x, double y, double value, DType t) 
   mpfr_mul_2si(most, most, format.max_exponent, MPFR_RNDN);
   for (mpfr_ptr v : {static_cast<mpfr_ptr>(exact), static_cast<mpfr_ptr>(mv)})
     if (mpfr_cmpabs(v, most) > 0) mpfr_copysign(v, most, v, MPFR_RNDN);
-  const long lowest = least > 0 ? std::ilogb(least) + 1 : format.min_exponent;
+  const long lowest = least > 0 ? long{std::ilogb(least)} + 1 : format.min_exponent;  // beside a pole, infinity's INT_MAX + 1
   const long exponent = mpfr_zero_p(exact) ? lowest : std::max<long>(mpfr_get_exp(exact), lowest);
   mpfr_sub(mv, mv, exact, MPFR_RNDN);
   mpfr_mul_2si(mv, mv, format.digits - exponent, MPFR_RNDN);
