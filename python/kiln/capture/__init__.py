@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from kiln import _core
-from kiln.capture import callables  # noqa: F401  first: the table is whole before anything is recorded
+from kiln.capture import callables
 from kiln.capture.interpreter import Machine
 from kiln.capture.recording import Memory, Recording
-from kiln.capture.telling import Recompile, note_once, short
 from kiln.capture.results import apply, finish
+from kiln.capture.telling import Recompile, note_once, short
 from kiln.capture.values import NotReplayable, Raised, is_static
 
 MAX_RECORDINGS = 12
@@ -89,10 +89,7 @@ def _forget(rec: Recording) -> None:
 
 def _note_failure(captured: Any, memory: Memory, rec: Recording, error: BaseException) -> None:
     where = rec.line
-    if isinstance(error, Raised):
-        reason = f"{type(error.error).__name__} left it"
-    else:
-        reason = str(error)
+    reason = f"{type(error.error).__name__} left it" if isinstance(error, Raised) else str(error)
     _forget(rec)
     memory.failures += 1
     text = f"{where}: {reason}" if where else reason

@@ -190,7 +190,7 @@ def _of_builtin(machine: Any, obj: Any, name: str, method: bool) -> Any:
         return Bound(found, obj)
     if type(obj) in ATOMS and isinstance(found, (types.GetSetDescriptorType, types.MemberDescriptorType)):
         return getattr(obj, name)
-    if type(obj) is dict and name == "fromkeys" or type(found) in (types.ClassMethodDescriptorType, staticmethod):
+    if (type(obj) is dict and name == "fromkeys") or type(found) in (types.ClassMethodDescriptorType, staticmethod):
         return getattr(type(obj), name)
     raise NotReplayable(f"it reads .{name} of a {type(obj).__name__}")
 
@@ -221,7 +221,9 @@ def _of_tensor(machine: Any, x: Any, name: str, method: bool) -> Any:
         if key not in rec.memo:
             shape = rec.emit("get_attribute", register, rec.constant(name), result=True)
             rec.emit("length", shape, rec.constant(x.ndim), path=f"{place}, its length")
-            rec.memo[key] = tuple(rec.load(n, "item", shape, rec.constant(i), path=f"{place}[{i}] at {register}") for i, n in enumerate(x.shape))
+            rec.memo[key] = tuple(
+                rec.load(n, "item", shape, rec.constant(i), path=f"{place}[{i}] at {register}") for i, n in enumerate(x.shape)
+            )
         return rec.memo[key]
     if name in TENSOR_FACTS or name == "grad" or name == "_version":
         value = getattr(x, name)
@@ -274,10 +276,9 @@ def _of_instance(machine: Any, obj: Any, name: str, method: bool) -> Any:
         check_class(rec, kind, name)
         return rec.written[id(obj), name]
     removed = rec.written.get((id(obj), name)) is MISSING
-    if found is not MISSING and found_kind is types.FunctionType and not removed:
-        if not fresh and instance_value(obj, name) is MISSING:
-            rec.once("method", rec.operand(obj), rec.constant(name), rec.constant(found), path=place)
-            return Bound(found, obj) if method else rec.make(types.MethodType(found, obj))
+    if found is not MISSING and found_kind is types.FunctionType and not removed and not fresh and instance_value(obj, name) is MISSING:
+        rec.once("method", rec.operand(obj), rec.constant(name), rec.constant(found), path=place)
+        return Bound(found, obj) if method else rec.make(types.MethodType(found, obj))
     if found is not MISSING:
         check_class(rec, kind, name)
         if found_kind is property:
@@ -446,7 +447,11 @@ def delete_attribute(machine: Any, obj: Any, name: str) -> None:
         machine.call(deleter, (obj, name))
         return
     found = check_class(rec, kind, name)
-    if found is not MISSING and (hasattr(type(found), "__delete__") or hasattr(type(found), "__set__")) and type(found) is not types.MemberDescriptorType:
+    if (
+        found is not MISSING
+        and (hasattr(type(found), "__delete__") or hasattr(type(found), "__set__"))
+        and type(found) is not types.MemberDescriptorType
+    ):
         raise NotReplayable(f"it deletes {kind.__name__}.{name}")
     if rec.written.get((id(obj), name), instance_value(obj, name)) is MISSING:
         raise NotReplayable(f"it deletes .{name}, which is not there")

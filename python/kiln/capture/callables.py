@@ -1,14 +1,12 @@
 """Functions of C that a recording may call, and how: the one table of them.
 
-What is not here ends a recording before it is called. To be here, a function must do nothing but compute, from its arguments alone, and must not call
-back into Python; or it has a polyfill, which the interpreter runs in its stead where arguments are more than constants.
+What is not here ends a recording before it is called. To be here, a function must do nothing but compute, from its arguments alone, and
+must not call back into Python; or it has a polyfill, which the interpreter runs in its stead where arguments are more than constants.
 """
 
 from __future__ import annotations
 
-import builtins
 import cmath
-import copy
 import functools
 import itertools
 import math
@@ -22,13 +20,16 @@ from kiln._core import Tensor
 from kiln.capture import attributes, containers, operations, polyfills
 from kiln.capture.attributes import Bound, SuperObject
 from kiln.capture.recording import class_value
-from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor
+from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, Symbol, is_constant, is_tensor
+
+_OF_SEQUENCES = {"fsum", "prod", "dist", "sumprod"}
+_OPERATORS = "add sub mul truediv floordiv mod neg pos abs index lshift rshift xor and_ or_ invert pow lt le gt ge eq ne not_ truth".split()
 
 # Of constants: called for real, and the result is a constant. With a symbol among the arguments: an instruction, whose result is a symbol.
 NUMERIC: set[Any] = {
     abs, round, divmod, pow, int, float, bool, complex, hash,
-    *(f for m in (math, cmath) for f in vars(m).values() if callable(f) and f not in (math.fsum, math.prod, math.dist, math.sumprod if hasattr(math, "sumprod") else None)),
-    *(f for n, f in vars(operator).items() if n in ("add sub mul truediv floordiv mod neg pos abs index lshift rshift xor and_ or_ invert pow lt le gt ge eq ne not_ truth").split()),
+    *(f for m in (math, cmath) for name, f in vars(m).items() if callable(f) and name not in _OF_SEQUENCES),
+    *(getattr(operator, name) for name in _OPERATORS),
 }  # fmt: skip
 PURE: set[Any] = {
     ord, chr, bin, oct, hex, ascii, repr, str, format, bytes, frozenset, range, slice, callable,
@@ -41,18 +42,20 @@ POLYFILLS: dict[Any, types.FunctionType] = {
     any: polyfills.any_, all: polyfills.all_, sum: polyfills.sum_, min: polyfills.min_, max: polyfills.max_, map: polyfills.map_,
     filter: polyfills.filter_, zip: polyfills.zip_, enumerate: polyfills.enumerate_, reversed: polyfills.reversed_,
     functools.reduce: polyfills.reduce_, sorted: polyfills.sorted_, list: polyfills.list_, tuple: polyfills.tuple_, set: polyfills.set_,
-    dict: polyfills.dict_, divmod: polyfills.divmod_, str.join: polyfills.join_, list.extend: polyfills.list_extend, list.index: polyfills.list_index,
-    list.count: polyfills.list_count, list.copy: polyfills.list_copy, list.reverse: polyfills.list_reverse, list.pop: polyfills.list_pop,
-    list.remove: polyfills.list_remove, dict.get: polyfills.dict_get, dict.setdefault: polyfills.dict_setdefault, dict.pop: polyfills.dict_pop,
-    dict.update: polyfills.dict_update, dict.copy: polyfills.dict_copy, set.update: polyfills.set_update,
+    dict: polyfills.dict_, divmod: polyfills.divmod_, str.join: polyfills.join_, list.extend: polyfills.list_extend,
+    list.index: polyfills.list_index, list.count: polyfills.list_count, list.copy: polyfills.list_copy,
+    list.reverse: polyfills.list_reverse, list.pop: polyfills.list_pop, list.remove: polyfills.list_remove,
+    dict.get: polyfills.dict_get, dict.pop: polyfills.dict_pop,
+    dict.setdefault: polyfills.dict_setdefault, dict.update: polyfills.dict_update, dict.copy: polyfills.dict_copy,
+    set.update: polyfills.set_update,
 }  # fmt: skip
 # Of these, what the interpreter makes is an iterator of its own: they are always run as polyfills.
 LAZY = {map, filter, zip, enumerate, reversed}
 
 # Functions of the core, run as instructions: they see tensors and numbers, and what they change is put back when a run is taken back.
 CORE: set[Any] = {
-    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.gradients, _core.manual_seed, _core.random_state,
-    _core.set_random_state, _core.num_threads,
+    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.gradients, _core.manual_seed,
+    _core.random_state, _core.set_random_state, _core.num_threads,
 }  # fmt: skip
 TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_", "backward")}
 
@@ -121,7 +124,7 @@ def call(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> An
         return machine.call(POLYFILLS[function], args, kwargs)
     pinned = tuple(rec.pin_all(a) for a in args)
     if all(is_constant(a) and not _own_class(a) for a in pinned) and all(is_constant(rec.pin_all(a)) for a in kwargs.values()):
-        if function not in (list, dict, set) and not (function is sorted):
+        if function not in (list, dict, set) and function is not sorted:
             value = containers._plain(lambda: function(*pinned, **{k: rec.pin_all(v) for k, v in kwargs.items()}))
             return value if is_constant(value) or type(value) is tuple else rec.make(value)
     if function in POLYFILLS:
@@ -270,7 +273,6 @@ SLOTS: dict[Any, Callable] = {
     object.__setattr__: lambda m, obj, name, value: attributes.set_plain(m, obj, m.rec.pin(name), value),
     object.__delattr__: lambda m, obj, name: attributes.delete_attribute(m, obj, m.rec.pin(name)),
     object.__init__: lambda m, obj, *args, **kwargs: None,
-    object.__repr__: None,  # an address
     dict.keys: lambda m, d: containers.view_of(m, d, "keys"),
     dict.values: lambda m, d: containers.view_of(m, d, "values"),
     dict.items: lambda m, d: containers.view_of(m, d, "items"),
@@ -284,7 +286,6 @@ SLOTS: dict[Any, Callable] = {
     list.__init__: lambda m, made, *args: initialise(m, made, args, {}),
     dict.__init__: lambda m, made, *args, **kwargs: initialise(m, made, args, kwargs),
 }
-del SLOTS[object.__repr__]
 for _name in ("union", "intersection", "difference", "issubset", "issuperset", "isdisjoint", "copy", "symmetric_difference"):
 
     def _of_fresh_sets(machine: Any, *sets: Any, _name: str = _name) -> Any:
@@ -296,10 +297,7 @@ for _name in ("union", "intersection", "difference", "issubset", "issuperset", "
     SLOTS[getattr(set, _name)] = _of_fresh_sets
 
 for _number, (_method, _function, _in_place) in enumerate(operations.BINARY):
-    if _in_place:
-        SPECIAL[_function] = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
-    else:
-        SPECIAL[_function] = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
+    SPECIAL[_function] = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
 for _number, _function in enumerate(operations._COMPARE):
     SPECIAL[_function] = lambda m, x, y, _number=_number: operations.compare(m, _number, x, y)
 SPECIAL[operator.neg] = lambda m, x: operations.unary(m, "UNARY_NEGATIVE", x)
@@ -313,8 +311,7 @@ SPECIAL[operator.contains] = lambda m, x, y: containers.contains(m, x, y)
 
 def _dunder_of(machine: Any, function: Any, args: tuple) -> Any:
     """int(), float(), str(), repr(), abs(), hash() and the like of instances, by their special methods."""
-    names = {int: "__int__", float: "__float__", complex: "__complex__", str: "__str__", repr: "__repr__", abs: "__abs__", round: "__round__",
-             hash: "__hash__", format: "__format__", bytes: "__bytes__", bool: "__bool__"}  # fmt: skip
+    names = {f: f"__{f.__name__}__" for f in (int, float, complex, str, repr, abs, round, hash, format, bytes, bool)}
     name = names.get(function) if isinstance(function, (type, types.BuiltinFunctionType)) else None
     if name is None or not args or is_tensor(args[0]) or is_constant(args[0]):
         return None
@@ -343,7 +340,9 @@ def _dunder_of(machine: Any, function: Any, args: tuple) -> Any:
 def _repr_of_container(machine: Any, value: Any) -> str:
     rec = machine.rec
     if type(value) is dict:
-        inside = ", ".join(f"{machine.call(repr, (k,))}: {rec.pin(machine.call(repr, (v,)))}" for k, v in containers.dict_items(machine, value).items())
+        inside = ", ".join(
+            f"{machine.call(repr, (k,))}: {rec.pin(machine.call(repr, (v,)))}" for k, v in containers.dict_items(machine, value).items()
+        )
         return "{" + inside + "}"
     parts = [rec.pin(machine.call(repr, (v,))) for v in containers.iterate(machine, value)]
     if type(value) is list:
@@ -428,7 +427,13 @@ def _abc_check(machine: Any, kind: type, cls: Any, expected: bool) -> bool:
     hook = class_value(cls, "__subclasshook__")
     if hook is not object.__dict__["__subclasshook__"] and cls.__module__ not in ("collections.abc", "numbers", "typing", "os", "io"):
         raise NotReplayable(f"{cls.__name__} decides itself what is an instance of it")
-    if any(type(base).__module__ != "builtins" and base.__module__ not in ("collections.abc", "numbers") and "__subclasscheck__" in vars(type(base)) and type(base).__module__ != "abc" for base in cls.__mro__):
+    if any(
+        type(base).__module__ != "builtins"
+        and base.__module__ not in ("collections.abc", "numbers")
+        and "__subclasscheck__" in vars(type(base))
+        and type(base).__module__ != "abc"
+        for base in cls.__mro__
+    ):
         raise NotReplayable(f"{cls.__name__} decides itself what is an instance of it")
     made = rec.emit("call", rec.constant(issubclass), rec.constant(kind), rec.constant(cls), result=True)
     rec.emit("same", made, rec.constant(expected), path=f"issubclass({kind.__name__}, {cls.__name__})")
@@ -540,7 +545,7 @@ def _object(machine: Any) -> Any:
 
 @special(object.__new__)
 def _object_new(machine: Any, cls: type, *args: Any, **kwargs: Any) -> Any:
-    if cls.__flags__ & (1 << 20) or (args or kwargs) and class_value(cls, "__init__") is object.__init__:
+    if cls.__flags__ & (1 << 20) or ((args or kwargs) and class_value(cls, "__init__") is object.__init__):
         raise NotReplayable(f"it makes an instance of {cls.__name__}")
     return machine.rec.make(object.__new__(cls))
 
@@ -568,11 +573,4 @@ def _chain(machine: Any, *iterables: Any) -> Any:
     return machine.rec.make(containers.ListedIterator(v for i in iterables for v in containers.iterate(machine, i)))
 
 
-@special(float, int)
-def _number(machine: Any, *args: Any, **kwargs: Any) -> Any:
-    raise AssertionError  # replaced below, where the class is known
-
-
-del SPECIAL[float], SPECIAL[int]
-
-__all__ = ["builtins", "call", "copy", "is_listed"]
+__all__ = ["call", "is_listed"]

@@ -81,10 +81,7 @@ def advance(machine: Any, source: Any) -> Any:
     rec = machine.rec
     if type(source) is LiveIterator:
         items = source.source
-        if is_tensor(items):
-            length = rec.pin(attributes.get_attribute(machine, items, "shape")[0])
-        else:
-            length = _length(machine, items)
+        length = rec.pin(attributes.get_attribute(machine, items, "shape")[0]) if is_tensor(items) else _length(machine, items)
         if source.index >= length:
             return MISSING
         source.index += 1
@@ -150,7 +147,9 @@ def get_item(machine: Any, container: Any, key: Any) -> Any:
         return _plain(lambda: container[key])
     if kind in (list, tuple) or (isinstance(container, tuple) and class_value(kind, "__getitem__") is tuple.__getitem__):
         return _item_of_sequence(machine, container, key)
-    if kind is dict or (isinstance(container, dict) and id(container) in rec.fresh and class_value(kind, "__getitem__") is dict.__getitem__):
+    if kind is dict or (
+        isinstance(container, dict) and id(container) in rec.fresh and class_value(kind, "__getitem__") is dict.__getitem__
+    ):
         found = _item_of_dict(machine, container, key)
         if found is MISSING:
             if kind is not dict and class_value(kind, "__missing__") is not MISSING:
@@ -342,7 +341,9 @@ def set_item(machine: Any, container: Any, key: Any, value: Any) -> None:
             rec.effect("setitem", container, key, value)
         target[key] = value
         return
-    if kind is dict or (isinstance(container, dict) and id(container) in rec.fresh and class_value(kind, "__setitem__") is dict.__setitem__):
+    if kind is dict or (
+        isinstance(container, dict) and id(container) in rec.fresh and class_value(kind, "__setitem__") is dict.__setitem__
+    ):
         key = check_key(machine, key)
         if id(container) in rec.owners:
             attributes.set_plain(machine, rec.owners[id(container)], key, value)

@@ -1,23 +1,21 @@
 """An interpreter of CPython's byte code that runs a function for real and has a Recording kept of it.
 
-One method an operation, found by the operation's name; what they do to the stack is in the documentation of the module dis. An operation that has no
-method here ends the recording.
+One function an operation, found by the operation's name; what they do to the stack is in the documentation of the module dis. An operation
+that has none here ends the recording.
 """
 
 from __future__ import annotations
 
 import builtins
-import operator
 import types
 from typing import Any
 
-from kiln._core import Tensor
 from kiln.capture import attributes, containers, operations
 from kiln.capture.attributes import Bound
 from kiln.capture.calls import call_value
 from kiln.capture.code import Program, decode, is_interpretable
 from kiln.capture.recording import Recording
-from kiln.capture.values import MISSING, NotReplayable, Raised, Symbol, is_constant
+from kiln.capture.values import MISSING, NotReplayable, Raised
 
 MAX_DEPTH = 150
 
@@ -108,7 +106,7 @@ class Machine:
                 except Raised as raised:
                     self._unwind(frame, at, raised)
                     continue
-                except NotReplayable as error:
+                except NotReplayable:
                     if not self.rec.line:
                         frame.index = at
                         self.rec.line = frame.place
@@ -168,7 +166,9 @@ class Machine:
             try:
                 return cell.cell_contents
             except ValueError:
-                raise Raised(NameError(f"cannot access free variable '{name}' where it is not associated with a value in enclosing scope")) from None
+                raise Raised(
+                    NameError(f"cannot access free variable '{name}' where it is not associated with a value in enclosing scope")
+                ) from None
         if (id(cell), "") in rec.written:
             return rec.written[id(cell), ""]
         try:
@@ -746,63 +746,6 @@ def SEND(m, f, arg):
         f.stack.append(given)
 
 
-# ---- match -------------------------------------------------------------------------------------------------------------
+from kiln.capture import matching  # noqa: E402, F401  its operations are added to the table
 
-
-@operation()
-def MATCH_SEQUENCE(m, f, arg):
-    f.stack.append(isinstance(m.rec.pin(f.stack[-1]), (list, tuple)))
-    _plain_subject(f.stack[-2])
-
-
-@operation()
-def MATCH_MAPPING(m, f, arg):
-    f.stack.append(isinstance(m.rec.pin(f.stack[-1]), dict))
-    _plain_subject(f.stack[-2])
-
-
-def _plain_subject(subject: Any) -> None:
-    if not is_constant(subject) and not isinstance(subject, (Tensor, Symbol)) and type(subject) not in (list, tuple, dict):
-        flags = type(subject).__flags__ & ((1 << 5) | (1 << 6))  # Py_TPFLAGS_SEQUENCE, _MAPPING
-        if flags and not isinstance(subject, (list, tuple, dict)):
-            raise NotReplayable(f"it matches a {type(subject).__name__}")
-
-
-@operation()
-def MATCH_KEYS(m, f, arg):
-    keys, subject = f.stack[-1], f.stack[-2]
-    values = []
-    for key in keys:
-        if not containers.contains(m, subject, key):
-            f.stack.append(None)
-            return
-        values.append(containers.get_item(m, subject, key))
-    f.stack.append(tuple(values))
-
-
-@operation()
-def MATCH_CLASS(m, f, arg):
-    names = f.stack.pop()
-    kind = f.stack.pop()
-    subject = f.stack.pop()
-    if not m.truth(m.call(builtins.isinstance, (subject, kind))):
-        f.stack.append(None)
-        return
-    values = []
-    if arg:
-        if kind in (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple):
-            values.append(subject)
-        else:
-            values += [attributes.get_attribute(m, subject, n) for n in attributes.get_attribute(m, kind, "__match_args__")[:arg]]
-    for name in names:
-        try:
-            values.append(attributes.get_attribute(m, subject, name))
-        except Raised as raised:
-            if not isinstance(raised.error, AttributeError):
-                raise
-            f.stack.append(None)
-            return
-    f.stack.append(tuple(values))
-
-
-__all__ = ["Frame", "InterpretedGenerator", "Machine", "operator"]
+__all__ = ["Frame", "InterpretedGenerator", "Machine"]

@@ -58,12 +58,11 @@ def binary(machine: Any, number: int, x: Any, y: Any) -> Any:
     """x + y and its like, by CPython's number of the operator."""
     name, function, in_place = BINARY[number]
     rec = machine.rec
-    if runs_in_c(x) or runs_in_c(y):
-        if all(runs_in_c(v) or type(v) in ATOMS for v in (x, y)):
-            if in_place and is_tensor(x):
-                write_check(rec, x, y)
-            value = containers.rec_value
-            return action(machine, "binary", lambda: function(value(x), value(y)), x, y, extra=number)
+    if (runs_in_c(x) or runs_in_c(y)) and all(runs_in_c(v) or type(v) in ATOMS for v in (x, y)):
+        if in_place and is_tensor(x):
+            write_check(rec, x, y)
+        value = containers.rec_value
+        return action(machine, "binary", lambda: function(value(x), value(y)), x, y, extra=number)
     x, y = rec.pin(x), rec.pin(y)
     if name == "mul" and type(x) is tuple and type(y) is int:
         return tuple(containers.iterate(machine, x)) * y
@@ -211,7 +210,9 @@ def _compare_by_methods(machine: Any, number: int, x: Any, y: Any) -> Any:
             continue
         if method is MISSING:
             found = class_value(type(target), name)
-            plain = found is class_value(object, name) or type(target) in ATOMS or type(target) in (list, tuple, dict, set) or is_static(target)
+            plain = (
+                found is class_value(object, name) or type(target) in ATOMS or type(target) in (list, tuple, dict, set) or is_static(target)
+            )
             if not plain and not is_tensor(target):
                 raise NotReplayable(f"it compares a {type(target).__name__}")
             continue

@@ -27,7 +27,7 @@ def sum_(iterable, /, start=0):
 def _best(args, key, default, better):
     if len(args) == 1:
         args = args[0]
-    best = _NOTHING
+    best = best_value = _NOTHING
     for item in args:
         value = item if key is None else key(item)
         if best is _NOTHING or better(value, best_value):
@@ -84,7 +84,9 @@ def zip_(*iterables, strict=False):
         if len(items) < len(sources):
             if strict:
                 if items:
-                    raise ValueError(f"zip() argument {len(items) + 1} is shorter than argument{'' if len(items) == 1 else 's 1-'}{len(items)}")
+                    raise ValueError(
+                        f"zip() argument {len(items) + 1} is shorter than argument{'' if len(items) == 1 else 's 1-'}{len(items)}"
+                    )
                 for n, source in enumerate_(sources):
                     if n and next(source, _NOTHING) is not _NOTHING:
                         raise ValueError(f"zip() argument {n + 1} is longer than argument{'' if n == 1 else 's 1-'}{n}")

@@ -55,7 +55,10 @@ class Builder:
         if kind is slice:
             return self.emit("make_slice", *[self.build(v) for v in (value.start, value.stop, value.step)], result=True)
         if kind is types.MethodType:
-            return self._keep(value, self.emit("call", rec.constant(types.MethodType), self.build(value.__func__), self.build(value.__self__), result=True))
+            return self._keep(
+                value,
+                self.emit("call", rec.constant(types.MethodType), self.build(value.__func__), self.build(value.__self__), result=True),
+            )
         if isinstance(value, tuple) and kind.__flags__ & (1 << 9) and not getattr(value, "__dict__", None):
             items = self.emit("make_tuple", *[self.build(v) for v in tuple.__iter__(value)], result=True)
             return self._keep(value, self.emit("call", rec.constant(tuple.__new__), rec.constant(kind), items, result=True))

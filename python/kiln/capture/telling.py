@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kiln import _core
+from kiln.capture.values import is_constant
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def short(value: Any) -> str:
         return getattr(value, "__qualname__", value.__name__)
     if isinstance(value, types.CodeType):
         return f"the code at line {value.co_firstlineno}"
-    if type(value) in (int, float, bool, str, bytes, complex, tuple, type(None)) or isinstance(value, _core.dtype):
+    if is_constant(value):
         text = repr(value)
         return text if len(text) <= 60 else text[:57] + "..."
     return f"a {type(value).__qualname__}"
