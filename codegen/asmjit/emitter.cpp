@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "codegen/asmjit/encodings.h"
+#include "codegen/asmjit/copies.h"
 #include "codegen/error.h"
 
 namespace kiln::codegen::x64 {
@@ -56,17 +56,12 @@ void Emitter::set_pointer(uint32_t buffer, const Mem& from) {
 
 // -- Operands ---------------------------------------------------------------------------------------------------------------------------
 
-Vec Emitter::vec(uint8_t reg, int shrink) const {
-  const int bytes = std::max(program_.width() / shrink, 16);
-  if (bytes == 64) return zmm(reg);
-  if (bytes == 32) return ymm(reg);
-  return xmm(reg);
+asmjit::OperandSignature Emitter::signature(int shrink) const {
+  const int bytes = program_.width() >> std::countr_zero(static_cast<unsigned>(shrink));
+  return asmjit::OperandSignature{bytes == 64 ? Zmm::kSignature : bytes == 32 ? Ymm::kSignature : Xmm::kSignature};
 }
 
-Reg Emitter::reg(VReg r, uint8_t at, int shrink) const {
-  if (program_.regs[r] == RegClass::mask) return k(at);
-  return vec(at, shrink);
-}
+Vec Emitter::vec(uint8_t reg, int shrink) const { return Vec(signature(shrink), reg); }
 
 Mem Emitter::address(const Instruction& i, const Step& s) {
   const Memory& m = i.memory;
@@ -147,11 +142,50 @@ void Emitter::load_home(VReg r, uint8_t to) {
 
 void Emitter::section(int id) {
   const auto s = static_cast<size_t>(id);
-  if (a.logger() != nullptr) a.comment((std::string("  ; ") + program_.sections[s].name).c_str());
-  for (const Step& step : allocation_.sections[s]) this->step(program_.sections[s], step);
+  const Section& section = program_.sections[s];
+  if (a.logger() != nullptr) a.comment((std::string("  ; ") + section.name).c_str());
+  copies_of(s, copies(id));
+  if (section.again < 0) return;
+  const auto again = static_cast<size_t>(section.again);
+  if (section.under == kNoReg) copies_of(again, 1);
+  else under_mask_of(again, allocation_.sections[s][0].dst);
 }
 
-void Emitter::step(const Section& section, const Step& step) {
+void Emitter::copies_of(size_t section, int copies) {
+  const std::vector<Instruction>& code = program_.sections[section].code;
+  const int lanes = program_.lanes();
+  for (const Step& first : allocation_.sections[section]) {
+    const bool runs = first.kind == Step::Kind::run;
+    const Instruction& i = code[runs ? first.index : 0];
+    step(i, first);
+    if (copies == 1 || first.kind == Step::Kind::load) continue;
+    Step next = first;
+    Instruction moved = i;
+    for (int c = 1; c < copies; ++c) {
+      to_next_copy(next);
+      move_by(moved, lanes);
+      step(moved, next);
+    }
+  }
+}
+
+void Emitter::under_mask_of(size_t section, uint8_t mask) {
+  const std::vector<Instruction>& code = program_.sections[section].code;
+  for (const Step& s : allocation_.sections[section]) {
+    const Instruction& i = code[s.kind == Step::Kind::run ? s.index : 0];
+    if (s.kind != Step::Kind::run || !touches_elements(i)) {
+      step(i, s);
+      continue;
+    }
+    Step masked = s;
+    masked.mask = mask;
+    Instruction changed = i;
+    changed.op = under_mask(i.op);
+    step(changed, masked);
+  }
+}
+
+void Emitter::step(const Instruction& i, const Step& step) {
   switch (step.kind) {
     case Step::Kind::move: a.vmovaps(vec(step.dst), vec(step.src[0])); return;
     case Step::Kind::load: load_home(step.index, step.dst); return;
@@ -160,8 +194,8 @@ void Emitter::step(const Section& section, const Step& step) {
       else a.vmovups(spill(step.index), vec(step.src[0]));
       return;
     case Step::Kind::run:
-      comment(section.code[step.index]);
-      run(section.code[step.index], step);
+      comment(i);
+      run(i, step);
       return;
   }
 }
@@ -186,6 +220,7 @@ void Emitter::comment(const Instruction& i) {
 }
 
 void Emitter::run(const Instruction& i, const Step& s) {
+  if (const Encoding& e = encoding_of(i.op)) return plain(i, s, e);
   switch (i.op) {
     case Op::fma_ps:
     case Op::fma_pd: return fused(i, s);
@@ -209,13 +244,11 @@ void Emitter::run(const Instruction& i, const Step& s) {
     case Op::scalar_q_to_ps:
     case Op::scalar_ps_to_q:
     case Op::scalar_pd_to_q: return scalar_conversion(i, s);
-    default: break;
+    default: return memory(i, s);
   }
-  if (encoding_of(i.op) != nullptr) plain(i, s);
-  else memory(i, s);
 }
 
-void Emitter::plain(const Instruction& i, const Step& s) {
+void Emitter::plain(const Instruction& i, const Step& s, const Encoding& e) {
   if (i.op == Op::move) {
     if (s.src[0] == s.dst) return;
     if (program_.regs[i.dst] == RegClass::mask) a.kmovw(k(s.dst), k(s.src[0]));
@@ -223,22 +256,26 @@ void Emitter::plain(const Instruction& i, const Step& s) {
     return;
   }
   const OpInfo& op = info(i.op);
-  const Encoding& e = *encoding_of(i.op);
-  Operand operands[6];
-  int n = 0;
-  operands[n++] = reg(i.dst, s.dst, op.dst_shrink);
+  // Registers are made where they stay: copying what was just written field by field stalls.
+  asmjit::Operand_ operands[6];  // as many as are set
+  size_t n = 0;
+  const auto add = [&](VReg r, uint8_t at, int shrink) {
+    const bool mask = program_.regs[r] == RegClass::mask;
+    std::construct_at(static_cast<Reg*>(&operands[n++]), mask ? asmjit::OperandSignature{KReg::kSignature} : signature(shrink), at);
+  };
+  add(i.dst, s.dst, op.dst_shrink);
   const int sources = i.sources();
   for (int k = op.tied ? 1 : 0; k < sources; ++k) {
     const bool last = k == sources - 1;
     if (last && s.folded) operands[n++] = home(s.folded_reg, op.element);
-    else operands[n++] = reg(i.src[k], s.src[op.tied ? k - 1 : k], last ? op.last_shrink : op.first_shrink);
+    else add(i.src[k], s.src[op.tied ? k - 1 : k], last ? op.last_shrink : op.first_shrink);
   }
   if (i.mask != kNoReg) {
     if (masks()) a.k(k(s.mask));
     else operands[n++] = vec(s.mask);
   }
   if (e.imm != Encoding::kNone) operands[n++] = imm(e.imm == Encoding::kOwn ? i.imm : e.imm);
-  a.emitOpArray(masks() ? e.avx512 : e.avx2, operands, static_cast<size_t>(n));
+  a.emitOpArray(masks() ? e.avx512 : e.avx2, operands, n);
 }
 
 void Emitter::fused(const Instruction& i, const Step& s) {

@@ -10,6 +10,7 @@
 
 #include <vector>
 
+#include "codegen/asmjit/encodings.h"
 #include "codegen/asmjit/machine.h"
 #include "codegen/asmjit/registers.h"
 #include "codegen/kernel.h"
@@ -49,6 +50,7 @@ class Emitter {
   asmjit::x86::Emitter& a;
 
   void section(int id);  // emits it here; a section may be emitted more than once
+  int copies(int section) const { return allocation_.copies[static_cast<size_t>(section)]; }  // steps that it runs side by side
   void set_streaming(std::vector<bool> buffers) { streaming_ = std::move(buffers); }  // whose whole-register stores bypass the caches
   void load_pinned_literals();
   void data();                      // after the code
@@ -73,9 +75,11 @@ class Emitter {
   std::vector<int> index;                     // [dimension]
 
  private:
-  void step(const Section&, const Step&);
+  void copies_of(size_t section, int copies);
+  void under_mask_of(size_t section, uint8_t mask);
+  void step(const Instruction&, const Step&);
   void run(const Instruction&, const Step&);
-  void plain(const Instruction&, const Step&);
+  void plain(const Instruction&, const Step&, const Encoding&);
   void fused(const Instruction&, const Step&);
   void memory(const Instruction&, const Step&);
   void tail_mask(const Instruction&, const Step&);
@@ -92,8 +96,8 @@ class Emitter {
   void scalar_conversion(const Instruction&, const Step&);
   void comment(const Instruction&);
 
+  asmjit::OperandSignature signature(int shrink) const;  // of a vector register of the full width divided by that
   asmjit::x86::Vec vec(uint8_t reg, int shrink = 1) const;
-  asmjit::x86::Reg reg(VReg r, uint8_t at, int shrink) const;
   Mem address(const Instruction&, const Step&);           // may use rax, rcx
   void strided_address(const Instruction&, const Step&);  // to rax, the stride to rdx; uses rcx
   Gp move(const Gp&, const Instruction&, const Step&);    // what Memory::moved asks for, in rax; uses rcx

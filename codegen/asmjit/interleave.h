@@ -10,14 +10,14 @@
 
 namespace kiln::codegen::x64 {
 
+// How many copies of so many instructions are worth encoding, 1 at least.
+int most_copies(size_t instructions);
+
 // How many copies of a section's code go side by side without spilling, 1 at least.
 int copies_that_fit(const Program&, int section);
 
 // From instruction `from` on the section is that many copies of one step, one after the other; afterwards they are side by side. Code that is
 // not made of equal copies stays as it is.
 void interleave(Section&, int copies, size_t from = 0);
-
-// Fills section `to` with that many steps side by side: copies of `from`, which defines no global and runs one step. `to` may be `from`.
-void put_side_by_side(Program&, int from, int to, int copies);
 
 }  // namespace kiln::codegen::x64

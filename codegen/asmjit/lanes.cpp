@@ -383,6 +383,7 @@ class LaneReduction final : public Shape {
     e.a.jmp(done);
   }
 
+  const Schedule schedule_ = schedule(kernel_);
   std::vector<Pass> passes_;
   std::vector<Lanes> running_, lane_;  // of the present pass: [reduce] in lane form; [group][reduce]
   Partials partials_;
@@ -394,8 +395,6 @@ class LaneReduction final : public Shape {
 
 }  // namespace
 
-std::unique_ptr<Shape> lanes(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) {
-  return std::make_unique<LaneReduction>(kernel, schedule, vectors);
-}
+std::unique_ptr<Shape> lanes(const Kernel& kernel, Vectors& vectors) { return std::make_unique<LaneReduction>(kernel, vectors); }
 
 }  // namespace kiln::codegen::x64

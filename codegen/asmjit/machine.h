@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "codegen/asmjit/ops.h"
@@ -57,7 +58,10 @@ struct Section {
   const char* name = "";
   int depth = 0;  // loops around it: weighs uses
   std::vector<Instruction> code;
-  int masks = -1;  // not -1: an instruction that makes a mask, and then the code of that section under it (masked.h)
+  // What is not written down a second time (copies.h). Both are for code that defines nothing that other sections use.
+  int copies = 1;       // at most so many times side by side, as registers allow
+  int again = -1;       // not -1: the code of that section follows,
+  VReg under = kNoReg;  // under this mask, if there is one, which the only instruction of `code` makes
 };
 
 // Sections [first, last] run again and again; values defined before the loop and used in it stay live to its end.
@@ -70,6 +74,12 @@ struct Constant {
   VReg reg;
   uint8_t bytes;                 // 4 or 8: an element to broadcast; else a whole register
   std::array<uint8_t, 64> data;  // the first `bytes` (or the register's width) count
+
+  uint64_t bits() const {  // of the first 8 bytes
+    uint64_t bits;
+    std::memcpy(&bits, data.data(), sizeof bits);
+    return bits;
+  }
 };
 
 struct Program {
@@ -87,7 +97,7 @@ struct Program {
     return static_cast<VReg>(regs.size() - 1);
   }
   void open(const char* name, int depth) {
-    sections.push_back({name, depth, {}, -1});
+    sections.push_back({.name = name, .depth = depth});
     if (spare.empty()) return;
     sections.back().code = std::move(spare.back());
     spare.pop_back();

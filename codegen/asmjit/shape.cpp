@@ -7,7 +7,7 @@ void Shape::lower_entry() {
   for (uint32_t b = 0; b < kernel_.buffers.size(); ++b)
     if (kernel_.buffers[b].inner == Stride::any && (size_of(kernel_.buffers[b].dtype) > 1 || kernel_.buffers[b].gathered))
       vectors_.lane_offsets(b);
-  for (const Store& s : kernel_.stores) nodes_.hoist(s.value, Level::call);
+  nodes_.hoist(Level::call);
 }
 
 void Shape::values_then_stores(const std::vector<uint32_t>& stores) {

@@ -12,8 +12,7 @@ namespace kiln::codegen::x64 {
 
 class Shape {
  public:
-  Shape(const Kernel& kernel, const Schedule& schedule, Vectors& vectors)
-      : kernel_(kernel), schedule_(schedule), vectors_(vectors), nodes_(kernel, vectors) {}
+  Shape(const Kernel& kernel, Vectors& vectors) : kernel_(kernel), vectors_(vectors), nodes_(kernel, vectors) {}
   virtual ~Shape() = default;
 
   virtual void lower() = 0;          // fills the program
@@ -32,15 +31,14 @@ class Shape {
   const Program& program() const { return vectors_.program(); }
 
   const Kernel& kernel_;
-  const Schedule& schedule_;
   Vectors& vectors_;
   Nodes nodes_;
   int entry_ = 0;
 };
 
-std::unique_ptr<Shape> pointwise(const Kernel&, const Schedule&, Vectors&);
-std::unique_ptr<Shape> lanes(const Kernel&, const Schedule&, Vectors&);  // Reduction::lanes and tree
-std::unique_ptr<Shape> rows(const Kernel&, const Schedule&, Vectors&);
+std::unique_ptr<Shape> pointwise(const Kernel&, Vectors&);
+std::unique_ptr<Shape> lanes(const Kernel&, Vectors&);  // Reduction::lanes and tree
+std::unique_ptr<Shape> rows(const Kernel&, Vectors&);
 
 class Outer {
  public:

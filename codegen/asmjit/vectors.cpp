@@ -62,9 +62,10 @@ void Vectors::emit_store(Op op, const Memory& memory, VReg value, VReg mask, int
 }
 
 VReg Vectors::literal(int bytes, uint64_t bits) {
-  if (bytes == 8 && static_cast<uint32_t>(bits) == bits >> 32) bytes = 4, bits &= 0xffffffff;  // one register for all equal patterns
+  if (bytes == 8 && static_cast<uint32_t>(bits) == bits >> 32) bytes = 4;  // one register for all equal patterns
+  if (bytes == 4) bits &= 0xffffffff;
   for (const Constant& c : program_.constants)
-    if (c.bytes == bytes && std::memcmp(c.data.data(), &bits, static_cast<size_t>(bytes)) == 0) return c.reg;
+    if (c.bytes == bytes && c.bits() == bits) return c.reg;
   Constant c{program_.fresh(RegClass::vector), static_cast<uint8_t>(bytes), {}};
   std::memcpy(c.data.data(), &bits, sizeof bits);
   return add(c);
