@@ -14,6 +14,7 @@ using asmjit::InstId;
 using asmjit::Operand;
 
 constexpr Gp kPointers[] = {r10, r11, r12, r13, r14, r15, rbx, rbp};  // the last is kRow where rows are reduced
+constexpr size_t kFree = 2;                                           // the first so many a System V callee may overwrite
 
 }  // namespace
 
@@ -31,6 +32,8 @@ Emitter::Emitter(asmjit::x86::Emitter& to, const Kernel& kernel, const Program& 
     pointer_word_.push_back(b < registers ? 0 : frame.word());
     stride.push_back(kernel.buffers[b].inner == Stride::any ? frame.word() : 0);
   }
+  for (size_t b = kFree; b < std::min(kernel.buffers.size(), registers); ++b) saved_.push_back(kPointers[b]);
+  if (kernel.reduction == Reduction::rows) saved_.push_back(kRow);
   slots_ = frame.block(allocation.slots * program.width());
   literals_ = a.newLabel();
   tail_table_ = a.newLabel();
@@ -367,6 +370,10 @@ void Emitter::memory(const Instruction& i, const Step& s) {
 
 // -- Data -------------------------------------------------------------------------------------------------------------------------------
 
+void Emitter::save_registers() {
+  for (const Gp& r : saved_) a.push(r);
+}
+
 void Emitter::load_pinned_literals() {
   for (const Constant& c : program_.constants)
     if (allocation_.pinned[c.reg] != kNowhere) load_home(c.reg, allocation_.pinned[c.reg]);
@@ -384,7 +391,7 @@ void Emitter::return_with(uint32_t code) {
     a.bind(nowhere);
   }
   a.mov(rsp, word(saved_stack));
-  for (size_t i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
+  for (size_t i = saved_.size(); i-- > 0;) a.pop(saved_[i]);
   if (code != 0) a.mov(eax, imm(code));
   else a.xor_(eax, eax);
   a.ret();

@@ -23,8 +23,6 @@ using asmjit::x86::Mem;
 
 inline constexpr int kCacheLine = 64;  // bytes
 inline constexpr Gp kInner = asmjit::x86::r8, kEnd = asmjit::x86::r9, kRow = asmjit::x86::rbp;
-// What a System V callee keeps, in the order of the prologue's pushes.
-inline constexpr Gp kSaved[] = {asmjit::x86::rbx, asmjit::x86::rbp, asmjit::x86::r12, asmjit::x86::r13, asmjit::x86::r14, asmjit::x86::r15};
 
 // Where things are on the stack, in bytes from rsp, which is 64-byte aligned.
 class Frame {
@@ -52,6 +50,7 @@ class Emitter {
   void section(int id);  // emits it here; a section may be emitted more than once
   int copies(int section) const { return allocation_.copies[static_cast<size_t>(section)]; }  // steps that it runs side by side
   void set_streaming(std::vector<bool> buffers) { streaming_ = std::move(buffers); }  // whose whole-register stores bypass the caches
+  void save_registers();  // those that a System V callee keeps and that are used here
   void load_pinned_literals();
   void data();                      // after the code
   void return_with(uint32_t code);  // undoes the prologue, reports the code if there is one
@@ -111,6 +110,7 @@ class Emitter {
   const Allocation& allocation_;
   std::vector<Gp> pointer_;
   std::vector<int> pointer_word_;
+  std::vector<Gp> saved_;
   std::vector<int> literal_offset_;
   Label literals_, tail_table_;
   std::vector<bool> streaming_;  // [buffer], or empty

@@ -51,6 +51,7 @@ class Outer {
   void precompute_steps(Emitter&);
   void decode_begin(Emitter&);
   void begin_row(Emitter&);
+  void to_elements(Emitter&, const Gp& extent);
   void next_row(Emitter&, const Label& row);
 
   int stride_offset(uint32_t buffer, int dimension) const { return 8 * (static_cast<int>(buffer) * kernel_.rank + dimension); }
@@ -60,7 +61,8 @@ class Outer {
   std::vector<int> dims_;    // the outer dimensions, outermost first
   std::vector<int> extent_;  // [dimension] stack word
   std::vector<int> steps_;   // [outer dimension] stack words, one a buffer: what to add when it advances and all inner ones wrap
-  int blocks_, chunk_, chunks_, extents_base_;
+  int blocks_ = 0, chunk_ = 0, chunks_ = 0;
+  bool one_row_ = false;  // all blocks are in the same one, which needs no walk
 };
 
 }  // namespace kiln::codegen::x64
