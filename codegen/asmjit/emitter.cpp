@@ -259,8 +259,8 @@ void Emitter::plain(const Instruction& i, const Step& s, const Encoding& e) {
     return;
   }
   const OpInfo& op = info(i.op);
-  // Registers are made where they stay: copying what was just written field by field stalls.
-  asmjit::Operand_ operands[6];  // as many as are set
+  // Made where they stay, and no more of them than there are: clearing all six takes longer than everything else here.
+  asmjit::Operand_ operands[6];
   size_t n = 0;
   const auto add = [&](VReg r, uint8_t at, int shrink) {
     const bool mask = program_.regs[r] == RegClass::mask;
