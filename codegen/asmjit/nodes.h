@@ -1,6 +1,7 @@
 // Lowers a kernel's nodes where the loops ask for them, each once within the scope in which its value stays the same.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "codegen/asmjit/vectors.h"
@@ -20,6 +21,7 @@ class Nodes {
   Nodes(const Kernel&, Vectors&);
 
   Level level(NodeId id) const { return level_[id]; }
+  std::span<const NodeId, 3> operands(NodeId id) { return fused(id).operands; }  // that value() asks for; kNoNode: fewer
   void forget(Level);                                                 // from here on, nodes of this level and deeper are computed anew
   void at(int offset, VReg tail) { offset_ = offset, tail_ = tail; }  // which elements of the step; lanes that exist (kNoReg: all)
 

@@ -35,7 +35,7 @@ class Pointwise final : public Shape {
     steps_ = vectors_.open("steps", 3);
     nodes_.forget(Level::step);
     nodes_.at(0, kNoReg);
-    values_then_stores(all_);
+    values_then_stores(nodes_, all_);
     copies_ = copies_that_fit(program(), steps_);
     const bool copied = masks_as_it_is(program(), steps_);
     if (copied) {
@@ -52,7 +52,7 @@ class Pointwise final : public Shape {
       open_tail();
       nodes_.forget(Level::step);
       nodes_.at(0, tail_mask_);
-      values_then_stores(all_);
+      values_then_stores(nodes_, all_);
     }
     program().loops = {{row_, tail_}, {steps_, steps_}, {tail_, tail_}};
     if (one_step_ >= 0) program().loops.push_back({one_step_, one_step_});
