@@ -8,7 +8,7 @@ namespace kiln::codegen::x64 {
 namespace {
 
 // Operations on an element from which on a loop takes longer than memory does. A loop that waits for memory would gain where rows are in the
-// caches (an RMS norm a sixth), and lose where they are not, for reading a row and then writing one is faster than both at once (a fifth).
+// caches (an RMS norm a sixth), and lose where they are not, for reading a row and then writing one is faster than both at once (an eighth).
 constexpr int kBusy = 16;
 
 bool contains(const auto& list, auto value) { return std::ranges::find(list, value) != list.end(); }
