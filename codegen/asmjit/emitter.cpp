@@ -27,12 +27,15 @@ Emitter::Emitter(asmjit::x86::Emitter& to, const Kernel& kernel, const Program& 
   index.resize(kernel.rank);
   for (int& word : index) word = frame.word();
   const size_t registers = std::size(kPointers) - (kernel.reduction == Reduction::rows ? 1 : 0);
-  for (size_t b = 0; b < kernel.buffers.size(); ++b) {
-    pointer_.push_back(b < registers ? kPointers[b] : Gp());
-    pointer_word_.push_back(b < registers ? 0 : frame.word());
-    stride.push_back(kernel.buffers[b].inner == Stride::any ? frame.word() : 0);
+  size_t taken = 0;
+  const auto place = [&] { return taken < registers ? Pointer{kPointers[taken++]} : Pointer{Gp(), frame.word()}; };
+  for (const Buffer& b : kernel.buffers) {
+    pointer_.push_back(place());
+    stride.push_back(b.inner == Stride::any ? frame.word() : 0);
   }
-  for (size_t b = kFree; b < std::min(kernel.buffers.size(), registers); ++b) saved_.push_back(kPointers[b]);
+  behind_.resize(program.behind.empty() ? 0 : kernel.buffers.size());
+  for (uint32_t b : program.behind) behind_[b] = place();
+  for (size_t r = kFree; r < taken; ++r) saved_.push_back(kPointers[r]);
   if (kernel.reduction == Reduction::rows) saved_.push_back(kRow);
   slots_ = frame.block(allocation.slots * program.width());
   literals_ = a.newLabel();
@@ -45,16 +48,27 @@ Emitter::Emitter(asmjit::x86::Emitter& to, const Kernel& kernel, const Program& 
   }
 }
 
-Gp Emitter::pointer(uint32_t buffer) {
-  if (pointer_[buffer].isValid()) return pointer_[buffer];
-  a.mov(rax, word(pointer_word_[buffer]));
+Gp Emitter::pointer(uint32_t buffer, bool behind) {
+  const Pointer& p = behind ? behind_[buffer] : pointer_[buffer];
+  if (p.reg.isValid()) return p.reg;
+  a.mov(rax, word(p.word));
   return rax;
 }
 
 void Emitter::set_pointer(uint32_t buffer, const Mem& from) {
-  const Gp to = pointer_[buffer].isValid() ? pointer_[buffer] : Gp(rax);
+  const Pointer& p = pointer_[buffer];
+  const Gp to = p.reg.isValid() ? p.reg : Gp(rax);
   a.mov(to, from);
-  if (!pointer_[buffer].isValid()) a.mov(word(pointer_word_[buffer]), rax);
+  if (!p.reg.isValid()) a.mov(word(p.word), rax);
+}
+
+void Emitter::leave_behind() {
+  for (uint32_t b : program_.behind) set_behind(b, pointer(b));
+}
+
+void Emitter::set_behind(uint32_t buffer, const Gp& to) {
+  if (behind_[buffer].reg.isValid()) a.mov(behind_[buffer].reg, to);
+  else a.mov(word(behind_[buffer].word), to);
 }
 
 // -- Operands ---------------------------------------------------------------------------------------------------------------------------
@@ -71,9 +85,9 @@ Mem Emitter::address(const Instruction& i, const Step& s) {
   switch (m.place) {
     case Place::element: {
       const uint32_t shift = static_cast<uint32_t>(std::countr_zero(m.scale));
-      return ptr(move(pointer(m.index), i, s), kInner, shift, m.offset * m.scale);
+      return ptr(move(pointer(m.index, m.behind), i, s), kInner, shift, m.offset * m.scale);
     }
-    case Place::uniform: return ptr(move(pointer(m.index), i, s));
+    case Place::uniform: return ptr(move(pointer(m.index, m.behind), i, s));
     case Place::scalar:
       a.mov(rax, word(args));
       a.mov(rax, qword_ptr(rax, offsetof(Args, scalars)));
@@ -107,7 +121,7 @@ void Emitter::strided_address(const Instruction& i, const Step& s) {
     a.xor_(edx, edx);
   }
   a.imul(rcx, rdx);
-  const Gp base = pointer(m.index);
+  const Gp base = pointer(m.index, m.behind);
   if (base.id() != rax.id()) a.mov(rax, base);
   a.add(rax, rcx);
   if (m.moved) move(rax, i, s);

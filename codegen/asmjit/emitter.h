@@ -56,13 +56,17 @@ class Emitter {
   void return_with(uint32_t code);  // undoes the prologue, reports the code if there is one
 
   // Buffers' current pointers.
-  Gp pointer(uint32_t buffer);                         // in its own register, or in rax
+  Gp pointer(uint32_t buffer, bool behind = false);    // in its own register, or in rax
   void set_pointer(uint32_t buffer, const Mem& from);  // uses rax
   template <class Amount>                              // a register other than rax, or an immediate
   void advance(uint32_t buffer, const Amount& by) {
-    if (pointer_[buffer].isValid()) a.add(pointer_[buffer], by);
-    else a.add(word(pointer_word_[buffer]), by);
+    if (pointer_[buffer].reg.isValid()) a.add(pointer_[buffer].reg, by);
+    else a.add(word(pointer_[buffer].word), by);
   }
+
+  // Where Memory::behind looks.
+  void leave_behind();  // to where the pointers are, before they advance
+  void set_behind(uint32_t buffer, const Gp& to);
 
   static Mem word(int offset) { return asmjit::x86::qword_ptr(asmjit::x86::rsp, offset); }
 
@@ -108,8 +112,11 @@ class Emitter {
   const Kernel& kernel_;
   const Program& program_;
   const Allocation& allocation_;
-  std::vector<Gp> pointer_;
-  std::vector<int> pointer_word_;
+  struct Pointer {
+    Gp reg;        // if there is one
+    int word = 0;  // else its stack word
+  };
+  std::vector<Pointer> pointer_, behind_;  // [buffer]; behind_ is filled for Program::behind alone
   std::vector<Gp> saved_;
   std::vector<int> literal_offset_;
   Label literals_, tail_table_;

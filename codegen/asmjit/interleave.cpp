@@ -36,4 +36,16 @@ void interleave(Section& section, int copies, size_t from) {
   std::ranges::copy(mixed, code.begin());
 }
 
+void riffle(Section& section, size_t from, size_t middle) {
+  const std::span code = std::span(section.code).subspan(from);
+  const size_t first = middle - from, second = code.size() - first;
+  std::vector<Instruction> mixed;
+  mixed.reserve(code.size());
+  for (size_t i = 0, j = 0; i < first || j < second;) {
+    if (j == second || (i < first && i * second <= j * first)) mixed.push_back(code[i++]);
+    else mixed.push_back(code[first + j++]);
+  }
+  std::ranges::copy(mixed, code.begin());
+}
+
 }  // namespace kiln::codegen::x64

@@ -20,4 +20,8 @@ int copies_that_fit(const Program&, int section);
 // not made of equal copies stays as it is.
 void interleave(Section&, int copies, size_t from = 0);
 
+// The code from instruction `from` to `middle` and that from there on, neither of which needs anything of the other, are mixed so that both
+// advance evenly.
+void riffle(Section&, size_t from, size_t middle);
+
 }  // namespace kiln::codegen::x64

@@ -39,7 +39,8 @@ struct Memory {
   uint8_t scale = 0;
   uint16_t index = 0;
   int32_t offset = 0;
-  bool moved = false;  // by as many elements as the last source's first 64-bit lane says
+  bool moved = false;   // by as many elements as the last source's first 64-bit lane says
+  bool behind = false;  // where the buffer's pointer was before the walk went on to the next row
 };
 
 struct Instruction {
@@ -88,6 +89,7 @@ struct Program {
   std::vector<Section> sections;
   std::vector<LoopRange> loops;
   std::vector<Constant> constants;
+  std::vector<uint32_t> behind;                 // buffers that some instruction addresses behind the walk
   std::vector<std::vector<Instruction>> spare;  // memory of earlier programs' sections
 
   int width() const { return isa == Isa::avx512 ? 64 : 32; }  // bytes of a vector register
@@ -108,6 +110,7 @@ struct Program {
     sections.clear();
     loops.clear();
     constants.clear();
+    behind.clear();
   }
 };
 

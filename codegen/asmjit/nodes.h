@@ -1,6 +1,8 @@
 // Lowers a kernel's nodes where the loops ask for them, each once within the scope in which its value stays the same.
 #pragma once
 
+#include <span>
+
 #include "codegen/asmjit/recycled.h"
 #include "codegen/asmjit/vectors.h"
 #include "codegen/kernel.h"
@@ -19,6 +21,7 @@ class Nodes {
   Nodes(const Kernel&, Vectors&);
 
   Level level(NodeId id) const { return nodes_[id].level; }
+  std::span<const NodeId, 3> operands(NodeId id) const { return nodes_[id].operands; }  // that value() asks for; kNoNode: fewer
   void forget(Level);                                                 // from here on, nodes of this level and deeper are computed anew
   void at(int offset, VReg tail) { offset_ = offset, tail_ = tail; }  // which elements of the step; lanes that exist (kNoReg: all)
 

@@ -37,10 +37,15 @@ void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
   shape.enter(e);
   e.load_pinned_literals();
   e.section(shape.entry());
+  shape.first(e);
   a.bind(row);
   if (!one_row_) begin_row(e);
   shape.row(e);
-  if (!dims_.empty()) next_row(e, row);
+  if (!dims_.empty()) {
+    e.leave_behind();
+    next_row(e, row);
+  }
+  shape.last(e);
   shape.leave(e);
   e.return_with(0);
   a.bind(none);

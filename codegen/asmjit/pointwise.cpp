@@ -35,7 +35,7 @@ class Pointwise final : public Shape {
     steps_ = vectors_.open("steps", 3);
     nodes_.forget(Level::step);
     nodes_.at(0, kNoReg);
-    values_then_stores(all_);
+    values_then_stores(nodes_, all_);
     Section& steps = program().sections[static_cast<size_t>(steps_)];
     steps.copies = most_copies(steps.code.size());
     // What is left of several steps runs one by one; under masks, where those cost nothing.
@@ -51,7 +51,7 @@ class Pointwise final : public Shape {
     } else {
       nodes_.forget(Level::step);
       nodes_.at(0, mask);
-      values_then_stores(all_);
+      values_then_stores(nodes_, all_);
     }
     program().loops = {{row_, tail_}, {steps_, steps_}, {tail_, tail_}};
     if (one_step_ >= 0) program().loops.push_back({one_step_, one_step_});

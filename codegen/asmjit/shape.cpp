@@ -10,10 +10,10 @@ void Shape::lower_entry() {
   nodes_.hoist(Level::call);
 }
 
-void Shape::values_then_stores(const std::vector<uint32_t>& stores) {
+void Shape::values_then_stores(Nodes& nodes, const std::vector<uint32_t>& stores) {
   // All loads come before the first store: a written buffer may be loaded too.
-  for (uint32_t s : stores) nodes_.value(kernel_.stores[s].value);
-  for (uint32_t s : stores) nodes_.store(kernel_.stores[s]);
+  for (uint32_t s : stores) nodes.value(kernel_.stores[s].value);
+  for (uint32_t s : stores) nodes.store(kernel_.stores[s]);
 }
 
 void Shape::emit_reduced_extent(Emitter& e) const {

@@ -18,14 +18,16 @@ class Shape {
   virtual void lower() = 0;          // fills the program
   virtual void reserve(Frame&) {}    // stack
   virtual void enter(Emitter&) {}    // once a call; rax holds Args*
+  virtual void first(Emitter&) {}    // once a call, with the pointers at its first row
   virtual void row(Emitter&) = 0;    // at each index of the outer dimensions; elements [kInner, kEnd)
+  virtual void last(Emitter&) {}     // once a call, with the pointers at its last row
   virtual void leave(Emitter&) {}    // once a call, at its end
   virtual bool chunked() const = 0;  // does a row have several blocks
   int entry() const { return entry_; }
 
  protected:
   void lower_entry();  // the section that runs once a call
-  void values_then_stores(const std::vector<uint32_t>& stores);
+  void values_then_stores(Nodes&, const std::vector<uint32_t>& stores);
   void emit_reduced_extent(Emitter&) const;  // to rax: rows or elements to reduce at the present index; uses rcx, rdx
   Program& program() { return vectors_.program(); }
   const Program& program() const { return vectors_.program(); }

@@ -250,6 +250,20 @@ TEST(AsmjitMasked, WhatAMaskedInstructionDoesNotTakeIsLoweredAnew) {
   EXPECT_FALSE(masks(Isa::avx512, {.op = Op::load_d_masked, .dst = 0, .mask = 1, .memory = {x64::Place::element, 4, 0, 0}}));
 }
 
+TEST(AsmjitInterleave, TwoStretchesAdvanceEvenly) {
+  // Three of one stretch and six of another, after one that is neither's; the instructions' numbers say which.
+  x64::Section section;
+  for (uint8_t imm : {99, 0, 1, 2, 10, 11, 12, 13, 14, 15}) section.code.push_back({.op = Op::add_ps, .imm = imm});
+  x64::riffle(section, 1, 4);
+  std::vector<int> order;
+  for (const x64::Instruction& i : section.code) order.push_back(i.imm);
+  EXPECT_EQ(order, (std::vector<int>{99, 0, 10, 11, 1, 12, 13, 2, 14, 15}));
+  x64::riffle(section, 10, 10);  // nothing
+  x64::riffle(section, 4, 10);   // a second stretch of nothing
+  EXPECT_EQ(section.code.size(), 10u);
+  EXPECT_EQ(section.code[4].imm, 1);
+}
+
 // A GELU's registers: two steps and more go side by side in either instruction set.
 TEST(AsmjitCopies, AGeluRunsSeveralSteps) {
   for (Isa isa : {Isa::avx2, Isa::avx512}) {
