@@ -16,6 +16,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <type_traits>
@@ -221,14 +222,14 @@ class ThreadCache {
 };
 
 // Set while the thread's cache lives. A tensor that dies after it, in a later destructor of the thread, goes to the shared cache.
-constinit thread_local ThreadCache* own_cache = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local ThreadCache* own_cache = nullptr;
 constinit thread_local bool own_cache_is_gone = false;
 
 ThreadCache* make_thread_cache() {
   if (own_cache_is_gone) return nullptr;
   struct Holder {
-    ThreadCache cache;
-    Holder() { own_cache = &cache; }
+    const std::unique_ptr<ThreadCache> cache = std::make_unique<ThreadCache>();
+    Holder() { own_cache = cache.get(); }
     ~Holder() {
       own_cache = nullptr;
       own_cache_is_gone = true;

@@ -57,8 +57,8 @@ std::atomic<uint8_t>& setting() {
   return setting;
 }
 
-thread_local std::optional<BackendKind> forced_here;
-thread_local Backend* instead = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::optional<BackendKind> forced_here;
+[[gnu::tls_model("initial-exec")]] constinit thread_local Backend* instead = nullptr;
 
 std::shared_ptr<Code> forced_code(CompiledKernel& kernel, BackendKind kind) {
   const std::shared_lock gate(compile_gate());

@@ -8,10 +8,13 @@ namespace {
 
 class Analysis {
  public:
-  explicit Analysis(const Kernel& kernel) : kernel_(kernel) {}
+  explicit Analysis(const Kernel& kernel) : kernel_(kernel), never_(kernel.nodes.size()) {}
 
   std::vector<bool> run() {
-    for (const Node& n : kernel_.nodes) never_.push_back((n.dtype == DType::F32 || n.dtype == DType::F64) && never(n));
+    for (size_t id = 0; id < never_.size(); ++id) {
+      const Node& n = kernel_.nodes[id];
+      if ((n.dtype == DType::F32 || n.dtype == DType::F64) && never(n)) never_[id] = true;
+    }
     return std::move(never_);
   }
 

@@ -76,7 +76,8 @@ int default_threads() {
 
 std::chrono::nanoseconds spin_limit() { return std::chrono::microseconds(value(Tunable::spin_microseconds)); }
 
-thread_local bool inside_body = false;  // this thread is running a body of the pool's present job
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool inside_body =
+    false;  // this thread is running a body of the pool's present job
 
 // Trivially destructible: workers may outlive static destructors, and touch nothing but this.
 class Pool {

@@ -2,7 +2,9 @@
 #include <kiln/detail/call.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <mutex>
 
 #include "cpp/handle.h"
 
@@ -11,16 +13,6 @@ namespace {
 
 using Given = Argument::Kind;
 using Wanted = eager::Parameter::Kind;
-
-const eager::Operator& find(OperatorName& op) {
-  const std::atomic_ref<const void*> kept(op.found);
-  if (const void* found = kept.load(std::memory_order_acquire)) return *static_cast<const eager::Operator*>(found);
-  const eager::Operator* found = eager::find_operator(op.name);
-  if (found == nullptr)
-    fail(ErrorCode::type, std::string("this libkiln.so has no operator ") + op.name + ", which <kiln/operators.h> names");
-  kept.store(found, std::memory_order_release);
-  return *found;
-}
 
 [[noreturn]] void differ(const eager::Operator& op) {
   fail(ErrorCode::type,
@@ -64,6 +56,34 @@ Given expected(Wanted kind) {
   return Given::none;
 }
 
+// What every call looks at of its operator, close together: an operator with its parameters is spread over many cache lines.
+struct Signature {
+  const eager::Operator* op;
+  size_t outputs = 0;
+  bool has_lists = false;  // parameters that are sequences of tensors
+  std::vector<Given> expected;
+};
+
+const Signature& find(OperatorName& name) {
+  const std::atomic_ref<const void*> kept(name.found);
+  if (const void* found = kept.load(std::memory_order_acquire)) return *static_cast<const Signature*>(found);
+  const eager::Operator* op = eager::find_operator(name.name);
+  if (op == nullptr)
+    fail(ErrorCode::type, std::string("this libkiln.so has no operator ") + name.name + ", which <kiln/operators.h> names");
+  static std::mutex mutex;
+  static auto& known = *std::make_unique<std::map<const eager::Operator*, Signature>>().release();  // for as long as programs call
+  const std::scoped_lock lock(mutex);
+  const auto [at, is_new] = known.try_emplace(op, Signature{op, static_cast<size_t>(op->outputs), false, {}});
+  Signature& signature = at->second;
+  if (is_new)
+    for (const eager::Parameter& p : op->parameters) {
+      signature.expected.push_back(expected(p.kind));
+      signature.has_lists = signature.has_lists || p.kind == Wanted::tensors;
+    }
+  kept.store(&signature, std::memory_order_release);
+  return signature;
+}
+
 // The operands of a call. The caller's tensors outlive it, so that they are borrowed, and nothing here is ever destroyed: counting references
 // would take longer than the rest of this function.
 class Borrowed {
@@ -76,16 +96,20 @@ class Borrowed {
     }
     first_ = static_cast<eager::Operand*>(memory);
   }
-  void add(const eager::Operator& op, const eager::Parameter& p, const Operand& given) {
+  void add(const eager::Operator& op, size_t parameter, const Operand& given) {
     const eager::Operand* const o = new (first_ + count_) eager::Operand(borrowed(given));
-    if (!o->present && p.kind == Wanted::tensor)
-      fail(ErrorCode::value, std::string(op.name) + ": argument '" + std::string(p.name) +
-                                 "' is a kiln::Tensor that was made without a value and holds no tensor");
+    if (!o->present) refuse_nothing(op, op.parameters[parameter]);
     ++count_;
   }
   std::span<const eager::Operand> all() const { return {first_, count_}; }
 
  private:
+  static void refuse_nothing(const eager::Operator& op, const eager::Parameter& p) {
+    if (p.kind == Wanted::tensor)
+      fail(ErrorCode::value, std::string(op.name) + ": argument '" + std::string(p.name) +
+                                 "' is a kiln::Tensor that was made without a value and holds no tensor");
+  }
+
   static constexpr size_t kFew = 4;  // that need no memory of their own
   alignas(eager::Operand) std::byte few_[kFew * sizeof(eager::Operand)];
   std::unique_ptr<std::byte[]> many_;
@@ -103,23 +127,23 @@ size_t most_operands(std::span<const Argument> arguments) {
 }  // namespace
 
 void run(OperatorName& name, std::span<const Argument> arguments, std::span<Tensor> results) {
-  const eager::Operator& op = find(name);
-  if (arguments.size() != op.parameters.size() || results.size() != static_cast<size_t>(op.outputs)) differ(op);
-  Borrowed operands(most_operands(arguments));
+  const Signature& signature = find(name);
+  const eager::Operator& op = *signature.op;
+  if (arguments.size() != signature.expected.size() || results.size() != signature.outputs) differ(op);
+  Borrowed operands(signature.has_lists ? most_operands(arguments) : arguments.size());
   eager::Attrs attrs;
   for (size_t i = 0; i < arguments.size(); ++i) {
-    const eager::Parameter& p = op.parameters[i];
     const Argument& a = arguments[i];
-    if (a.kind != Given::none && a.kind != expected(p.kind)) differ(op);
-    if (a.kind == Given::tensors) {
-      for (const Tensor& t : *a.tensors) operands.add(op, p, t);
-    } else if (a.kind == Given::operand) {
-      operands.add(op, p, *a.operand);
+    if (a.kind != Given::none && a.kind != signature.expected[i]) differ(op);
+    if (a.kind == Given::operand) {
+      operands.add(op, i, *a.operand);
+    } else if (a.kind == Given::tensors) {
+      for (const Tensor& t : *a.tensors) operands.add(op, i, t);
     } else {
-      attrs.push_back(attribute(op, p, a));
+      attrs.push_back(attribute(op, op.parameters[i], a));
     }
   }
-  if (op.outputs == 1) {
+  if (results.size() == 1) {
     eager::Tensor result;
     eager::call(op, operands.all(), attrs, &result);
     results[0] = Access::handle(std::move(result));

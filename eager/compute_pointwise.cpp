@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "codegen/thread_owned.h"
 #include "eager/collapse.h"
 #include "eager/compute.h"
 #include "eager/flat.h"
@@ -171,9 +172,9 @@ struct FlatEntry {
   const PointwisePlan* plan = nullptr;
 };
 constexpr int kFlatBits = 9;
-thread_local constinit std::array<FlatEntry, 1 << kFlatBits> flat_table{};
+using FlatTable = std::array<FlatEntry, 1 << kFlatBits>;
 
-FlatEntry& flat_entry(const FlatCall& call) { return flat_table[call.hash() >> (64 - kFlatBits)]; }
+FlatEntry& flat_entry(const FlatCall& call) { return codegen::thread_owned<FlatTable>()[call.hash() >> (64 - kFlatBits)]; }
 
 void keep_flat(const FlatCall& call, std::shared_ptr<const PointwisePlan> plan) {
   static std::mutex mutex;
@@ -232,7 +233,7 @@ void compute_pointwise(const Operator& op, const Arguments& a, std::span<const T
   const auto plan = flexible_plan(op, a, types, accesses);
   launch(*plan, a, accesses, outputs);
 
-  if (!can_be_flat(op) || !a.attrs.empty()) return;
+  if (!op.flat || !a.attrs.empty()) return;
   const FlatCall flat = flat_call(op, a.operands);
   if (!flat || flat.first->shape() != types[0].shape || !same_layout(*flat.first, outputs[0])) return;
   if (infer(op, a)[0].dtype == types[0].dtype) keep_flat(flat, plan);  // not one that casts to what a write in place wants

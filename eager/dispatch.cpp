@@ -33,8 +33,8 @@ constexpr std::array<std::string_view, 17> kFlushReasons{
 };
 static_assert(static_cast<size_t>(FlushReason::unsupported) + 1 == kFlushReasons.size());
 
-thread_local constinit Recorder* recorder = nullptr;
-thread_local constinit CallObserver* observer = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local Recorder* recorder = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local CallObserver* observer = nullptr;
 
 // Takes the observer away while a call is taken apart, and hands it what to tell of the whole.
 class Hidden {
@@ -127,7 +127,7 @@ void dispatch(const Operator& op, std::span<const Operand> operands, const Attrs
     outputs[0] = compute_view(op, a);
   } else {
     const std::vector<TensorType> types = infer(op, a);
-    if (recorder != nullptr && attrs.empty() && can_be_flat(op)) keep_flat_dtype(flat_call(op, operands), types[0].dtype);
+    if (recorder != nullptr && attrs.empty() && op.flat) keep_flat_dtype(flat_call(op, operands), types[0].dtype);
     check_data(op, a);
     if (recorder != nullptr && op.contraction && !recorder->types_only()) require_library(op, a);
     if (recorder == nullptr || !recorder->record(op, a, types, outputs)) compute(op, a, types, outputs);
@@ -135,8 +135,9 @@ void dispatch(const Operator& op, std::span<const Operand> operands, const Attrs
   if (op.gradient && on_tape(operands)) attach(op, a, {outputs, count});
 }
 
-// The short way beside a recorder.
+// The short ways beside a recorder.
 bool record_flat(const Operator& op, std::span<const Operand> operands, const Attrs& attrs, Tensor& output) {
+  if (op.flat && recorder->record_again(op, operands, output)) return true;
   const FlatCall flat = flat_call(op, operands);
   const std::optional<DType> dtype = flat_dtype(flat);
   if (!dtype) return false;

@@ -34,6 +34,9 @@ class Recorder {
   virtual ~Recorder() = default;
   // Takes the call (outputs: `types.size()` tensors on pending storages), or returns false: run it now.
   virtual bool record(const Operator&, const Arguments&, std::span<const TensorType> types, Tensor* outputs) = 0;
+  // The same for an operator without attributes whose one output's type the operands' types decide (can_be_flat), where the recorder knows that
+  // type from a call like this; false: infer it.
+  virtual bool record_again(const Operator&, std::span<const Operand>, Tensor&) { return false; }
   // destination <- source (broadcast, cast): an in-place write. false: do it now.
   virtual bool record_write(const Tensor& destination, const Operand& source) = 0;
   virtual void flush(FlushReason) = 0;

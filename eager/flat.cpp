@@ -1,6 +1,7 @@
 #include "eager/flat.h"
 
 #include "codegen/backend_setting.h"
+#include "codegen/thread_owned.h"
 
 namespace kiln::eager {
 namespace {
@@ -10,9 +11,9 @@ struct Known {
   DType result = DType::Bool;
 };
 constexpr int kBits = 8;
-thread_local constinit std::array<Known, 1 << kBits> known{};
+using Table = std::array<Known, 1 << kBits>;
 
-Known& place(const FlatCall& call) { return known[call.hash() >> (64 - kBits)]; }
+Known& place(const FlatCall& call) { return codegen::thread_owned<Table>()[call.hash() >> (64 - kBits)]; }
 
 }  // namespace
 

@@ -277,6 +277,7 @@ struct Operator {
   std::string_view reference;  // a NumPy expression over the parameters' names
   std::string_view onnx;       // the ONNX operator of the same meaning, where there is one
   uint32_t id = 0;             // dense, in registration order
+  bool flat = false;           // can_be_flat() of flat.h, worked out once
 };
 
 // Registers an operator; the name and aliases must be new. Returns the one lasting instance.

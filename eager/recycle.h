@@ -17,7 +17,7 @@ struct RecycleList {
   int count = 0;
   bool closed = false;
 
-  static inline thread_local constinit RecycleList list{};
+  [[gnu::tls_model("initial-exec")]] static inline thread_local constinit RecycleList list{};
   struct Drain {
     bool armed = false;
     ~Drain() {

@@ -6,7 +6,7 @@
 #include <shared_mutex>
 
 #include "codegen/interpreter/primitives.h"
-#include "eager/operator.h"
+#include "eager/flat.h"
 
 namespace kiln::eager {
 namespace {
@@ -40,6 +40,7 @@ const Operator& define(Operator definition) {
   Registry& r = registry();
   std::unique_lock lock(r.mutex);
   definition.id = static_cast<uint32_t>(r.operators.size());
+  definition.flat = can_be_flat(definition);
   const Operator& op = r.operators.emplace_back(std::move(definition));
   std::vector<std::string_view> names = op.aliases;
   names.push_back(op.name);

@@ -7,7 +7,7 @@
 namespace kiln::eager {
 namespace {
 
-thread_local constinit bool enabled = true;
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool enabled = true;
 std::atomic<uint64_t> next_sequence{1};
 
 const Op copy_to{"copy_to"};

@@ -14,11 +14,11 @@ void TensorImpl::operator delete(void* p) noexcept { recycle<TensorImpl>(p); }
 
 namespace {
 
-Tensor contiguous(Ref<Storage> storage, const Dims& shape, DType dtype) {
+Tensor made(Ref<Storage> storage, const Dims& shape, const Dims& strides, DType dtype) {
   auto impl = Ref<TensorImpl>::alone(new TensorImpl);
   impl->storage = std::move(storage);
   impl->shape = shape;
-  impl->strides = contiguous_strides(shape);
+  impl->strides = strides;
   impl->dtype = dtype;
   return Tensor(std::move(impl));
 }
@@ -39,20 +39,19 @@ size_t bytes_of(const Dims& shape, DType dtype) {
 
 }  // namespace
 
-Tensor Tensor::empty(const Dims& shape, DType dtype) { return contiguous(Storage::allocate(bytes_of(shape, dtype)), shape, dtype); }
+Tensor Tensor::empty(const Dims& shape, DType dtype) {
+  return made(Storage::allocate(bytes_of(shape, dtype)), shape, contiguous_strides(shape), dtype);
+}
 
-Tensor Tensor::pending(const Dims& shape, DType dtype) {
-  return contiguous(Ref<Storage>::alone(new Storage(bytes_of(shape, dtype))), shape, dtype);
+Tensor Tensor::pending(const Dims& shape, DType dtype) { return pending(shape, contiguous_strides(shape), dtype); }
+Tensor Tensor::pending(const Dims& shape, const Dims& strides, DType dtype) {
+  return made(Ref<Storage>::alone(new Storage(bytes_of(shape, dtype))), shape, strides, dtype);
 }
 
 Tensor Tensor::view(Ref<Storage> storage, int64_t offset, const Dims& shape, const Dims& strides, DType dtype) {
-  auto impl = Ref<TensorImpl>::alone(new TensorImpl);
-  impl->storage = std::move(storage);
-  impl->offset = offset;
-  impl->shape = shape;
-  impl->strides = strides;
-  impl->dtype = dtype;
-  return Tensor(std::move(impl));
+  Tensor view = made(std::move(storage), shape, strides, dtype);
+  view.impl_->offset = offset;
+  return view;
 }
 
 bool Tensor::is_contiguous() const {

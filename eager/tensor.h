@@ -134,6 +134,7 @@ class Tensor {
   explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
   static Tensor empty(const Dims& shape, DType);    // contiguous, uninitialised
   static Tensor pending(const Dims& shape, DType);  // contiguous, without memory: for recorders
+  static Tensor pending(const Dims& shape, const Dims& contiguous_strides, DType);
   static Tensor view(Ref<Storage>, int64_t offset, const Dims& shape, const Dims& strides, DType);
 
   explicit operator bool() const { return static_cast<bool>(impl_); }

@@ -103,12 +103,37 @@ bool SegmentRecorder::record(const eager::Operator& op, const eager::Arguments& 
   for (const eager::Operand& o : operands) add_operand(o);
   words_.add_attrs(arguments.attrs);
   words_.add_outputs(static_cast<uint32_t>(storages_.size()), types);
-  for (size_t i = 0; i < types.size(); ++i) {
-    Storage& s = outputs[i].storage();
-    s.claim_first(this, static_cast<uint32_t>(storages_.size()));
-    s.set_pending_writes();
-    storages_.push_back({eager::Ref<Storage>::alone(&s), -1});
+  for (size_t i = 0; i < types.size(); ++i) add_output(outputs[i].storage());
+  return true;
+}
+
+void SegmentRecorder::add_output(Storage& s) {
+  s.claim_first(this, static_cast<uint32_t>(storages_.size()));
+  s.set_pending_writes();
+  storages_.push_back({eager::Ref<Storage>::alone(&s), -1});
+}
+
+bool SegmentRecorder::record_again(const eager::Operator& op, std::span<const eager::Operand> operands, Tensor& output) {
+  std::lock_guard lock(mutex_);
+  if (!words_.is_again() || words_.calls() >= kMaxPendingCalls) return false;
+  SegmentWords::Again again(words_, &op, operands.size());
+  for (const eager::Operand& o : operands) {
+    if (o.is_tensor()) {
+      if (o.tensor.storage().shared()) return false;
+      // A storage that is new here stays known where the call turns out to be another one: it is then recorded in full.
+      again.add_tensor(slot_of(o.tensor.storage()), o.tensor);
+    } else if (o.is_scalar()) {
+      again.add_scalar(o.scalar.kind);
+    } else {
+      again.add_absent();
+    }
   }
+  if (!again.output(static_cast<uint32_t>(storages_.size()))) return false;
+  output = again.pending();
+  for (const eager::Operand& o : operands)
+    if (o.is_scalar()) scalars_.push_back(o.scalar);
+  again.commit();
+  add_output(output.storage());
   return true;
 }
 
@@ -146,25 +171,28 @@ void SegmentRecorder::find_program(double* compile_ms) {
   // Which contents are still wanted: someone but us holds the storage, or its memory is not its own. It is part of the key, since it decides
   // what is stored and whose memory is taken over.
   visible_.clear();
-  key_.assign(words_.words().begin(), words_.words().end());
+  rest_.clear();
   uint64_t bits = 0;
   for (size_t s = 0; s < storages_.size(); ++s) {
     const bool visible = storages_[s].storage->use_count() > 1 || !storages_[s].storage->owns_memory();
     visible_.push_back(visible);
     bits = bits << 1 | (visible ? 1 : 0);
     if (s % 64 == 63 || s + 1 == storages_.size()) {
-      key_.push_back(bits);
+      rest_.push_back(bits);
       bits = 0;
     }
-    if (storages_[s].leaf_bytes >= 0) key_.push_back(static_cast<uint64_t>(storages_[s].leaf_bytes));
+    if (storages_[s].leaf_bytes >= 0) rest_.push_back(static_cast<uint64_t>(storages_[s].leaf_bytes));
   }
-  key_.push_back(codegen::backend_setting());  // kernels of a program are compiled for it
+  rest_.push_back(codegen::backend_setting());  // kernels of a program are compiled for it
   ProgramCache& cache = ProgramCache::instance();
   const uint64_t clearings = cache.clearings();
-  if (last_ && clearings == last_clearings_ && key_ == last_key_) return;  // as most functions that run over and over
+  if (last_ && last_ran_ && clearings == last_clearings_ && words_.is_as_kept() && rest_ == last_rest_) return;  // as mostly
+  last_ran_ = false;
+  key_.assign(words_.words().begin(), words_.words().end());
+  key_.insert(key_.end(), rest_.begin(), rest_.end());
   const uint64_t hash = hash_words(key_);
   last_ = cache.find(key_, hash);
-  last_key_ = key_;
+  last_rest_ = rest_;
   last_clearings_ = clearings;
   if (last_) return;
   const auto start = std::chrono::steady_clock::now();
@@ -216,9 +244,12 @@ void SegmentRecorder::flush(FlushReason reason) {
   if (keep_ != nullptr) {
     keep_->program = last_;
     keep_->scalars = scalars_;
-    for (const Entry& e : storages_) keep_->storages.push_back({e.storage.get(), static_cast<int64_t>(e.storage->bytes()), e.leaf_bytes >= 0, e.writes});
+    for (const Entry& e : storages_)
+      keep_->storages.push_back({e.storage.get(), static_cast<int64_t>(e.storage->bytes()), e.leaf_bytes >= 0, e.writes});
     keep_ = nullptr;
   }
+  last_ran_ = true;
+  words_.keep();
   forget();
 }
 

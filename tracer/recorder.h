@@ -35,6 +35,7 @@ class SegmentRecorder final : public eager::Recorder {
   ~SegmentRecorder() override;
 
   bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType> types, eager::Tensor* outputs) override;
+  bool record_again(const eager::Operator&, std::span<const eager::Operand>, eager::Tensor& output) override;
   bool record_write(const eager::Tensor& destination, const eager::Operand& source) override;
   void flush(eager::FlushReason) override;
 
@@ -57,6 +58,7 @@ class SegmentRecorder final : public eager::Recorder {
   uint32_t new_slot_of(eager::Storage&);
   void claim_for_writing(eager::Storage&);
   void add_operand(const eager::Operand&);
+  void add_output(eager::Storage&);
   eager::Operand snapshot_if_shared(const eager::Operand&, bool* run_now);
   void check_limit();
   void refuse_if_full_graph(eager::FlushReason) const;
@@ -70,7 +72,7 @@ class SegmentRecorder final : public eager::Recorder {
   std::unordered_map<eager::Storage*, uint32_t> borrowed_;  // storages that another recorder has claimed and only reads, as we do
   std::vector<eager::Scalar> scalars_;
   // Of the flush that is under way; kept for their memory.
-  std::vector<uint64_t> key_;
+  std::vector<uint64_t> key_, rest_;  // the whole of it, and what follows the words
   std::vector<char> visible_;
   std::vector<eager::Storage*> bound_;
   bool revocable_ = false;
@@ -78,9 +80,10 @@ class SegmentRecorder final : public eager::Recorder {
   KeptSegment* keep_ = nullptr;
   bool writes_leaves_ = false;  // is a write to a storage that was there before pending?
   std::shared_ptr<FunctionRecord> function_;
-  std::shared_ptr<const Program> last_;  // with the key that it was found by, and the cache's age then
-  std::vector<uint64_t> last_key_;
+  std::shared_ptr<const Program> last_;  // of the segment before, with the rest of its key, and the cache's age then
+  std::vector<uint64_t> last_rest_;
   uint64_t last_clearings_ = 0;
+  bool last_ran_ = false;  // is it the program of the segment that words_ keeps
 };
 
 // The scope of one captured call on this thread. Scopes nest: only the outermost flushes at its end. Inside an export they do nothing.

@@ -16,10 +16,21 @@ uint32_t storage_of(uint64_t word) { return static_cast<uint32_t>(word >> 16); }
 
 }  // namespace
 
+SegmentWords::Last SegmentWords::Last::of(const eager::Tensor& t) {
+  return {t.offset(), t.shape(), t.strides(), t.offset() == 0 && t.strides() == eager::contiguous_strides(t.shape())};
+}
+SegmentWords::Last SegmentWords::Last::of(const eager::Dims& shape) { return {0, shape, eager::contiguous_strides(shape), true}; }
+
 void SegmentWords::begin_call(const eager::Operator* op, size_t operands, size_t attrs) {
   words_.push_back(reinterpret_cast<uintptr_t>(op));
   words_.push_back(operands | attrs << 32);
-  ++calls_;
+  count_call();
+}
+
+void SegmentWords::count_call() {
+  const DType now = eager::default_dtype();
+  if (calls_++ == 0) default_dtype_ = now;
+  one_default_dtype_ = one_default_dtype_ && now == default_dtype_;
 }
 
 void SegmentWords::add_absent() { words_.push_back(kAbsent); }
@@ -33,11 +44,11 @@ void SegmentWords::add_dims(const eager::Dims& d) {
 
 void SegmentWords::add_tensor(uint32_t storage, const eager::Tensor& t) {
   const auto dtype = static_cast<uint64_t>(t.dtype());
-  if (t.offset() == last_.offset && t.shape() == last_.shape && t.strides() == last_.strides) {
+  if (last_.is_of(t)) {
     words_.push_back(pack(kTensorLike, dtype, storage));
     return;
   }
-  last_ = {t.offset(), t.shape(), t.strides(), t.offset() == 0 && t.strides() == eager::contiguous_strides(t.shape())};
+  last_ = Last::of(t);
   words_.push_back(pack(kTensor, dtype, storage));
   words_.push_back(static_cast<uint64_t>(t.offset()));
   add_dims(t.shape());
@@ -67,7 +78,7 @@ void SegmentWords::add_outputs(uint32_t first_storage, std::span<const eager::Te
     const bool like = last_.dense && t.shape == last_.shape;
     words_.push_back(pack(like ? kTensorLike : kTensor, static_cast<uint64_t>(t.dtype), first_storage++));
     if (like) continue;
-    last_ = {0, t.shape, eager::contiguous_strides(t.shape), true};
+    last_ = Last::of(t.shape);
     add_dims(t.shape);
   }
 }
@@ -77,6 +88,70 @@ void SegmentWords::clear() {
   attrs_.clear();
   calls_ = 0;
   last_ = {};
+  compared_ = 0;
+  again_ = !kept_.empty();
+  one_default_dtype_ = true;
+}
+
+void SegmentWords::keep() {
+  kept_.swap(words_);
+  kept_default_dtype_ = default_dtype_;
+  if (!one_default_dtype_) kept_.clear();
+}
+
+bool SegmentWords::is_again() {
+  again_ = again_ && words_.size() <= kept_.size() &&
+           std::equal(words_.begin() + static_cast<std::ptrdiff_t>(compared_), words_.end(),
+                      kept_.begin() + static_cast<std::ptrdiff_t>(compared_));
+  compared_ = words_.size();
+  return again_ && eager::default_dtype() == kept_default_dtype_;
+}
+
+SegmentWords::Again::Again(SegmentWords& words, const eager::Operator* op, size_t operands)
+    : words_(words), at_(words.words_.size()), last_(&words.last_) {
+  expect(reinterpret_cast<uintptr_t>(op));
+  expect(operands);
+}
+
+void SegmentWords::Again::add_absent() { expect(kAbsent); }
+void SegmentWords::Again::add_scalar(DTypeKind kind) { expect(pack(kScalar, static_cast<uint64_t>(kind), 0)); }
+
+void SegmentWords::Again::add_tensor(uint32_t storage, const eager::Tensor& t) {
+  const auto dtype = static_cast<uint64_t>(t.dtype());
+  if (last_->is_of(t)) return expect(pack(kTensorLike, dtype, storage));
+  expect(pack(kTensor, dtype, storage));
+  expect(static_cast<uint64_t>(t.offset()));
+  expect(static_cast<uint64_t>(t.shape().size()));
+  for (int64_t v : t.shape()) expect(static_cast<uint64_t>(v));
+  for (int64_t v : t.strides()) expect(static_cast<uint64_t>(v));
+  changed_ = Last::of(t);
+  last_ = &changed_;
+}
+
+bool SegmentWords::Again::output(uint32_t storage) {
+  const uint64_t word = same_ ? next() : 0;
+  same_ = same_ && storage_of(word) == storage;
+  if (!same_) {
+    words_.again_ = false;
+    return false;
+  }
+  dtype_ = dtype_of(word);
+  if ((word & 0xff) == kTensorLike) return true;
+  eager::Dims shape;
+  for (uint64_t n = next(); n > 0; --n) shape.push_back(static_cast<int64_t>(next()));
+  changed_ = Last::of(shape);
+  last_ = &changed_;
+  return true;
+}
+
+eager::Tensor SegmentWords::Again::pending() const { return eager::Tensor::pending(last_->shape, last_->strides, dtype_); }
+
+void SegmentWords::Again::commit() {
+  const auto from = words_.kept_.begin() + static_cast<std::ptrdiff_t>(words_.words_.size());
+  words_.words_.insert(words_.words_.end(), from, words_.kept_.begin() + static_cast<std::ptrdiff_t>(at_));
+  words_.compared_ = at_;
+  words_.count_call();
+  if (last_ == &changed_) words_.last_ = changed_;
 }
 
 namespace {

@@ -8,29 +8,29 @@
 namespace kiln::codegen::x64 {
 namespace {
 
-std::unique_ptr<Shape> shape_of(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) {
+std::unique_ptr<Shape> shape_of(const Kernel& kernel, Vectors& vectors) {
   switch (kernel.reduction) {
-    case Reduction::none: return pointwise(kernel, schedule, vectors);
+    case Reduction::none: return pointwise(kernel, vectors);
     case Reduction::lanes:
-    case Reduction::tree: return lanes(kernel, schedule, vectors);
-    case Reduction::rows: return rows(kernel, schedule, vectors);
+    case Reduction::tree: return lanes(kernel, vectors);
+    case Reduction::rows: return rows(kernel, vectors);
   }
   return nullptr;
 }
 
 }  // namespace
 
-std::unique_ptr<Shape> lower(const Kernel& kernel, const Schedule& schedule, Isa isa, Workshop& w) {
+std::unique_ptr<Shape> lower(const Kernel& kernel, Isa isa, Workshop& w) {
   w.program.clear();
   w.program.isa = isa;
   w.vectors.emplace(w.program);
-  std::unique_ptr<Shape> shape = shape_of(kernel, schedule, *w.vectors);
+  std::unique_ptr<Shape> shape = shape_of(kernel, *w.vectors);
   if (shape) shape->lower();
   return shape;
 }
 
 void allocate(const Kernel& kernel, Workshop& w) {
-  allocate(w.program, w.allocation);
+  w.allocator.run(w.program, w.allocation);
   if (!check_allocations) return;
   const std::string wrong = check_allocation(w.program, w.allocation);
   if (!wrong.empty()) fail(ErrorCode::internal, "register allocation: " + wrong + "\n" + print(kernel));
@@ -47,8 +47,7 @@ void encode(const Kernel& kernel, Shape& shape, const Workshop& w, asmjit::x86::
 bool assemble(const Kernel& given, Isa isa, Workshop& w, asmjit::Logger* logger) {
   const Kernel rewritten = is_legal(given) ? Kernel() : legalise(given);
   const Kernel& kernel = rewritten.nodes.empty() ? given : rewritten;
-  const Schedule schedule = codegen::schedule(kernel);
-  const std::unique_ptr<Shape> shape = lower(kernel, schedule, isa, w);
+  const std::unique_ptr<Shape> shape = lower(kernel, isa, w);
   if (!shape) return false;
   allocate(kernel, w);
   w.code.reset();

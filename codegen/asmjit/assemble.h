@@ -12,14 +12,15 @@ namespace kiln::codegen::x64 {
 // What a thread keeps between compilations, so that most of them allocate no memory.
 struct Workshop {
   Program program;
+  Allocator allocator;
   Allocation allocation;
   asmjit::CodeHolder code;
   asmjit::x86::Assembler assembler;
   std::optional<Vectors> vectors;  // of the program
 };
 
-// The kernel as machine operations, in w.program; null where it is not covered. The kernel and its schedule must outlive the shape.
-std::unique_ptr<Shape> lower(const Kernel&, const Schedule&, Isa, Workshop& w);
+// The kernel as machine operations, in w.program; null where it is not covered. The kernel must outlive the shape.
+std::unique_ptr<Shape> lower(const Kernel&, Isa, Workshop& w);
 
 // Registers, in w.allocation; checked where check_allocations says so.
 void allocate(const Kernel&, Workshop& w);

@@ -1,22 +1,18 @@
 // The AsmJit back end: lower, allocate, emit, put the code where it can run.
 #include "codegen/asmjit/assemble.h"
 #include "codegen/asmjit/code_pool.h"
+#include "codegen/thread_owned.h"
 
 namespace kiln::codegen {
 namespace x64 {
 namespace {
-
-Workshop& workshop() {
-  static thread_local Workshop workshop;
-  return workshop;
-}
 
 class AsmjitBackend final : public Backend {
  public:
   BackendKind kind() const override { return BackendKind::asmjit; }
 
   std::shared_ptr<Code> compile(const Kernel& kernel, Isa isa) override {
-    Workshop& w = workshop();
+    auto& w = thread_owned<Workshop>();
     if (!assemble(kernel, isa, w, nullptr)) return nullptr;
     return std::make_shared<MachineCode>(BackendKind::asmjit, place_code(w.code));
   }

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "codegen/asmjit/encodings.h"
+#include "codegen/asmjit/copies.h"
 #include "codegen/error.h"
 
 namespace kiln::codegen::x64 {
@@ -14,6 +14,7 @@ using asmjit::InstId;
 using asmjit::Operand;
 
 constexpr Gp kPointers[] = {r10, r11, r12, r13, r14, r15, rbx, rbp};  // the last is kRow where rows are reduced
+constexpr size_t kFree = 2;                                           // the first so many a System V callee may overwrite
 
 }  // namespace
 
@@ -26,11 +27,16 @@ Emitter::Emitter(asmjit::x86::Emitter& to, const Kernel& kernel, const Program& 
   index.resize(kernel.rank);
   for (int& word : index) word = frame.word();
   const size_t registers = std::size(kPointers) - (kernel.reduction == Reduction::rows ? 1 : 0);
-  for (size_t b = 0; b < kernel.buffers.size(); ++b) {
-    pointer_.push_back(b < registers ? kPointers[b] : Gp());
-    pointer_word_.push_back(b < registers ? 0 : frame.word());
-    stride.push_back(kernel.buffers[b].inner == Stride::any ? frame.word() : 0);
+  size_t taken = 0;
+  const auto place = [&] { return taken < registers ? Pointer{kPointers[taken++]} : Pointer{Gp(), frame.word()}; };
+  for (const Buffer& b : kernel.buffers) {
+    pointer_.push_back(place());
+    stride.push_back(b.inner == Stride::any ? frame.word() : 0);
   }
+  behind_.resize(program.behind.empty() ? 0 : kernel.buffers.size());
+  for (uint32_t b : program.behind) behind_[b] = place();
+  for (size_t r = kFree; r < taken; ++r) saved_.push_back(kPointers[r]);
+  if (kernel.reduction == Reduction::rows) saved_.push_back(kRow);
   slots_ = frame.block(allocation.slots * program.width());
   literals_ = a.newLabel();
   tail_table_ = a.newLabel();
@@ -42,40 +48,46 @@ Emitter::Emitter(asmjit::x86::Emitter& to, const Kernel& kernel, const Program& 
   }
 }
 
-Gp Emitter::pointer(uint32_t buffer) {
-  if (pointer_[buffer].isValid()) return pointer_[buffer];
-  a.mov(rax, word(pointer_word_[buffer]));
+Gp Emitter::pointer(uint32_t buffer, bool behind) {
+  const Pointer& p = behind ? behind_[buffer] : pointer_[buffer];
+  if (p.reg.isValid()) return p.reg;
+  a.mov(rax, word(p.word));
   return rax;
 }
 
 void Emitter::set_pointer(uint32_t buffer, const Mem& from) {
-  const Gp to = pointer_[buffer].isValid() ? pointer_[buffer] : Gp(rax);
+  const Pointer& p = pointer_[buffer];
+  const Gp to = p.reg.isValid() ? p.reg : Gp(rax);
   a.mov(to, from);
-  if (!pointer_[buffer].isValid()) a.mov(word(pointer_word_[buffer]), rax);
+  if (!p.reg.isValid()) a.mov(word(p.word), rax);
+}
+
+void Emitter::leave_behind() {
+  for (uint32_t b : program_.behind) set_behind(b, pointer(b));
+}
+
+void Emitter::set_behind(uint32_t buffer, const Gp& to) {
+  if (behind_[buffer].reg.isValid()) a.mov(behind_[buffer].reg, to);
+  else a.mov(word(behind_[buffer].word), to);
 }
 
 // -- Operands ---------------------------------------------------------------------------------------------------------------------------
 
-Vec Emitter::vec(uint8_t reg, int shrink) const {
-  const int bytes = std::max(program_.width() / shrink, 16);
-  if (bytes == 64) return zmm(reg);
-  if (bytes == 32) return ymm(reg);
-  return xmm(reg);
+asmjit::OperandSignature Emitter::signature(int shrink) const {
+  const int bytes = program_.width() >> std::countr_zero(static_cast<unsigned>(shrink));
+  return asmjit::OperandSignature{bytes == 64 ? Zmm::kSignature : bytes == 32 ? Ymm::kSignature : Xmm::kSignature};
 }
 
-Reg Emitter::reg(VReg r, uint8_t at, int shrink) const {
-  if (program_.regs[r] == RegClass::mask) return k(at);
-  return vec(at, shrink);
-}
+Vec Emitter::vec(uint8_t reg, int shrink) const { return Vec(signature(shrink), reg); }
 
 Mem Emitter::address(const Instruction& i, const Step& s) {
   const Memory& m = i.memory;
   switch (m.place) {
     case Place::element: {
       const uint32_t shift = static_cast<uint32_t>(std::countr_zero(m.scale));
-      return ptr(move(pointer(m.index), i, s), kInner, shift, m.offset * m.scale);
+      return ptr(move(pointer(m.index, m.behind), i, s), kInner, shift, m.offset * m.scale);
     }
-    case Place::uniform: return ptr(move(pointer(m.index), i, s));
+    case Place::uniform: return ptr(move(pointer(m.index, m.behind), i, s));
     case Place::scalar:
       a.mov(rax, word(args));
       a.mov(rax, qword_ptr(rax, offsetof(Args, scalars)));
@@ -109,7 +121,7 @@ void Emitter::strided_address(const Instruction& i, const Step& s) {
     a.xor_(edx, edx);
   }
   a.imul(rcx, rdx);
-  const Gp base = pointer(m.index);
+  const Gp base = pointer(m.index, m.behind);
   if (base.id() != rax.id()) a.mov(rax, base);
   a.add(rax, rcx);
   if (m.moved) move(rax, i, s);
@@ -147,11 +159,50 @@ void Emitter::load_home(VReg r, uint8_t to) {
 
 void Emitter::section(int id) {
   const auto s = static_cast<size_t>(id);
-  if (a.logger() != nullptr) a.comment((std::string("  ; ") + program_.sections[s].name).c_str());
-  for (const Step& step : allocation_.sections[s]) this->step(program_.sections[s], step);
+  const Section& section = program_.sections[s];
+  if (a.logger() != nullptr) a.comment((std::string("  ; ") + section.name).c_str());
+  copies_of(s, copies(id));
+  if (section.again < 0) return;
+  const auto again = static_cast<size_t>(section.again);
+  if (section.under == kNoReg) copies_of(again, 1);
+  else under_mask_of(again, allocation_.sections[s][0].dst);
 }
 
-void Emitter::step(const Section& section, const Step& step) {
+void Emitter::copies_of(size_t section, int copies) {
+  const std::vector<Instruction>& code = program_.sections[section].code;
+  const int lanes = program_.lanes();
+  for (const Step& first : allocation_.sections[section]) {
+    const bool runs = first.kind == Step::Kind::run;
+    const Instruction& i = code[runs ? first.index : 0];
+    step(i, first);
+    if (copies == 1 || first.kind == Step::Kind::load) continue;
+    Step next = first;
+    Instruction moved = i;
+    for (int c = 1; c < copies; ++c) {
+      to_next_copy(next);
+      move_by(moved, lanes);
+      step(moved, next);
+    }
+  }
+}
+
+void Emitter::under_mask_of(size_t section, uint8_t mask) {
+  const std::vector<Instruction>& code = program_.sections[section].code;
+  for (const Step& s : allocation_.sections[section]) {
+    const Instruction& i = code[s.kind == Step::Kind::run ? s.index : 0];
+    if (s.kind != Step::Kind::run || !touches_elements(i)) {
+      step(i, s);
+      continue;
+    }
+    Step masked = s;
+    masked.mask = mask;
+    Instruction changed = i;
+    changed.op = under_mask(i.op);
+    step(changed, masked);
+  }
+}
+
+void Emitter::step(const Instruction& i, const Step& step) {
   switch (step.kind) {
     case Step::Kind::move: a.vmovaps(vec(step.dst), vec(step.src[0])); return;
     case Step::Kind::load: load_home(step.index, step.dst); return;
@@ -160,8 +211,8 @@ void Emitter::step(const Section& section, const Step& step) {
       else a.vmovups(spill(step.index), vec(step.src[0]));
       return;
     case Step::Kind::run:
-      comment(section.code[step.index]);
-      run(section.code[step.index], step);
+      comment(i);
+      run(i, step);
       return;
   }
 }
@@ -186,6 +237,7 @@ void Emitter::comment(const Instruction& i) {
 }
 
 void Emitter::run(const Instruction& i, const Step& s) {
+  if (const Encoding& e = encoding_of(i.op)) return plain(i, s, e);
   switch (i.op) {
     case Op::fma_ps:
     case Op::fma_pd: return fused(i, s);
@@ -209,13 +261,11 @@ void Emitter::run(const Instruction& i, const Step& s) {
     case Op::scalar_q_to_ps:
     case Op::scalar_ps_to_q:
     case Op::scalar_pd_to_q: return scalar_conversion(i, s);
-    default: break;
+    default: return memory(i, s);
   }
-  if (encoding_of(i.op) != nullptr) plain(i, s);
-  else memory(i, s);
 }
 
-void Emitter::plain(const Instruction& i, const Step& s) {
+void Emitter::plain(const Instruction& i, const Step& s, const Encoding& e) {
   if (i.op == Op::move) {
     if (s.src[0] == s.dst) return;
     if (program_.regs[i.dst] == RegClass::mask) a.kmovw(k(s.dst), k(s.src[0]));
@@ -223,22 +273,26 @@ void Emitter::plain(const Instruction& i, const Step& s) {
     return;
   }
   const OpInfo& op = info(i.op);
-  const Encoding& e = *encoding_of(i.op);
-  Operand operands[6];
-  int n = 0;
-  operands[n++] = reg(i.dst, s.dst, op.dst_shrink);
+  // Made where they stay, and no more of them than there are: clearing all six takes longer than everything else here.
+  asmjit::Operand_ operands[6];
+  size_t n = 0;
+  const auto add = [&](VReg r, uint8_t at, int shrink) {
+    const bool mask = program_.regs[r] == RegClass::mask;
+    std::construct_at(static_cast<Reg*>(&operands[n++]), mask ? asmjit::OperandSignature{KReg::kSignature} : signature(shrink), at);
+  };
+  add(i.dst, s.dst, op.dst_shrink);
   const int sources = i.sources();
   for (int k = op.tied ? 1 : 0; k < sources; ++k) {
     const bool last = k == sources - 1;
     if (last && s.folded) operands[n++] = home(s.folded_reg, op.element);
-    else operands[n++] = reg(i.src[k], s.src[op.tied ? k - 1 : k], last ? op.last_shrink : op.first_shrink);
+    else add(i.src[k], s.src[op.tied ? k - 1 : k], last ? op.last_shrink : op.first_shrink);
   }
   if (i.mask != kNoReg) {
     if (masks()) a.k(k(s.mask));
     else operands[n++] = vec(s.mask);
   }
   if (e.imm != Encoding::kNone) operands[n++] = imm(e.imm == Encoding::kOwn ? i.imm : e.imm);
-  a.emitOpArray(masks() ? e.avx512 : e.avx2, operands, static_cast<size_t>(n));
+  a.emitOpArray(masks() ? e.avx512 : e.avx2, operands, n);
 }
 
 void Emitter::fused(const Instruction& i, const Step& s) {
@@ -330,6 +384,10 @@ void Emitter::memory(const Instruction& i, const Step& s) {
 
 // -- Data -------------------------------------------------------------------------------------------------------------------------------
 
+void Emitter::save_registers() {
+  for (const Gp& r : saved_) a.push(r);
+}
+
 void Emitter::load_pinned_literals() {
   for (const Constant& c : program_.constants)
     if (allocation_.pinned[c.reg] != kNowhere) load_home(c.reg, allocation_.pinned[c.reg]);
@@ -347,7 +405,7 @@ void Emitter::return_with(uint32_t code) {
     a.bind(nowhere);
   }
   a.mov(rsp, word(saved_stack));
-  for (size_t i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
+  for (size_t i = saved_.size(); i-- > 0;) a.pop(saved_[i]);
   if (code != 0) a.mov(eax, imm(code));
   else a.xor_(eax, eax);
   a.ret();

@@ -10,6 +10,7 @@
 
 #include <vector>
 
+#include "codegen/asmjit/encodings.h"
 #include "codegen/asmjit/machine.h"
 #include "codegen/asmjit/registers.h"
 #include "codegen/kernel.h"
@@ -22,8 +23,6 @@ using asmjit::x86::Mem;
 
 inline constexpr int kCacheLine = 64;  // bytes
 inline constexpr Gp kInner = asmjit::x86::r8, kEnd = asmjit::x86::r9, kRow = asmjit::x86::rbp;
-// What a System V callee keeps, in the order of the prologue's pushes.
-inline constexpr Gp kSaved[] = {asmjit::x86::rbx, asmjit::x86::rbp, asmjit::x86::r12, asmjit::x86::r13, asmjit::x86::r14, asmjit::x86::r15};
 
 // Where things are on the stack, in bytes from rsp, which is 64-byte aligned.
 class Frame {
@@ -49,19 +48,25 @@ class Emitter {
   asmjit::x86::Emitter& a;
 
   void section(int id);  // emits it here; a section may be emitted more than once
+  int copies(int section) const { return allocation_.copies[static_cast<size_t>(section)]; }  // steps that it runs side by side
   void set_streaming(std::vector<bool> buffers) { streaming_ = std::move(buffers); }  // whose whole-register stores bypass the caches
+  void save_registers();  // those that a System V callee keeps and that are used here
   void load_pinned_literals();
   void data();                      // after the code
   void return_with(uint32_t code);  // undoes the prologue, reports the code if there is one
 
   // Buffers' current pointers.
-  Gp pointer(uint32_t buffer);                         // in its own register, or in rax
+  Gp pointer(uint32_t buffer, bool behind = false);    // in its own register, or in rax
   void set_pointer(uint32_t buffer, const Mem& from);  // uses rax
   template <class Amount>                              // a register other than rax, or an immediate
   void advance(uint32_t buffer, const Amount& by) {
-    if (pointer_[buffer].isValid()) a.add(pointer_[buffer], by);
-    else a.add(word(pointer_word_[buffer]), by);
+    if (pointer_[buffer].reg.isValid()) a.add(pointer_[buffer].reg, by);
+    else a.add(word(pointer_[buffer].word), by);
   }
+
+  // Where Memory::behind looks.
+  void leave_behind();  // to where the pointers are, before they advance
+  void set_behind(uint32_t buffer, const Gp& to);
 
   static Mem word(int offset) { return asmjit::x86::qword_ptr(asmjit::x86::rsp, offset); }
 
@@ -73,9 +78,11 @@ class Emitter {
   std::vector<int> index;                     // [dimension]
 
  private:
-  void step(const Section&, const Step&);
+  void copies_of(size_t section, int copies);
+  void under_mask_of(size_t section, uint8_t mask);
+  void step(const Instruction&, const Step&);
   void run(const Instruction&, const Step&);
-  void plain(const Instruction&, const Step&);
+  void plain(const Instruction&, const Step&, const Encoding&);
   void fused(const Instruction&, const Step&);
   void memory(const Instruction&, const Step&);
   void tail_mask(const Instruction&, const Step&);
@@ -92,8 +99,8 @@ class Emitter {
   void scalar_conversion(const Instruction&, const Step&);
   void comment(const Instruction&);
 
+  asmjit::OperandSignature signature(int shrink) const;  // of a vector register of the full width divided by that
   asmjit::x86::Vec vec(uint8_t reg, int shrink = 1) const;
-  asmjit::x86::Reg reg(VReg r, uint8_t at, int shrink) const;
   Mem address(const Instruction&, const Step&);           // may use rax, rcx
   void strided_address(const Instruction&, const Step&);  // to rax, the stride to rdx; uses rcx
   Gp move(const Gp&, const Instruction&, const Step&);    // what Memory::moved asks for, in rax; uses rcx
@@ -105,8 +112,12 @@ class Emitter {
   const Kernel& kernel_;
   const Program& program_;
   const Allocation& allocation_;
-  std::vector<Gp> pointer_;
-  std::vector<int> pointer_word_;
+  struct Pointer {
+    Gp reg;        // if there is one
+    int word = 0;  // else its stack word
+  };
+  std::vector<Pointer> pointer_, behind_;  // [buffer]; behind_ is filled for Program::behind alone
+  std::vector<Gp> saved_;
   std::vector<int> literal_offset_;
   Label literals_, tail_table_;
   std::vector<bool> streaming_;  // [buffer], or empty

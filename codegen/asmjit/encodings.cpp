@@ -105,19 +105,12 @@ constexpr Encoding kEncodings[] = {
     {Op::mask_to_d, kNo, Inst::kIdVpmovm2d},
 };
 
-constexpr auto kByOp = [] {
-  std::array<int8_t, kOpCount> table{};
-  for (auto& at : table) at = -1;
-  int8_t i = 0;
-  for (const Encoding& e : kEncodings) table[static_cast<size_t>(e.op)] = i++;
-  return table;
-}();
-
 }  // namespace
 
-const Encoding* encoding_of(Op op) {
-  const int8_t at = kByOp[static_cast<size_t>(op)];
-  return at < 0 ? nullptr : &kEncodings[at];
-}
+constinit const std::array<Encoding, kOpCount> encodings = [] {
+  std::array<Encoding, kOpCount> table{};
+  for (const Encoding& e : kEncodings) table[static_cast<size_t>(e.op)] = e;
+  return table;
+}();
 
 }  // namespace kiln::codegen::x64

@@ -11,33 +11,15 @@ namespace {
 constexpr int kMostCopies = 4;          // more gain little
 constexpr int kMostInstructions = 144;  // of all copies: encoding costs time, too
 
-// Constants and hoisted values keep a quarter of the registers.
-constexpr int room(Isa isa, int c) { return c == 0 ? vector_registers(isa) * 3 / 4 : kLastMask - kFirstMask + 1; }
-
-constexpr bool moves_with_steps(Place place) {
-  switch (place) {
-    case Place::element:
-    case Place::strided:
-    case Place::inner:
-    case Place::kept: return true;
-    case Place::none:
-    case Place::uniform:
-    case Place::scalar:
-    case Place::stride:
-    case Place::outer:
-    case Place::partial: return false;
-  }
-  return false;
-}
-
 }  // namespace
 
+int most_copies(size_t instructions) {
+  return std::clamp(kMostInstructions / static_cast<int>(std::max<size_t>(instructions, 1)), 1, kMostCopies);
+}
+
 int copies_that_fit(const Program& program, int section) {
-  const auto instructions = static_cast<int>(program.sections[static_cast<size_t>(section)].code.size());
-  int copies = std::min(kMostCopies, kMostInstructions / std::max(instructions, 1));
-  const std::array<int, 2> needed = pressure(program, section);
-  for (int c = 0; c < 2; ++c) copies = std::min(copies, room(program.isa, c) / std::max(needed[static_cast<size_t>(c)], 1));
-  return std::max(copies, 1);
+  const int most = most_copies(program.sections[static_cast<size_t>(section)].code.size());
+  return most == 1 ? 1 : copies_that_fit(program.isa, pressure(program, section), most);
 }
 
 void interleave(Section& section, int copies, size_t from) {
@@ -54,32 +36,16 @@ void interleave(Section& section, int copies, size_t from) {
   std::ranges::copy(mixed, code.begin());
 }
 
-void put_side_by_side(Program& program, int from, int to, int copies) {
-  std::vector<Instruction> many;
-  if (!program.spare.empty()) {
-    many = std::move(program.spare.back());
-    program.spare.pop_back();
+void riffle(Section& section, size_t from, size_t middle) {
+  const std::span code = std::span(section.code).subspan(from);
+  const size_t first = middle - from, second = code.size() - first;
+  std::vector<Instruction> mixed;
+  mixed.reserve(code.size());
+  for (size_t i = 0, j = 0; i < first || j < second;) {
+    if (j == second || (i < first && i * second <= j * first)) mixed.push_back(code[i++]);
+    else mixed.push_back(code[first + j++]);
   }
-  const std::vector<Instruction>& one = program.sections[static_cast<size_t>(from)].code;
-  many.reserve(one.size() * static_cast<size_t>(copies));
-  const int lanes = program.lanes();
-  // What each register that the step defines is called in each copy.
-  const size_t known = program.regs.size();
-  std::vector<VReg> names(known * static_cast<size_t>(copies), kNoReg);
-  for (const Instruction& i : one)
-    for (int c = 0; c < copies; ++c) {
-      VReg* const name = &names[known * static_cast<size_t>(c)];
-      const auto renamed = [&](VReg r) { return r == kNoReg || name[r] == kNoReg ? r : name[r]; };
-      Instruction& copy = many.emplace_back(i);
-      for (VReg& r : copy.src) r = renamed(r);
-      copy.mask = renamed(copy.mask);
-      if (moves_with_steps(i.memory.place)) copy.memory.offset += c * lanes;
-      if (i.dst == kNoReg) continue;
-      if (c > 0 || to != from) copy.dst = name[i.dst] = program.fresh(program.regs[i.dst]);
-    }
-  std::swap(program.sections[static_cast<size_t>(to)].code, many);
-  many.clear();
-  program.spare.push_back(std::move(many));
+  std::ranges::copy(mixed, code.begin());
 }
 
 }  // namespace kiln::codegen::x64

@@ -10,6 +10,9 @@
 
 namespace kiln::codegen::x64 {
 
+// How many copies of so many instructions are worth encoding, 1 at least.
+int most_copies(size_t instructions);
+
 // How many copies of a section's code go side by side without spilling, 1 at least.
 int copies_that_fit(const Program&, int section);
 
@@ -17,7 +20,8 @@ int copies_that_fit(const Program&, int section);
 // not made of equal copies stays as it is.
 void interleave(Section&, int copies, size_t from = 0);
 
-// Fills section `to` with that many steps side by side: copies of `from`, which defines no global and runs one step. `to` may be `from`.
-void put_side_by_side(Program&, int from, int to, int copies);
+// The code from instruction `from` to `middle` and that from there on, neither of which needs anything of the other, are mixed so that both
+// advance evenly.
+void riffle(Section&, size_t from, size_t middle);
 
 }  // namespace kiln::codegen::x64

@@ -12,31 +12,30 @@ constexpr int kSlow = 6;          // operations that a division or a square root
 
 bool contains(const std::vector<NodeId>& list, NodeId id) { return std::find(list.begin(), list.end(), id) != list.end(); }
 
-// Operations that a varying value takes, shared ones counted once.
-int cost(const Kernel& kernel, const Schedule& schedule, NodeId root) {
-  std::vector<bool> seen(kernel.nodes.size());
-  std::vector<NodeId> open{root};
-  int operations = 0;
-  while (!open.empty()) {
-    const NodeId id = open.back();
-    open.pop_back();
-    if (seen[id] || !schedule.varying[id]) continue;
-    seen[id] = true;
-    if (const Node& n = kernel.nodes[id]; n.kind == NodeKind::primitive)
-      operations += n.prim == Prim::div || n.prim == Prim::sqrt ? kSlow : 1;
-    else if (n.kind == NodeKind::gather && schedule.varying[n.operands[0]])  // an element at a time
-      operations += kSlow;
-    for (NodeId operand : kernel.nodes[id].operands)
-      if (operand != kNoNode) open.push_back(operand);
-  }
-  return operations;
-}
-
 struct FreeAligned {
   void operator()(void* p) const { ::operator delete(p, std::align_val_t{64}); }
 };
 
 }  // namespace
+
+int operations(const Kernel& kernel, const Schedule& schedule, std::span<const NodeId> values, std::span<const NodeId> there) {
+  std::vector<bool> seen(kernel.nodes.size());
+  for (NodeId id : there) seen[id] = true;
+  std::vector<NodeId> open(values.begin(), values.end());
+  int count = 0;
+  while (!open.empty()) {
+    const NodeId id = open.back();
+    open.pop_back();
+    if (seen[id] || !schedule.varying[id]) continue;
+    seen[id] = true;
+    if (const Node& n = kernel.nodes[id]; n.kind == NodeKind::primitive) count += n.prim == Prim::div || n.prim == Prim::sqrt ? kSlow : 1;
+    else if (n.kind == NodeKind::gather && schedule.varying[n.operands[0]])  // an element at a time
+      count += kSlow;
+    for (NodeId operand : kernel.nodes[id].operands)
+      if (operand != kNoNode) open.push_back(operand);
+  }
+  return count;
+}
 
 std::vector<Kept> values_to_keep(const Kernel& kernel, const Schedule& schedule) {
   std::vector<Kept> kept;
@@ -54,7 +53,7 @@ std::vector<Kept> values_to_keep(const Kernel& kernel, const Schedule& schedule)
     for (NodeId id : taken_up) {
       const size_t made = schedule.pass[id];
       if (kernel.nodes[id].dtype == DType::Bool || !contains(schedule.steps[made].loop, id)) continue;
-      if (cost(kernel, schedule, id) < kWorthKeeping) continue;
+      if (operations(kernel, schedule, {&id, 1}) < kWorthKeeping) continue;
       const auto known = std::find_if(kept.begin(), kept.end(), [&](const Kept& k) { return k.node == id; });
       if (known != kept.end()) known->read.push_back(pass);
       else kept.push_back({id, made, {pass}});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "codegen/kernel.h"
@@ -14,6 +15,9 @@ struct Kept {
   size_t made;               // the pass whose loop writes it down
   std::vector<size_t> read;  // the later ones whose loops read it instead of computing it
 };
+
+// Operations that varying values take, shared ones counted once, where those of `there` take none; a slow one (a division) counts as several.
+int operations(const Kernel&, const Schedule&, std::span<const NodeId> values, std::span<const NodeId> there = {});
 
 std::vector<Kept> values_to_keep(const Kernel&, const Schedule&);
 

@@ -1,10 +1,12 @@
 // Reductions of the last dimension. `lanes`: blocks of kLaneBlock elements fall on kLanes running lanes, which fold in halves; `tree`:
 // pairs of neighbours, a whole register of elements at once. Either way the partial results are combined by TREE.
+// Rows may overlap (overlap.h).
 #include <algorithm>
 #include <bit>
 
 #include "codegen/asmjit/interleave.h"
 #include "codegen/asmjit/keep.h"
+#include "codegen/asmjit/overlap.h"
 #include "codegen/asmjit/partials.h"
 #include "codegen/asmjit/shape.h"
 
@@ -17,6 +19,10 @@ using asmjit::imm;
 // The dtype whose registers hold a value in lane form.
 DType lane_type(DType t) { return t == DType::Bool ? DType::I32 : t; }
 
+constexpr int kWidest = 8;  // bytes of an element
+
+bool contains(const auto& list, auto value) { return std::ranges::find(list, value) != list.end(); }
+
 class LaneReduction final : public Shape {
  public:
   using Shape::Shape;
@@ -27,7 +33,12 @@ class LaneReduction final : public Shape {
     lower_entry();
     kept_ = values_to_keep(kernel_, schedule_);
     const int first = static_cast<int>(program().sections.size());
-    for (size_t p = 0; p < schedule_.steps.size(); ++p) lower_pass(p);
+    overlap_ = overlap(kernel_, schedule_, kept_, program().isa, nodes_);
+    if (overlap_) {
+      lower_overlapping();
+      return;
+    }
+    for (size_t p = 0; p < schedule_.steps.size(); ++p) lower_loop(lower_once(passes_, p, nodes_), {{p, &nodes_}});
     program().loops.push_back({first, static_cast<int>(program().sections.size()) - 1});
   }
 
@@ -35,12 +46,14 @@ class LaneReduction final : public Shape {
     extent_ = frame.word();
     elements_ = frame.word();
     for (size_t i = 0; i < kept_.size(); ++i) kept_words_.push_back(frame.word());
+    if (overlap_) nowhere_ = frame.word();
     if (level_bytes_ > 0) partials_.reserve(frame, level_bytes_);
   }
 
-  // Memory for the kept values of a row. Whole registers are written from any element on, so that there is a step more than the row has.
+  // Memory for the kept values of a row, and for a row that is stored nowhere. Whole registers are written from any element on, so that there is a
+  // step more than the row has.
   void enter(Emitter& e) override {
-    if (kept_.empty()) return;
+    if (kept_.empty() && !overlap_) return;
     auto& a = e.a;
     const Label enough = a.newLabel();
     a.mov(rcx, qword_ptr(rax, offsetof(Args, extents)));
@@ -50,6 +63,7 @@ class LaneReduction final : public Shape {
     a.mov(Emitter::word(elements_), rdi);
     int bytes = 0;
     for (const Kept& k : kept_) bytes += kept_bytes(k);
+    if (overlap_) bytes += kWidest;
     a.imul(rdi, rdi, imm(bytes));
     a.push(r10);  // pointers that a callee need not keep
     a.push(r11);
@@ -67,27 +81,36 @@ class LaneReduction final : public Shape {
       a.imul(rcx, Emitter::word(elements_), imm(kept_bytes(kept_[i])));
       a.add(rax, rcx);
     }
+    if (overlap_) a.mov(Emitter::word(nowhere_), rax);
+  }
+
+  // Before its first row a call has none: what would be stored there goes nowhere, what would be loaded is this row's.
+  void first(Emitter& e) override {
+    for (uint32_t b : program().behind) {
+      const bool stored = contains(overlap_->stored, b);
+      if (stored) e.a.mov(rax, Emitter::word(nowhere_));
+      e.set_behind(b, stored ? Gp(rax) : e.pointer(b));
+    }
   }
 
   void row(Emitter& e) override {
     load_extent(e);
-    for (const Pass& pass : passes_) {
-      e.section(pass.once);
-      if (!pass.loops) continue;
-      e.a.xor_(kInner.r32(), kInner.r32());
-      if (pass.results < 0) {
-        e.a.mov(kEnd, Emitter::word(extent_));
-        all_steps(e, pass);
-        tails(e, pass);
-      } else if (kernel_.reduction == Reduction::lanes) {
-        blocks(e, pass);
-      } else {
-        pairs(e, pass);
-      }
-    }
+    run(e, passes_);
   }
 
+  void last(Emitter& e) override { run(e, last_row_); }
+
  private:
+  // What one loop does for one row: what a pass says, with the values that the nodes have there.
+  struct Part {
+    size_t pass;
+    Nodes* nodes;
+    bool behind = false;  // is that the row that the walk has left
+  };
+  struct Reduce {
+    NodeId id;
+    Nodes* nodes;
+  };
   struct Pass {
     bool loops = false;
     int once = -1, empty = -1, begin = -1, wide = -1, steps = -1, fold = -1, results = -1;
@@ -101,81 +124,125 @@ class LaneReduction final : public Shape {
 
   // -- Lowering
 
-  void lower_pass(size_t index) {
-    present_ = index;
-    const Schedule::Pass& step = schedule_.steps[index];
-    Pass& pass = passes_.emplace_back();
+  Pass& lower_once(std::vector<Pass>& passes, size_t index, Nodes& nodes) {
+    Pass& pass = passes.emplace_back();
     pass.once = vectors_.open("once a pass", 1);
-    nodes_.at(0, kNoReg);
-    for (NodeId id : step.once) nodes_.value(id);
-    for (uint32_t s : step.stores_once) nodes_.store(kernel_.stores[s]);
-    pass.loops = step.loops();
-    if (!pass.loops) return;
+    nodes.at(0, kNoReg);
+    for (NodeId id : schedule_.steps[index].once) nodes.value(id);
+    for (uint32_t s : schedule_.steps[index].stores_once) nodes.store(kernel_.stores[s]);
+    return pass;
+  }
 
+  void lower_overlapping() {
+    const size_t last = overlap_->last;
+    // What is carried from a row to the next has registers of its own, which the walk's first row finds filled with zeros.
+    Nodes behind = nodes_;
+    std::vector<Lanes> carried;
+    for (NodeId id : overlap_->carried) {
+      const DType t = kernel_.nodes[id].dtype;
+      carried.push_back(vectors_.fresh(t));
+      vectors_.assign(t, carried.back(), vectors_.constant(t, 0));
+      behind.define(id, carried.back());
+    }
+    Nodes last_row = behind;
+
+    const int first = static_cast<int>(program().sections.size());
+    for (size_t p = 0; p + 1 < last; ++p) lower_loop(lower_once(passes_, p, nodes_), {{p, &nodes_}});
+    lower_loop(lower_once(passes_, last - 1, nodes_), {{last, &behind, true}, {last - 1, &nodes_}});
+    lower_after_last(passes_, behind);
+    lower_once(passes_, last, nodes_);
+    for (size_t i = 0; i < carried.size(); ++i) {
+      const NodeId id = overlap_->carried[i];
+      vectors_.assign(kernel_.nodes[id].dtype, carried[i], nodes_.value(id));
+    }
+    program().loops.push_back({first, static_cast<int>(program().sections.size()) - 1});
+
+    lower_loop(last_row_.emplace_back(), {{last, &last_row, true}});
+    lower_after_last(last_row_, last_row);
+  }
+
+  // The passes after that of a row's last loop.
+  void lower_after_last(std::vector<Pass>& passes, Nodes& behind) {
+    vectors_.behind(true);
+    for (size_t p = overlap_->last + 1; p < schedule_.steps.size(); ++p) lower_once(passes, p, behind);
+    vectors_.behind(false);
+  }
+
+  // One loop for all parts.
+  void lower_loop(Pass& pass, std::vector<Part> parts) {
+    parts_ = std::move(parts);
+    for (const Part& part : parts_) pass.loops = pass.loops || schedule_.steps[part.pass].loops();
+    if (!pass.loops) return;
+    reduces_.clear();
+    for (const Part& part : parts_)
+      for (NodeId id : schedule_.steps[part.pass].reduces) reduces_.push_back({id, part.nodes});
     running_.clear();
     lane_.clear();
-    if (!step.reduces.empty()) {
+    if (!reduces_.empty()) {
       pass.empty = vectors_.open("nothing to reduce", 1);
-      for (NodeId id : step.reduces) {
-        const Node& n = kernel_.nodes[id];
+      for (const Reduce& r : reduces_) {
+        const Node& n = kernel_.nodes[r.id];
         running_.push_back(vectors_.fresh(lane_type(n.dtype)));
         vectors_.assign(lane_type(n.dtype), running_.back(), vectors_.lane_form(n.dtype, identity(n)));
       }
     }
     const int from = static_cast<int>(program().sections.size());
-    if (kernel_.reduction == Reduction::lanes) lower_lanes(step, pass);
-    else lower_tree(step, pass);
-    if (step.reduces.empty()) return;
-    lower_partials(step, pass);
+    if (kernel_.reduction == Reduction::lanes) lower_lanes(pass);
+    else lower_tree(pass);
+    if (reduces_.empty()) return;
+    lower_partials(pass);
     program().loops.push_back({from, pass.partial.save});
     pass.results = vectors_.open("results", 1);
-    for (size_t j = 0; j < step.reduces.size(); ++j) {
-      const DType t = kernel_.nodes[step.reduces[j]].dtype;
-      vectors_.at_node(step.reduces[j]);
-      nodes_.define(step.reduces[j], vectors_.from_lane_form(t, vectors_.broadcast_first(lane_type(t), running_[j])));
+    for (size_t j = 0; j < reduces_.size(); ++j) {
+      const DType t = reduced(j).dtype;
+      vectors_.at_node(reduces_[j].id);
+      reduces_[j].nodes->define(reduces_[j].id, vectors_.from_lane_form(t, vectors_.broadcast_first(lane_type(t), running_[j])));
     }
   }
 
+  const Node& reduced(size_t j) const { return kernel_.nodes[reduces_[j].id]; }
+  const Lanes& operand(size_t j) { return reduces_[j].nodes->value(reduced(j).operands[0]); }
+
   Lanes identity(const Node& n) { return vectors_.constant(n.dtype, identity_bits(n.prim, n.dtype)); }
 
-  void lower_lanes(const Schedule::Pass& step, Pass& pass) {
+  void lower_lanes(Pass& pass) {
     const int width = vectors_.lanes();
-    if (!step.reduces.empty()) {
+    if (!reduces_.empty()) {
       pass.begin = vectors_.open("block", 2);
       for (int g = 0; g < groups(); ++g)
-        for (NodeId id : step.reduces) {
-          lane_.push_back(vectors_.fresh(kernel_.nodes[id].dtype));
-          vectors_.assign(kernel_.nodes[id].dtype, lane_.back(), identity(kernel_.nodes[id]));
+        for (size_t j = 0; j < reduces_.size(); ++j) {
+          lane_.push_back(vectors_.fresh(reduced(j).dtype));
+          vectors_.assign(reduced(j).dtype, lane_.back(), identity(reduced(j)));
         }
     }
     pass.steps = vectors_.open("steps", 3);
-    const int fit = lower_copies(step, pass.steps, groups());
+    const int fit = lower_copies(pass.steps, groups());
     program().loops.push_back({pass.steps, pass.steps});
     pass.copies = fit / groups() * groups();
     if (pass.copies > groups()) {
       pass.wide = vectors_.open("wide steps", 4);
-      lower_copies(step, pass.wide, pass.copies);
+      lower_copies(pass.wide, pass.copies);
       program().loops.push_back({pass.wide, pass.wide});
     }
     for (int g = 0; g < groups(); ++g) {
       pass.tails.push_back(vectors_.open("tail", 2));
       const VReg mask = vectors_.tail_mask(g * width, width);
-      evaluate(step, g * width, mask);
-      for (size_t j = 0; j < step.reduces.size(); ++j) {
-        const Node& n = kernel_.nodes[step.reduces[j]];
-        const Lanes& lane = lane_at(step, g, j);
-        vectors_.at_node(step.reduces[j]);
-        const Lanes combined = vectors_.primitive(n.prim, n.dtype, n.dtype, lane, nodes_.value(n.operands[0]), {});
+      evaluate(g * width, mask);
+      for (size_t j = 0; j < reduces_.size(); ++j) {
+        const Node& n = reduced(j);
+        const Lanes& lane = lane_at(g, j);
+        vectors_.at_node(reduces_[j].id);
+        const Lanes combined = vectors_.primitive(n.prim, n.dtype, n.dtype, lane, operand(j), {});
         vectors_.assign(n.dtype, lane, vectors_.select(n.dtype, mask, combined, lane));
       }
     }
-    if (step.reduces.empty()) return;
+    if (reduces_.empty()) return;
     pass.fold = vectors_.open("fold lanes", 2);
-    for (size_t j = 0; j < step.reduces.size(); ++j) {
-      const Node& n = kernel_.nodes[step.reduces[j]];
-      vectors_.at_node(step.reduces[j]);
+    for (size_t j = 0; j < reduces_.size(); ++j) {
+      const Node& n = reduced(j);
+      vectors_.at_node(reduces_[j].id);
       std::vector<Lanes> parts;
-      for (int g = 0; g < groups(); ++g) parts.push_back(vectors_.lane_form(n.dtype, lane_at(step, g, j)));
+      for (int g = 0; g < groups(); ++g) parts.push_back(vectors_.lane_form(n.dtype, lane_at(g, j)));
       for (size_t half = parts.size() / 2; half > 0; half /= 2)
         for (size_t g = 0; g < half; ++g) parts[g] = vectors_.combine_lane_form(n.prim, n.dtype, parts[g], parts[g + half]);
       for (int h = width / 2; h >= 1; h /= 2) parts[0] = combine_distant(n, parts[0], h);
@@ -184,49 +251,49 @@ class LaneReduction final : public Shape {
   }
 
   // So many registers of elements, as many side by side as there is room for, which is returned.
-  int lower_copies(const Schedule::Pass& step, int section, int copies) {
+  int lower_copies(int section, int copies) {
     auto& code = program().sections[static_cast<size_t>(section)].code;
-    const size_t reduces = step.reduces.size();
     int fit = 1;
     for (int first = 0, side = 1; first < copies; first += side) {
       const size_t from = code.size();
       std::vector<Lanes> operands;  // [copy][reduce]
       for (int c = first; c < first + side; ++c) {
-        evaluate(step, c * vectors_.lanes(), kNoReg);
-        for (NodeId id : step.reduces) operands.push_back(nodes_.value(kernel_.nodes[id].operands[0]));
+        evaluate(c * vectors_.lanes(), kNoReg);
+        for (size_t j = 0; j < reduces_.size(); ++j) operands.push_back(operand(j));
         if (c > 0) continue;
         fit = copies_that_fit(program(), section);
         side = std::min(static_cast<int>(std::bit_floor(static_cast<unsigned>(fit))), copies);
+        if (parts_.size() == 2) side = std::min(side, 2);  // each has a step of either part: four
       }
       interleave(program().sections[static_cast<size_t>(section)], side, from);
       // A lane takes its elements in order.
       for (size_t k = 0; k < operands.size(); ++k) {
-        const NodeId id = step.reduces[k % reduces];
-        const Node& n = kernel_.nodes[id];
-        const Lanes& lane = lane_at(step, (first + static_cast<int>(k / reduces)) % groups(), k % reduces);
-        vectors_.at_node(id);
+        const size_t j = k % reduces_.size();
+        const Node& n = reduced(j);
+        const Lanes& lane = lane_at((first + static_cast<int>(k / reduces_.size())) % groups(), j);
+        vectors_.at_node(reduces_[j].id);
         vectors_.accumulate(n.dtype, lane, vectors_.primitive(n.prim, n.dtype, n.dtype, lane, operands[k], {}));
       }
     }
     return fit;
   }
 
-  void lower_tree(const Schedule::Pass& step, Pass& pass) {
+  void lower_tree(Pass& pass) {
     pass.steps = vectors_.open("steps", 3);
-    evaluate(step, 0, kNoReg);
-    for (size_t j = 0; j < step.reduces.size(); ++j) {
-      const Node& n = kernel_.nodes[step.reduces[j]];
-      vectors_.at_node(step.reduces[j]);
-      Lanes part = vectors_.lane_form(n.dtype, nodes_.value(n.operands[0]));
+    evaluate(0, kNoReg);
+    for (size_t j = 0; j < reduces_.size(); ++j) {
+      const Node& n = reduced(j);
+      vectors_.at_node(reduces_[j].id);
+      Lanes part = vectors_.lane_form(n.dtype, operand(j));
       for (int h = 1; h < vectors_.lanes(); h *= 2) part = combine_distant(n, part, h);
       vectors_.assign(lane_type(n.dtype), running_[j], part);
     }
     pass.tails.push_back(vectors_.open("tail", 2));
     // Reductions take what does not fill a register one by one.
-    evaluate(step, 0, vectors_.tail_mask(0, step.reduces.empty() ? vectors_.lanes() : 1));
-    for (size_t j = 0; j < step.reduces.size(); ++j) {
-      const Node& n = kernel_.nodes[step.reduces[j]];
-      vectors_.assign(lane_type(n.dtype), running_[j], vectors_.lane_form(n.dtype, nodes_.value(n.operands[0])));
+    evaluate(0, vectors_.tail_mask(0, reduces_.empty() ? vectors_.lanes() : 1));
+    for (size_t j = 0; j < reduces_.size(); ++j) {
+      const DType t = reduced(j).dtype;
+      vectors_.assign(lane_type(t), running_[j], vectors_.lane_form(t, operand(j)));
     }
   }
 
@@ -235,46 +302,54 @@ class LaneReduction final : public Shape {
     return vectors_.combine_lane_form(n.prim, n.dtype, part, vectors_.exchange(lane_type(n.dtype), part, distance));
   }
 
-  void lower_partials(const Schedule::Pass& step, Pass& pass) {
+  void lower_partials(Pass& pass) {
     std::vector<int> offset;
     int bytes = 0;
-    for (NodeId id : step.reduces) {
+    for (size_t j = 0; j < reduces_.size(); ++j) {
       offset.push_back(bytes);
-      bytes += vectors_.partial_bytes(lane_type(kernel_.nodes[id].dtype));
+      bytes += vectors_.partial_bytes(lane_type(reduced(j).dtype));
     }
     level_bytes_ = std::max(level_bytes_, bytes);
     pass.partial.merge = vectors_.open("merge", 2);
-    for (size_t j = 0; j < step.reduces.size(); ++j) {
-      const Node& n = kernel_.nodes[step.reduces[j]];
+    for (size_t j = 0; j < reduces_.size(); ++j) {
+      const Node& n = reduced(j);
       const Lanes earlier = vectors_.load_partial(lane_type(n.dtype), offset[j]);
       vectors_.accumulate(lane_type(n.dtype), running_[j], vectors_.combine_lane_form(n.prim, n.dtype, earlier, running_[j]));
     }
     pass.partial.reload = vectors_.open("reload", 1);
-    for (size_t j = 0; j < step.reduces.size(); ++j) {
-      const DType t = lane_type(kernel_.nodes[step.reduces[j]].dtype);
+    for (size_t j = 0; j < reduces_.size(); ++j) {
+      const DType t = lane_type(reduced(j).dtype);
       vectors_.assign(t, running_[j], vectors_.load_partial(t, offset[j]));
     }
     pass.partial.save = vectors_.open("save", 2);
-    for (size_t j = 0; j < step.reduces.size(); ++j)
-      vectors_.store_partial(lane_type(kernel_.nodes[step.reduces[j]].dtype), offset[j], running_[j]);
+    for (size_t j = 0; j < reduces_.size(); ++j) vectors_.store_partial(lane_type(reduced(j).dtype), offset[j], running_[j]);
   }
 
-  void evaluate(const Schedule::Pass& step, int offset, VReg mask) {
-    nodes_.forget(Level::step);
-    nodes_.at(offset, mask);
-    for (size_t i = 0; i < kept_.size(); ++i)
-      if (std::find(kept_[i].read.begin(), kept_[i].read.end(), present_) != kept_[i].read.end())
-        nodes_.define(kept_[i].node, vectors_.load_kept(kernel_.nodes[kept_[i].node].dtype, static_cast<int>(i), offset));
-    for (size_t i = 0; i < kept_.size(); ++i)
-      if (kept_[i].made == present_)
-        vectors_.store_kept(kernel_.nodes[kept_[i].node].dtype, static_cast<int>(i), offset, nodes_.value(kept_[i].node));
-    for (NodeId id : step.reduces) nodes_.value(kernel_.nodes[id].operands[0]);
-    values_then_stores(step.stores_loop);
+  void evaluate(int offset, VReg mask) {
+    Section& section = program().sections.back();
+    size_t begin = section.code.size(), middle = begin;
+    for (const Part& part : parts_) {
+      const Schedule::Pass& step = schedule_.steps[part.pass];
+      Nodes& nodes = *part.nodes;
+      middle = section.code.size();
+      nodes.forget(Level::step);
+      nodes.at(offset, mask);
+      vectors_.behind(part.behind);
+      for (size_t i = 0; i < kept_.size(); ++i)
+        if (contains(kept_[i].read, part.pass))
+          nodes.define(kept_[i].node, vectors_.load_kept(kernel_.nodes[kept_[i].node].dtype, static_cast<int>(i), offset));
+      if (&part == &parts_[0]) begin = section.code.size();  // the next part keeps other values there
+      for (size_t i = 0; i < kept_.size(); ++i)
+        if (kept_[i].made == part.pass)
+          vectors_.store_kept(kernel_.nodes[kept_[i].node].dtype, static_cast<int>(i), offset, nodes.value(kept_[i].node));
+      for (NodeId id : step.reduces) nodes.value(kernel_.nodes[id].operands[0]);
+      values_then_stores(nodes, step.stores_loop);
+    }
+    vectors_.behind(false);
+    if (parts_.size() == 2) riffle(section, begin, middle);
   }
 
-  const Lanes& lane_at(const Schedule::Pass& step, int group, size_t j) const {
-    return lane_[static_cast<size_t>(group) * step.reduces.size() + j];
-  }
+  const Lanes& lane_at(int group, size_t j) const { return lane_[static_cast<size_t>(group) * reduces_.size() + j]; }
 
   // -- Loops
 
@@ -282,6 +357,26 @@ class LaneReduction final : public Shape {
     auto& a = e.a;
     emit_reduced_extent(e);
     a.mov(Emitter::word(extent_), rax);
+  }
+
+  void run(Emitter& e, const std::vector<Pass>& passes) {
+    for (const Pass& pass : passes) {
+      if (pass.once >= 0) e.section(pass.once);
+      if (pass.loops) loop(e, pass);
+    }
+  }
+
+  void loop(Emitter& e, const Pass& pass) {
+    e.a.xor_(kInner.r32(), kInner.r32());
+    if (pass.results < 0) {
+      e.a.mov(kEnd, Emitter::word(extent_));
+      all_steps(e, pass);
+      tails(e, pass);
+    } else if (kernel_.reduction == Reduction::lanes) {
+      blocks(e, pass);
+    } else {
+      pairs(e, pass);
+    }
   }
 
   void all_steps(Emitter& e, const Pass& pass) {
@@ -383,19 +478,25 @@ class LaneReduction final : public Shape {
     e.a.jmp(done);
   }
 
+  const Schedule schedule_ = schedule(kernel_);
   std::vector<Pass> passes_;
-  std::vector<Lanes> running_, lane_;  // of the present pass: [reduce] in lane form; [group][reduce]
-  Partials partials_;
-  int level_bytes_ = 0, extent_ = 0, elements_ = 0;
   std::vector<Kept> kept_;
   std::vector<int> kept_words_;  // [kept value]
-  size_t present_ = 0;           // the pass being lowered
+  Partials partials_;
+  int level_bytes_ = 0, extent_ = 0, elements_ = 0;
+
+  // Of the loop being lowered.
+  std::vector<Part> parts_;
+  std::vector<Reduce> reduces_;
+  std::vector<Lanes> running_, lane_;  // [reduce] in lane form; [group][reduce]
+
+  std::optional<Overlap> overlap_;
+  std::vector<Pass> last_row_;  // what is left to do of a call's last row
+  int nowhere_ = 0;             // stack word: where the last pass stores before it has a row
 };
 
 }  // namespace
 
-std::unique_ptr<Shape> lanes(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) {
-  return std::make_unique<LaneReduction>(kernel, schedule, vectors);
-}
+std::unique_ptr<Shape> lanes(const Kernel& kernel, Vectors& vectors) { return std::make_unique<LaneReduction>(kernel, vectors); }
 
 }  // namespace kiln::codegen::x64

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "codegen/asmjit/ops.h"
@@ -38,7 +39,8 @@ struct Memory {
   uint8_t scale = 0;
   uint16_t index = 0;
   int32_t offset = 0;
-  bool moved = false;  // by as many elements as the last source's first 64-bit lane says
+  bool moved = false;   // by as many elements as the last source's first 64-bit lane says
+  bool behind = false;  // where the buffer's pointer was before the walk went on to the next row
 };
 
 struct Instruction {
@@ -57,7 +59,10 @@ struct Section {
   const char* name = "";
   int depth = 0;  // loops around it: weighs uses
   std::vector<Instruction> code;
-  int masks = -1;  // not -1: an instruction that makes a mask, and then the code of that section under it (masked.h)
+  // What is not written down a second time (copies.h). Both are for code that defines nothing that other sections use.
+  int copies = 1;       // at most so many times side by side, as registers allow
+  int again = -1;       // not -1: the code of that section follows,
+  VReg under = kNoReg;  // under this mask, if there is one, which the only instruction of `code` makes
 };
 
 // Sections [first, last] run again and again; values defined before the loop and used in it stay live to its end.
@@ -70,6 +75,12 @@ struct Constant {
   VReg reg;
   uint8_t bytes;                 // 4 or 8: an element to broadcast; else a whole register
   std::array<uint8_t, 64> data;  // the first `bytes` (or the register's width) count
+
+  uint64_t bits() const {  // of the first 8 bytes
+    uint64_t bits;
+    std::memcpy(&bits, data.data(), sizeof bits);
+    return bits;
+  }
 };
 
 struct Program {
@@ -78,6 +89,7 @@ struct Program {
   std::vector<Section> sections;
   std::vector<LoopRange> loops;
   std::vector<Constant> constants;
+  std::vector<uint32_t> behind;                 // buffers that some instruction addresses behind the walk
   std::vector<std::vector<Instruction>> spare;  // memory of earlier programs' sections
 
   int width() const { return isa == Isa::avx512 ? 64 : 32; }  // bytes of a vector register
@@ -87,7 +99,7 @@ struct Program {
     return static_cast<VReg>(regs.size() - 1);
   }
   void open(const char* name, int depth) {
-    sections.push_back({name, depth, {}, -1});
+    sections.push_back({.name = name, .depth = depth});
     if (spare.empty()) return;
     sections.back().code = std::move(spare.back());
     spare.pop_back();
@@ -98,6 +110,7 @@ struct Program {
     sections.clear();
     loops.clear();
     constants.clear();
+    behind.clear();
   }
 };
 

@@ -10,46 +10,82 @@
 
 namespace kiln::codegen::x64 {
 
-Nodes::Nodes(const Kernel& kernel, Vectors& vectors)
-    : kernel_(kernel),
-      vectors_(vectors),
-      never_nan_(never_nan(kernel)),
-      fused_(kernel.nodes.size()),
-      value_(kernel.nodes.size()),
-      stamp_(kernel.nodes.size()) {
-  const int last = kernel.rank - 1;
-  const int moving = kernel.reduction == Reduction::none ? last : kernel.reduced_dim();
-  for (const Node& n : kernel.nodes) {
-    Level level = Level::call;
-    if (n.kind == NodeKind::index) level = static_cast<int>(n.slot) == moving ? Level::step : Level::row;
-    bool differs = n.kind == NodeKind::index && static_cast<int>(n.slot) == last;
-    if (reads_memory(n)) {
-      const Buffer& b = kernel.buffers[n.slot];
-      level = (kernel.reduction == Reduction::none ? b.inner : b.reduced) == Stride::zero ? Level::row : Level::step;
-      differs = b.inner != Stride::zero;
-    }
-    for (NodeId operand : n.operands) {
-      if (operand == kNoNode) continue;
-      level = std::max(level, level_[operand]);
-      differs = differs || differs_[operand];
-    }
-    differs_.push_back(differs && !(n.kind == NodeKind::reduce && moving == last));
-    level_.push_back(n.kind == NodeKind::reduce ? Level::row : level);
-    measure(n);
+Nodes::Nodes(const Kernel& kernel, Vectors& vectors) : kernel_(kernel), vectors_(vectors), never_nan_(never_nan(kernel)) {
+  nodes_.resize(kernel.nodes.size());
+  for (NodeId id = 0; id < nodes_.size(); ++id) {
+    State& s = nodes_[id];
+    place(kernel.nodes[id], s);
+    fuse(id, s);
+    measure(s);
   }
+  find_hoisted();
+}
+
+void Nodes::place(const Node& n, State& s) const {
+  const int last = kernel_.rank - 1;
+  const int moving = kernel_.reduction == Reduction::none ? last : kernel_.reduced_dim();
+  if (n.kind == NodeKind::index) {
+    s.level = static_cast<int>(n.slot) == moving ? Level::step : Level::row;
+    s.differs = static_cast<int>(n.slot) == last;
+  } else if (reads_memory(n)) {
+    const Buffer& b = kernel_.buffers[n.slot];
+    s.level = (kernel_.reduction == Reduction::none ? b.inner : b.reduced) == Stride::zero ? Level::row : Level::step;
+    s.differs = b.inner != Stride::zero;
+  }
+  for (NodeId operand : n.operands) {
+    if (operand == kNoNode) continue;
+    s.level = std::max(s.level, nodes_[operand].level);
+    s.differs = s.differs || nodes_[operand].differs;
+  }
+  if (n.kind != NodeKind::reduce) return;
+  s.level = Level::row;
+  if (moving == last) s.differs = false;
+}
+
+void Nodes::fuse(NodeId id, State& s) const {
+  const Node& n = kernel_.nodes[id];
+  const auto becomes = [&](Fusion fusion, NodeId first, NodeId second = kNoNode) {
+    s.fusion = fusion;
+    s.operands[0] = first, s.operands[1] = second;
+  };
+  if (n.kind == NodeKind::primitive && n.prim == Prim::select) {
+    // a < b ? a : b and its like on floats: the hardware's minimum and maximum are exactly that, second operand for NaNs and zeros included.
+    if (const Choice c = choice(kernel_, n)) {
+      if (const NodeId same = always_operand(kernel_, id); same != kNoNode) return becomes(Fusion::same, same);
+      return becomes(c.lesser ? Fusion::lesser : Fusion::greater, c.first, c.second);
+    }
+  } else if (n.kind == NodeKind::primitive && n.prim == Prim::mul && vectors_.masks()) {
+    if (const Scaling found = scaling(kernel_, n)) return becomes(Fusion::scale, found.value, found.exponent);
+  }
+  std::copy(std::begin(n.operands), std::end(n.operands), s.operands);
 }
 
 // Operands that need more registers come first; each that is ready holds one while the next is computed.
-void Nodes::measure(const Node& n) {
-  const auto need_of = [&](int k) { return n.operands[k] != kNoNode ? need_[n.operands[k]] : uint8_t{0}; };
+void Nodes::measure(State& s) const {
+  const auto need_of = [&](int k) { return s.operands[k] != kNoNode ? nodes_[s.operands[k]].need : uint8_t{0}; };
   int first = need_of(0), second = need_of(1), third = need_of(2);
   if (first < second) std::swap(first, second);
   if (second < third) std::swap(second, third);
   if (first < second) std::swap(first, second);
-  int need = std::max(level_.back() == Level::step ? 1 : 0, first);
+  int need = std::max(s.level == Level::step ? 1 : 0, first);
   if (second > 0) need = std::max(need, second + 1);
   if (third > 0) need = std::max(need, third + 2);
-  need_.push_back(static_cast<uint8_t>(std::min(need, 255)));
+  s.need = static_cast<uint8_t>(std::min(need, 255));
+}
+
+void Nodes::find_hoisted() {
+  for (const Store& store : kernel_.stores) nodes_[store.value].live = nodes_[store.value].hoisted = true;
+  for (NodeId id = static_cast<NodeId>(nodes_.size()); id-- > 0;) {
+    const State& s = nodes_[id];
+    if (!s.live) continue;
+    if (s.hoisted && s.level != Level::step && kernel_.nodes[id].kind != NodeKind::reduce) hoisted_.push_back(id);
+    for (NodeId operand : s.operands) {
+      if (operand == kNoNode) continue;
+      State& o = nodes_[operand];
+      o.live = true;
+      o.hoisted = o.hoisted || o.level < s.level;
+    }
+  }
 }
 
 void Nodes::forget(Level from) {
@@ -61,49 +97,37 @@ const Lanes& Nodes::value(NodeId id) {
   pending_.push_back(id);
   while (!pending_.empty()) {
     const NodeId next = pending_.back();
-    if (known(next)) {
+    const State& s = nodes_[next];
+    if (known(s)) {
       pending_.pop_back();
       continue;
     }
     const size_t before = pending_.size();
-    const Node& n = kernel_.nodes[next];
-    check(n.kind != NodeKind::reduce, "a reduction is read before its loop");
-    const Fused& f = fused(next);
-    for (size_t k = 3; k-- > 0;)
-      if (f.operands[k] != kNoNode && !known(f.operands[k])) pending_.push_back(f.operands[k]);
-    if (pending_.size() > before) {  // the last is computed first
-      for (size_t i = before + 1; i < pending_.size(); ++i)
-        for (size_t k = i; k > before && need_[pending_[k]] < need_[pending_[k - 1]]; --k) std::swap(pending_[k], pending_[k - 1]);
-      continue;
+    for (size_t k = 3; k-- > 0;) {
+      const NodeId operand = s.operands[k];
+      if (operand == kNoNode || known(nodes_[operand])) continue;
+      pending_.push_back(operand);
+      // The last is computed first.
+      for (size_t i = pending_.size() - 1; i > before && nodes_[pending_[i]].need < nodes_[pending_[i - 1]].need; --i)
+        std::swap(pending_[i], pending_[i - 1]);
     }
+    if (pending_.size() > before) continue;
     pending_.pop_back();
     vectors_.at_node(next);
     define(next, lower(next));
   }
-  return value_[id];
+  return nodes_[id].value;
 }
 
 void Nodes::define(NodeId id, const Lanes& lanes) {
-  value_[id] = lanes;
-  stamp_[id] = scope_[static_cast<size_t>(level_[id])];
+  State& s = nodes_[id];
+  s.value = lanes;
+  s.stamp = scope_[static_cast<size_t>(s.level)];
 }
 
-void Nodes::hoist(NodeId root, Level level) {
-  ++hoists_;
-  hoisted_.resize(kernel_.nodes.size());
-  open_.assign(1, root);
-  while (!open_.empty()) {
-    const NodeId id = open_.back();
-    open_.pop_back();
-    if (hoisted_[id] == hoists_ || known(id)) continue;
-    hoisted_[id] = hoists_;
-    if (level_[id] <= level && kernel_.nodes[id].kind != NodeKind::reduce) {
-      value(id);
-      continue;
-    }
-    for (NodeId operand : kernel_.nodes[id].operands)
-      if (operand != kNoNode) open_.push_back(operand);
-  }
+void Nodes::hoist(Level level) {
+  for (size_t k = hoisted_.size(); k-- > 0;)
+    if (nodes_[hoisted_[k]].level == level) value(hoisted_[k]);
 }
 
 Lanes Nodes::lower(NodeId id) {
@@ -116,16 +140,16 @@ Lanes Nodes::lower(NodeId id) {
     case NodeKind::load:
     case NodeKind::gather: return read(n);
     case NodeKind::primitive: {
-      const Fused& f = fused(id);
+      const State& s = nodes_[id];
       Lanes operand[3];
       for (int k = 0; k < 3; ++k)
-        if (f.operands[k] != kNoNode) operand[k] = value_[f.operands[k]];
-      switch (f.kind) {
-        case Fused::Kind::same: return operand[0];
-        case Fused::Kind::pick: return vectors_.pick(f.lesser, n.dtype, operand[0], operand[1]);
-        case Fused::Kind::scale: return vectors_.scale(n.dtype, operand[0], operand[1]);
-        case Fused::Kind::none:
-        case Fused::Kind::unknown: break;
+        if (s.operands[k] != kNoNode) operand[k] = nodes_[s.operands[k]].value;
+      switch (s.fusion) {
+        case Fusion::same: return operand[0];
+        case Fusion::lesser:
+        case Fusion::greater: return vectors_.pick(s.fusion == Fusion::lesser, n.dtype, operand[0], operand[1]);
+        case Fusion::scale: return vectors_.scale(n.dtype, operand[0], operand[1]);
+        case Fusion::none: break;
       }
       if (n.prim == Prim::bitcast && never_nan_[n.operands[0]]) return operand[0];  // nothing to make canonical
       if (n.prim == Prim::pack_f16) return {vectors_.pack_f16(operand[0].r[0], !never_nan_[n.operands[0]]), kNoReg};
@@ -138,32 +162,18 @@ Lanes Nodes::lower(NodeId id) {
   fail(ErrorCode::internal, "a reduction is not lowered like other nodes");
 }
 
-Nodes::Fused Nodes::fuse(NodeId id) const {
-  const Node& n = kernel_.nodes[id];
-  if (n.kind == NodeKind::primitive && n.prim == Prim::select) {
-    // a < b ? a : b and its like on floats: the hardware's minimum and maximum are exactly that, second operand for NaNs and zeros included.
-    if (const Choice c = choice(kernel_, n)) {
-      if (const NodeId same = always_operand(kernel_, id); same != kNoNode) return {Fused::Kind::same, {same, kNoNode, kNoNode}};
-      return {Fused::Kind::pick, {c.first, c.second, kNoNode}, c.lesser};
-    }
-  } else if (n.kind == NodeKind::primitive && n.prim == Prim::mul && vectors_.masks()) {
-    if (const Scaling s = scaling(kernel_, n)) return {Fused::Kind::scale, {s.value, s.exponent, kNoNode}};
-  }
-  return {Fused::Kind::none, {n.operands[0], n.operands[1], n.operands[2]}};
-}
-
 Lanes Nodes::read(const Node& n) {
   const Stride stride = kernel_.buffers[n.slot].inner;
-  const bool gathers = n.kind == NodeKind::gather, each_its_own = gathers && differs_[n.operands[0]];
+  const bool gathers = n.kind == NodeKind::gather, each_its_own = gathers && nodes_[n.operands[0]].differs;
   const auto under = [&](VReg mask) {
-    if (each_its_own) return vectors_.gather(n.dtype, stride, n.slot, offset_, mask, value_[n.operands[0]]);
-    return vectors_.load(n.dtype, stride, n.slot, offset_, mask, gathers ? value_[n.operands[0]].r[0] : kNoReg);
+    if (each_its_own) return vectors_.gather(n.dtype, stride, n.slot, offset_, mask, nodes_[n.operands[0]].value);
+    return vectors_.load(n.dtype, stride, n.slot, offset_, mask, gathers ? nodes_[n.operands[0]].value.r[0] : kNoReg);
   };
   // A single element is there for every lane. In reductions of the last dimension row values have no lanes beyond the first.
   if (!is_masked(n)) return under(stride == Stride::zero && !each_its_own ? kNoReg : tail_);
-  const VReg wanted = value_[n.operands[mask_operand(n)]].r[0];
+  const VReg wanted = nodes_[n.operands[mask_operand(n)]].value.r[0];
   const Lanes loaded = under(tail_ == kNoReg ? wanted : vectors_.bool_and(wanted, tail_));
-  return vectors_.select(n.dtype, wanted, loaded, value_[n.operands[mask_operand(n) + 1]]);
+  return vectors_.select(n.dtype, wanted, loaded, nodes_[n.operands[mask_operand(n) + 1]].value);
 }
 
 void Nodes::store(const Store& s) {

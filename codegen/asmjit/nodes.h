@@ -1,8 +1,9 @@
 // Lowers a kernel's nodes where the loops ask for them, each once within the scope in which its value stays the same.
 #pragma once
 
-#include <vector>
+#include <span>
 
+#include "codegen/asmjit/recycled.h"
 #include "codegen/asmjit/vectors.h"
 #include "codegen/kernel.h"
 
@@ -19,48 +20,48 @@ class Nodes {
  public:
   Nodes(const Kernel&, Vectors&);
 
-  Level level(NodeId id) const { return level_[id]; }
+  Level level(NodeId id) const { return nodes_[id].level; }
+  std::span<const NodeId, 3> operands(NodeId id) const { return nodes_[id].operands; }  // that value() asks for; kNoNode: fewer
   void forget(Level);                                                 // from here on, nodes of this level and deeper are computed anew
   void at(int offset, VReg tail) { offset_ = offset, tail_ = tail; }  // which elements of the step; lanes that exist (kNoReg: all)
 
   const Lanes& value(NodeId);         // lowers what is missing into the open section
-  void hoist(NodeId, Level);          // the parts of a node up to a level
+  void hoist(Level);                  // all that the stores need of this level (call or row), as far as deeper nodes read it
   void define(NodeId, const Lanes&);  // a reduction's result
   void store(const Store&);
 
  private:
+  // What lower() makes of a node: itself of its operands, or something of fewer that stands for more than one node.
+  enum class Fusion : uint8_t { none, same, lesser, greater, scale };
+  struct State {
+    Level level = Level::call;
+    bool differs = false;  // from one lane of a step to the next
+    bool live = false;     // some store needs it
+    bool hoisted = false;  // a deeper node reads it
+    uint8_t need = 0;      // registers that computing it in a step takes, shared values aside (Sethi and Ullman 1970)
+    Fusion fusion = Fusion::none;
+    NodeId operands[3] = {kNoNode, kNoNode, kNoNode};  // after fusion
+    Lanes value;
+    uint32_t stamp = 0;  // the scope in which value was computed
+  };
+
+  void place(const Node&, State&) const;
+  void fuse(NodeId, State&) const;
+  void measure(State&) const;
+  void find_hoisted();
   Lanes lower(NodeId);
   Lanes read(const Node&);
-  void measure(const Node&);
-  // What lower() takes for a primitive: its operands, or fewer that stand for more than one node.
-  struct Fused {
-    enum class Kind : uint8_t { unknown, none, same, pick, scale } kind = Kind::unknown;
-    NodeId operands[3] = {kNoNode, kNoNode, kNoNode};
-    bool lesser = false;
-  };
-  Fused fuse(NodeId) const;
-  const Fused& fused(NodeId id) {
-    if (fused_[id].kind == Fused::Kind::unknown) fused_[id] = fuse(id);
-    return fused_[id];
-  }
-  bool known(NodeId id) const { return stamp_[id] == scope_[static_cast<size_t>(level_[id])]; }
+  bool known(const State& s) const { return s.stamp == scope_[static_cast<size_t>(s.level)]; }
 
   const Kernel& kernel_;
   Vectors& vectors_;
-  std::vector<Level> level_;
-  std::vector<bool> differs_;  // by node: from one lane of a step to the next
-  std::vector<uint8_t> need_;  // registers that computing the node in a step takes, shared values aside (Sethi and Ullman 1970)
+  Recycled<State> nodes_;
   const std::vector<bool> never_nan_;
-  std::vector<Fused> fused_;
-  std::vector<Lanes> value_;
-  std::vector<uint32_t> stamp_;  // the scope in which value_ was computed
+  Recycled<NodeId> pending_, hoisted_;  // value()'s stack; in falling order
   uint32_t scope_[3] = {1, 2, 3};
   uint32_t scopes_ = 3;
   int offset_ = 0;
   VReg tail_ = kNoReg;
-  std::vector<NodeId> pending_, open_;  // stacks of value() and hoist()
-  std::vector<uint32_t> hoisted_;       // by node, the last hoist() that came by
-  uint32_t hoists_ = 0;
 };
 
 }  // namespace kiln::codegen::x64

@@ -15,13 +15,14 @@ static_assert(int64_t{1} << kChunkShift == kChunk);
 Outer::Outer(const Kernel& kernel, Frame& frame, bool chunked) : kernel_(kernel), chunked_(chunked) {
   for (int d = 0; d < kernel.rank - 1; ++d)
     if (d != kernel.reduced_dim()) dims_.push_back(d);
+  one_row_ = chunked && dims_.empty();
+  if (one_row_) return;
   for (int d = 0; d < kernel.rank; ++d) extent_.push_back(frame.word());
   if (!dims_.empty())
     for (size_t j = 0; j < dims_.size(); ++j) steps_.push_back(frame.words(static_cast<int>(kernel.buffers.size())));
   blocks_ = frame.word();
   chunk_ = frame.word();
   chunks_ = frame.word();
-  extents_base_ = frame.word();
 }
 
 void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
@@ -31,15 +32,20 @@ void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
   a.jle(none);
   prologue(e, frame);
   load_arguments(e);
-  decode_begin(e);
+  if (!one_row_) decode_begin(e);
   a.mov(rax, Emitter::word(e.args));
   shape.enter(e);
   e.load_pinned_literals();
   e.section(shape.entry());
+  shape.first(e);
   a.bind(row);
-  begin_row(e);
+  if (!one_row_) begin_row(e);
   shape.row(e);
-  if (!dims_.empty()) next_row(e, row);
+  if (!dims_.empty()) {
+    e.leave_behind();
+    next_row(e, row);
+  }
+  shape.last(e);
   shape.leave(e);
   e.return_with(0);
   a.bind(none);
@@ -50,7 +56,7 @@ void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
 
 void Outer::prologue(Emitter& e, const Frame& frame) {
   auto& a = e.a;
-  for (const Gp& r : kSaved) a.push(r);
+  e.save_registers();
   a.mov(rax, rsp);
   a.sub(rsp, imm(frame.size()));
   a.and_(rsp, imm(-64));
@@ -61,17 +67,24 @@ void Outer::prologue(Emitter& e, const Frame& frame) {
 void Outer::load_arguments(Emitter& e) {
   auto& a = e.a;
   a.mov(Emitter::word(e.args), rdi);
-  a.mov(Emitter::word(blocks_), rdx);
-  a.mov(Emitter::word(chunk_), rsi);  // until it is decoded
   a.mov(rcx, qword_ptr(rdi, offsetof(Args, extents)));
-  for (int d = 0; d < kernel_.rank; ++d) {
-    a.mov(rax, qword_ptr(rcx, 8 * d));
-    a.mov(Emitter::word(extent_[static_cast<size_t>(d)]), rax);
-  }
-  if (chunked_) {
-    a.add(rax, imm(kChunk - 1));
-    a.shr(rax, imm(kChunkShift));
-    a.mov(Emitter::word(chunks_), rax);
+  if (one_row_) {  // the blocks are neighbours in it
+    a.mov(kInner, rsi);
+    a.lea(kEnd, ptr(rsi, rdx));
+    a.mov(rax, qword_ptr(rcx, 8 * (kernel_.rank - 1)));
+    to_elements(e, rax);
+  } else {
+    a.mov(Emitter::word(blocks_), rdx);
+    a.mov(Emitter::word(chunk_), rsi);  // until it is decoded
+    for (int d = 0; d < kernel_.rank; ++d) {
+      a.mov(rax, qword_ptr(rcx, 8 * d));
+      a.mov(Emitter::word(extent_[static_cast<size_t>(d)]), rax);
+    }
+    if (chunked_) {
+      a.add(rax, imm(kChunk - 1));
+      a.shr(rax, imm(kChunkShift));
+      a.mov(Emitter::word(chunks_), rax);
+    }
   }
   a.mov(rcx, qword_ptr(rdi, offsetof(Args, strides)));
   a.mov(Emitter::word(e.strides_base), rcx);
@@ -154,10 +167,16 @@ void Outer::begin_row(Emitter& e) {
   a.sub(Emitter::word(blocks_), take);
   a.lea(kEnd, ptr(kInner, take));
   a.mov(last, Emitter::word(extent_.back()));
+  to_elements(e, last);
+}
+
+// kInner and kEnd, from blocks of a row that has so many elements.
+void Outer::to_elements(Emitter& e, const Gp& extent) {
+  auto& a = e.a;
   a.shl(kInner, imm(kChunkShift));
   a.shl(kEnd, imm(kChunkShift));
-  a.cmp(kEnd, last);
-  a.cmovg(kEnd, last);
+  a.cmp(kEnd, extent);
+  a.cmovg(kEnd, extent);
 }
 
 void Outer::next_row(Emitter& e, const Label& row) {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "codegen/asmjit/copies.h"
 #include "codegen/asmjit/interleave.h"
-#include "codegen/asmjit/masked.h"
 #include "codegen/asmjit/shape.h"
 #include "codegen/cpu_cache.h"
 
@@ -31,28 +31,27 @@ class Pointwise final : public Shape {
     std::iota(all_.begin(), all_.end(), 0u);
     lower_entry();
     row_ = vectors_.open("row", 1);
-    for (const Store& s : kernel_.stores) nodes_.hoist(s.value, Level::row);
+    nodes_.hoist(Level::row);
     steps_ = vectors_.open("steps", 3);
     nodes_.forget(Level::step);
     nodes_.at(0, kNoReg);
-    values_then_stores(all_);
-    copies_ = copies_that_fit(program(), steps_);
-    const bool copied = masks_as_it_is(program(), steps_);
-    if (copied) {
-      open_tail();
-      masked_copy(program(), steps_, tail_, tail_mask_);
+    values_then_stores(nodes_, all_);
+    Section& steps = program().sections[static_cast<size_t>(steps_)];
+    steps.copies = most_copies(steps.code.size());
+    // What is left of several steps runs one by one; under masks, where those cost nothing.
+    if (steps.copies > 1 && !vectors_.masks()) {
+      one_step_ = vectors_.open("one step", 2);
+      program().sections.back().again = steps_;
     }
-    if (copies_ > 1) {
-      // What is left of several steps runs one by one; under masks, where those cost nothing.
-      if (!vectors_.masks()) one_step_ = vectors_.open("one step", 2);
-      if (one_step_ >= 0) put_side_by_side(program(), steps_, one_step_, 1);
-      put_side_by_side(program(), steps_, steps_, copies_);
-    }
-    if (!copied) {
-      open_tail();
+    tail_ = vectors_.open("tail", 2);
+    const VReg mask = vectors_.tail_mask(0, vectors_.lanes());
+    if (runs_under_mask(program(), steps_)) {
+      program().sections.back().again = steps_;
+      program().sections.back().under = mask;
+    } else {
       nodes_.forget(Level::step);
-      nodes_.at(0, tail_mask_);
-      values_then_stores(all_);
+      nodes_.at(0, mask);
+      values_then_stores(nodes_, all_);
     }
     program().loops = {{row_, tail_}, {steps_, steps_}, {tail_, tail_}};
     if (one_step_ >= 0) program().loops.push_back({one_step_, one_step_});
@@ -86,23 +85,24 @@ class Pointwise final : public Shape {
 
   void row(Emitter& e) override {
     const Label done = e.a.newLabel(), ordinary = e.a.newLabel(), rest = e.a.newLabel(), tail = e.a.newLabel();
+    const int copies = e.copies(steps_);
     e.section(row_);
     if (streamed_bytes_ > 0) {
       skip_unless_streaming(e, ordinary);
       e.set_streaming(streamed_);
-      loop(e, steps_, copies_);
+      loop(e, steps_, copies);
       e.set_streaming({});
       e.a.jmp(rest);
       e.a.bind(ordinary);
     }
-    loop(e, steps_, copies_);
+    loop(e, steps_, copies);
     e.a.bind(rest);
-    if (one_step_ >= 0) loop(e, one_step_, 1);
+    if (one_step_ >= 0 && copies > 1) loop(e, one_step_, 1);
     e.a.bind(tail);
     e.a.cmp(kInner, kEnd);
     e.a.jge(done);
     e.section(tail_);
-    if (copies_ > 1 && one_step_ < 0) {
+    if (copies > 1 && one_step_ < 0) {
       e.a.add(kInner, vectors_.lanes());
       e.a.jmp(tail);
     }
@@ -110,11 +110,6 @@ class Pointwise final : public Shape {
   }
 
  private:
-  void open_tail() {
-    tail_ = vectors_.open("tail", 2);
-    tail_mask_ = vectors_.tail_mask(0, vectors_.lanes());
-  }
-
   int operations() const {  // registers' worth, in a step
     int n = 0;
     for (NodeId id = 0; id < kernel_.nodes.size(); ++id) n += nodes_.level(id) == Level::step ? registers_of(kernel_.nodes[id].dtype) : 0;
@@ -191,18 +186,14 @@ class Pointwise final : public Shape {
   std::vector<bool> streamed_, loaded_;  // [buffer]
   int streamed_bytes_ = 0;               // of one element of each
   int streams_ = 0;                      // stack word
-  int copies_ = 1;                       // steps side by side
   int row_ = 0, steps_ = 0, tail_ = 0;
   int one_step_ = -1;
-  VReg tail_mask_ = kNoReg;
 };
 
 }  // namespace
 
 std::atomic<int64_t> streaming_threshold{0};
 
-std::unique_ptr<Shape> pointwise(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) {
-  return std::make_unique<Pointwise>(kernel, schedule, vectors);
-}
+std::unique_ptr<Shape> pointwise(const Kernel& kernel, Vectors& vectors) { return std::make_unique<Pointwise>(kernel, vectors); }
 
 }  // namespace kiln::codegen::x64

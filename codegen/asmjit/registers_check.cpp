@@ -1,7 +1,7 @@
 // The allocator's conscience, after the checker of Cranelift's regalloc2: every location is tracked by name ("version v of register r"), and
 // each instruction must read the names that the unallocated program reads.
 //
-// Sections are walked one by one. What holds between them is an invariant: at either end of a section, every value that is alive there is in
+// Copies of code are written out first (copies.h), as they are emitted. Sections are walked one by one. What holds between them is an invariant: at either end of a section, every value that is alive there is in
 // the register that it is pinned to, or else in its home. Each section is checked to keep it, under the assumption that it held before;
 // which values are alive is worked out here, by dataflow over the sections and their loops, and not taken from the allocator.
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "codegen/asmjit/copies.h"
 #include "codegen/asmjit/registers.h"
 
 namespace kiln::codegen::x64 {
@@ -253,6 +254,9 @@ std::atomic<bool> check_allocations{false};
 std::atomic<bool> check_allocations{true};
 #endif
 
-std::string check_allocation(const Program& program, const Allocation& allocation) { return Checker(program, allocation).run(); }
+std::string check_allocation(const Program& program, const Allocation& allocation) {
+  const WrittenOut all = write_out(program, allocation);
+  return Checker(all.program, all.allocation).run();
+}
 
 }  // namespace kiln::codegen::x64

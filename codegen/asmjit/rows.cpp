@@ -260,6 +260,7 @@ class RowReduction final : public Shape {
     }
   }
 
+  const Schedule schedule_ = schedule(kernel_);
   Sweep whole_, rest_;
   Partials partials_;
   int level_bytes_ = 0, extent_ = 0, block_end_ = 0;
@@ -268,8 +269,6 @@ class RowReduction final : public Shape {
 
 }  // namespace
 
-std::unique_ptr<Shape> rows(const Kernel& kernel, const Schedule& schedule, Vectors& vectors) {
-  return std::make_unique<RowReduction>(kernel, schedule, vectors);
-}
+std::unique_ptr<Shape> rows(const Kernel& kernel, Vectors& vectors) { return std::make_unique<RowReduction>(kernel, vectors); }
 
 }  // namespace kiln::codegen::x64

@@ -7,13 +7,13 @@ void Shape::lower_entry() {
   for (uint32_t b = 0; b < kernel_.buffers.size(); ++b)
     if (kernel_.buffers[b].inner == Stride::any && (size_of(kernel_.buffers[b].dtype) > 1 || kernel_.buffers[b].gathered))
       vectors_.lane_offsets(b);
-  for (const Store& s : kernel_.stores) nodes_.hoist(s.value, Level::call);
+  nodes_.hoist(Level::call);
 }
 
-void Shape::values_then_stores(const std::vector<uint32_t>& stores) {
+void Shape::values_then_stores(Nodes& nodes, const std::vector<uint32_t>& stores) {
   // All loads come before the first store: a written buffer may be loaded too.
-  for (uint32_t s : stores) nodes_.value(kernel_.stores[s].value);
-  for (uint32_t s : stores) nodes_.store(kernel_.stores[s]);
+  for (uint32_t s : stores) nodes.value(kernel_.stores[s].value);
+  for (uint32_t s : stores) nodes.store(kernel_.stores[s]);
 }
 
 void Shape::emit_reduced_extent(Emitter& e) const {

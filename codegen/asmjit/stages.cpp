@@ -31,10 +31,8 @@ StageTimes time_stages(const Kernel& kernel, Isa isa, int repetitions) {
   StageTimes best;
   Workshop w;
   for (int r = 0; r < repetitions; ++r) {
-    Schedule schedule;
     std::unique_ptr<Shape> shape;
-    time(best.schedule, [&] { schedule = codegen::schedule(kernel); });
-    time(best.lower, [&] { shape = lower(kernel, schedule, isa, w); });
+    time(best.lower, [&] { shape = lower(kernel, isa, w); });
     check(shape != nullptr, "a kernel that is not covered");
     time(best.allocate, [&] { allocate(kernel, w); });
     time(best.encode, [&] {
@@ -45,8 +43,7 @@ StageTimes time_stages(const Kernel& kernel, Isa isa, int repetitions) {
     time(best.place, [&] { block = place_code(w.code); });
     release_code(block);
   }
-  const Schedule schedule = codegen::schedule(kernel);
-  const std::unique_ptr<Shape> shape = lower(kernel, schedule, isa, w);
+  const std::unique_ptr<Shape> shape = lower(kernel, isa, w);
   allocate(kernel, w);
   for (int r = 0; r < repetitions; ++r) {
     asmjit::x86::Builder list;

@@ -44,9 +44,17 @@ VReg Vectors::emit_mask(Op op, VReg a, VReg b, int imm) {
   return i.dst;
 }
 
+Memory Vectors::placed(Memory m) {
+  if (!behind_) return m;
+  check(m.place != Place::outer, "the index of a row that the walk has left");
+  m.behind = m.place == Place::element || m.place == Place::strided || m.place == Place::uniform;
+  if (m.behind && std::ranges::find(program_.behind, m.index) == program_.behind.end()) program_.behind.push_back(m.index);
+  return m;
+}
+
 VReg Vectors::emit_load(Op op, const Memory& memory, RegClass result, VReg mask, VReg offsets, int imm, VReg more) {
   Instruction& i = push(op, result, true);
-  i.memory = memory;
+  i.memory = placed(memory);
   i.mask = mask;
   i.src = {offsets != kNoReg ? offsets : more, offsets != kNoReg ? more : kNoReg, kNoReg};
   i.imm = static_cast<uint8_t>(imm);
@@ -55,16 +63,17 @@ VReg Vectors::emit_load(Op op, const Memory& memory, RegClass result, VReg mask,
 
 void Vectors::emit_store(Op op, const Memory& memory, VReg value, VReg mask, int imm) {
   Instruction& i = push(op, RegClass::vector, false);
-  i.memory = memory;
+  i.memory = placed(memory);
   i.mask = mask;
   i.src[0] = value;
   i.imm = static_cast<uint8_t>(imm);
 }
 
 VReg Vectors::literal(int bytes, uint64_t bits) {
-  if (bytes == 8 && static_cast<uint32_t>(bits) == bits >> 32) bytes = 4, bits &= 0xffffffff;  // one register for all equal patterns
+  if (bytes == 8 && static_cast<uint32_t>(bits) == bits >> 32) bytes = 4;  // one register for all equal patterns
+  if (bytes == 4) bits &= 0xffffffff;
   for (const Constant& c : program_.constants)
-    if (c.bytes == bytes && std::memcmp(c.data.data(), &bits, static_cast<size_t>(bytes)) == 0) return c.reg;
+    if (c.bytes == bytes && c.bits() == bits) return c.reg;
   Constant c{program_.fresh(RegClass::vector), static_cast<uint8_t>(bytes), {}};
   std::memcpy(c.data.data(), &bits, sizeof bits);
   return add(c);

@@ -27,6 +27,7 @@ class Vectors {
 
   int open(const char* name, int depth);   // a new section, where everything goes from now on
   void at_node(NodeId id) { node_ = id; }  // whom the next operations are for
+  void behind(bool b) { behind_ = b; }     // do the next ones address the row that the walk has left (Memory::behind)
 
   Lanes constant(DType, uint64_t bits);
   Lanes primitive(Prim, DType result, DType operand, const Lanes& a, const Lanes& b, const Lanes& c);
@@ -80,6 +81,7 @@ class Vectors {
   const Constant* literal_of(VReg) const;
   VReg ones() { return literal(4, 0xffffffff); }
   Instruction& push(Op, RegClass, bool has_result);
+  Memory placed(Memory);  // behind or not
 
   // float.cpp
   VReg float_unary(Prim, bool f64, VReg a);
@@ -119,6 +121,7 @@ class Vectors {
   Program& program_;
   int section_ = 0;
   NodeId node_ = kNoNode;
+  bool behind_ = false;
   std::vector<int32_t> constant_of_;  // by virtual register, as far as there are constants: which one it is, or -1
   std::vector<std::pair<uint32_t, VReg>> lane_offsets_;
 };

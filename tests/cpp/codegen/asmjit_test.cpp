@@ -4,12 +4,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <numeric>
 #include <set>
 
+#include "codegen/asmjit/copies.h"
 #include "codegen/asmjit/interleave.h"
 #include "codegen/asmjit/machine.h"
-#include "codegen/asmjit/masked.h"
 #include "codegen/asmjit/pointwise.h"
 #include "codegen/asmjit/registers.h"
 #include "codegen/backend.h"
@@ -102,41 +103,52 @@ Program copier(Isa isa, int n) {
   return p;
 }
 
-TEST(AsmjitInterleave, StepsGoSideBySideEachOnItsOwnElements) {
-  for (const bool in_place : {false, true}) {
-    Program p = copier(Isa::avx512, 1);
-    p.sections.push_back({"steps", 2, {}});
-    const int to = in_place ? 0 : 1;
-    x64::put_side_by_side(p, 0, to, 3);
-    const auto& code = p.sections[static_cast<size_t>(to)].code;
-    ASSERT_EQ(code.size(), 6u);
-    std::set<VReg> values;
-    for (size_t c = 0; c < 3; ++c) {
-      EXPECT_EQ(code[c].op, Op::load);
-      EXPECT_EQ(code[c].memory.offset, static_cast<int>(16 * c));
-      EXPECT_EQ(code[3 + c].op, Op::store);
-      EXPECT_EQ(code[3 + c].src[0], code[c].dst);
-      EXPECT_EQ(code[3 + c].memory.offset, static_cast<int>(16 * c));
-      values.insert(code[c].dst);
-    }
-    EXPECT_EQ(values.size(), 3u);
-    EXPECT_EQ(p.sections[0].code.size(), in_place ? 6u : 2u);
-    if (!in_place) { EXPECT_FALSE(values.contains(p.sections[0].code[0].dst)) << "locals belong to one section"; }
-  }
+// Allocated, checked, and with each copy written down.
+x64::WrittenOut written_out(const Program& p) {
+  Allocation a;
+  x64::allocate(p, a);
+  EXPECT_EQ(x64::check_allocation(p, a), "");
+  return x64::write_out(p, a);
 }
 
-TEST(AsmjitInterleave, WhatComesFromOutsideIsShared) {
+TEST(AsmjitCopies, StepsGoSideBySideEachOnItsOwnElements) {
+  Program p = copier(Isa::avx512, 1);
+  p.sections[0].copies = 3;
+  p.sections.push_back({.name = "one step", .depth = 1, .again = 0});
+  const auto [all, allocation] = written_out(p);
+  const auto& code = all.sections[0].code;
+  ASSERT_EQ(code.size(), 6u);
+  std::set<VReg> values;
+  std::set<uint8_t> registers;
+  for (size_t c = 0; c < 3; ++c) {
+    EXPECT_EQ(code[c].op, Op::load);
+    EXPECT_EQ(code[c].memory.offset, static_cast<int>(16 * c));
+    EXPECT_EQ(code[3 + c].op, Op::store);
+    EXPECT_EQ(code[3 + c].src[0], code[c].dst);
+    EXPECT_EQ(code[3 + c].memory.offset, static_cast<int>(16 * c));
+    values.insert(code[c].dst);
+    registers.insert(allocation.sections[0][c].dst);
+  }
+  EXPECT_EQ(values.size(), 3u);
+  EXPECT_EQ(registers.size(), 3u);
+  ASSERT_EQ(all.sections[1].code.size(), 2u) << "run again, a section is one step";
+  EXPECT_FALSE(values.contains(all.sections[1].code[0].dst)) << "locals belong to one section";
+  EXPECT_EQ(allocation.sections[1][0].dst, allocation.sections[0][0].dst);
+}
+
+TEST(AsmjitCopies, WhatComesFromOutsideIsShared) {
   Program p;
   p.isa = Isa::avx2;
   const VReg scale = p.fresh(RegClass::vector), x = p.fresh(RegClass::vector), y = p.fresh(RegClass::vector);
   p.sections.push_back({"row", 1, {{.op = Op::load_broadcast_d, .dst = scale, .memory = {x64::Place::uniform, 4, 1, 0}}}});
-  p.sections.push_back({"steps",
-                        2,
-                        {{.op = Op::load, .dst = x, .memory = {x64::Place::element, 4, 0, 0}},
-                         {.op = Op::load_broadcast_d, .dst = y, .memory = {x64::Place::uniform, 4, 2, 0}},
-                         {.op = Op::fma_ps, .dst = p.fresh(RegClass::vector), .src = {x, scale, y}}}});
-  x64::put_side_by_side(p, 1, 1, 2);
-  const auto& code = p.sections[1].code;
+  p.sections.push_back({.name = "steps",
+                        .depth = 2,
+                        .code = {{.op = Op::load, .dst = x, .memory = {x64::Place::element, 4, 0, 0}},
+                                 {.op = Op::load_broadcast_d, .dst = y, .memory = {x64::Place::uniform, 4, 2, 0}},
+                                 {.op = Op::fma_ps, .dst = p.fresh(RegClass::vector), .src = {x, scale, y}}},
+                        .copies = 2});
+  const auto all = written_out(p).program;
+  const auto& code = all.sections[1].code;
   ASSERT_EQ(code.size(), 6u);
   EXPECT_EQ(code[1].memory.offset, 8);
   EXPECT_EQ(code[3].memory.offset, 0) << "the same element for every step";
@@ -147,7 +159,31 @@ TEST(AsmjitInterleave, WhatComesFromOutsideIsShared) {
   }
 }
 
-TEST(AsmjitInterleave, AsManyCopiesAsFitTheRegisters) {
+// What no register is left for is loaded once for all copies, into a register of none of them.
+TEST(AsmjitCopies, LiteralsAreLoadedOnceForAll) {
+  for (Isa isa : {Isa::avx2, Isa::avx512}) {
+    Program p;
+    p.isa = isa;
+    p.sections.push_back({.name = "steps", .depth = 3, .copies = 4});
+    auto& code = p.sections[0].code;
+    VReg x = p.fresh(RegClass::vector);
+    code.push_back({.op = Op::load, .dst = x, .memory = {x64::Place::element, 4, 0, 0}});
+    for (int i = 0; i < 40; ++i) {
+      const VReg literal = p.fresh(RegClass::vector), next = p.fresh(RegClass::vector);
+      p.constants.push_back({literal, 4, {static_cast<uint8_t>(i + 1)}});
+      code.push_back({.op = Op::sub_ps, .dst = next, .src = {literal, x, x64::kNoReg}});  // the first operand cannot come from memory
+      x = next;
+    }
+    code.push_back({.op = Op::store, .src = {x, x64::kNoReg, x64::kNoReg}, .memory = {x64::Place::element, 4, 1, 0}});
+    const auto [all, allocation] = written_out(p);
+    EXPECT_EQ(all.sections[0].code.size(), 4 * code.size());
+    const auto loads = std::ranges::count(allocation.sections[0], Step::Kind::load, &Step::kind);
+    EXPECT_GT(loads, 0);
+    EXPECT_LE(loads, 40);
+  }
+}
+
+TEST(AsmjitCopies, AsManyCopiesAsFitTheRegisters) {
   EXPECT_EQ(x64::copies_that_fit(copier(Isa::avx512, 1), 0), 4);
   for (Isa isa : {Isa::avx2, Isa::avx512})
     for (int n = 1; n < 40; ++n) {
@@ -167,41 +203,36 @@ Program step_and_tail(int n, VReg* mask) {
 }
 
 TEST(AsmjitMasked, ATailIsItsStepUnderAMaskInTheSameRegisters) {
-  for (int n : {2, 20, 40}) {  // 40 spill
-    VReg mask;
-    Program p = step_and_tail(n, &mask);
-    ASSERT_TRUE(x64::masks_as_it_is(p, 0));
-    x64::masked_copy(p, 0, 1, mask);
-    const auto &step = p.sections[0].code, &tail = p.sections[1].code;
-    ASSERT_EQ(tail.size(), step.size() + 1);
-    for (size_t k = 0; k < step.size(); ++k) {
-      const bool memory = step[k].memory.place != x64::Place::none;
-      const Op masked = step[k].op == Op::load ? Op::load_d_masked : Op::store_d_masked;
-      EXPECT_EQ(tail[k + 1].op, memory ? masked : step[k].op);
-      EXPECT_EQ(tail[k + 1].mask, memory ? mask : x64::kNoReg);
-      if (step[k].dst != x64::kNoReg) { EXPECT_NE(tail[k + 1].dst, step[k].dst) << "locals belong to one section"; }
+  for (int copies : {1, 2})
+    for (int n : {2, 20, 40}) {  // 40 spill
+      VReg mask;
+      Program p = step_and_tail(n, &mask);
+      p.sections[0].copies = copies;
+      ASSERT_TRUE(x64::runs_under_mask(p, 0));
+      p.sections[1].again = 0, p.sections[1].under = mask;
+      Allocation a;
+      x64::allocate(p, a);
+      EXPECT_EQ(x64::check_allocation(p, a), "") << n;
+      const auto all = x64::write_out(p, a);
+      const auto &step = p.sections[0].code, &tail = all.program.sections[1].code;
+      ASSERT_EQ(tail.size(), step.size() + 1);
+      for (size_t k = 0; k < step.size(); ++k) {
+        const bool memory = step[k].memory.place != x64::Place::none;
+        const Op masked = step[k].op == Op::load ? Op::load_d_masked : Op::store_d_masked;
+        EXPECT_EQ(tail[k + 1].op, memory ? masked : step[k].op);
+        EXPECT_EQ(tail[k + 1].mask, memory ? mask : x64::kNoReg);
+        if (step[k].dst != x64::kNoReg) { EXPECT_NE(tail[k + 1].dst, step[k].dst) << "locals belong to one section"; }
+      }
+      const auto& steps = all.allocation.sections[1];
+      ASSERT_EQ(steps.size(), a.sections[0].size() + 1);
+      for (size_t k = 0; k < a.sections[0].size(); ++k) {
+        EXPECT_EQ(steps[k + 1].dst, a.sections[0][k].dst);
+        EXPECT_EQ(steps[k + 1].src, a.sections[0][k].src);
+      }
+      auto wrong = all;
+      wrong.allocation.sections[1][0].dst = x64::kLastMask;
+      EXPECT_NE(x64::check_allocation(wrong.program, wrong.allocation), "") << "a mask in another register than the one that is read";
     }
-    Allocation a;
-    x64::allocate(p, a);
-    EXPECT_EQ(x64::check_allocation(p, a), "") << n;
-    ASSERT_EQ(a.sections[1].size(), a.sections[0].size() + 1);
-    for (size_t k = 0; k < a.sections[0].size(); ++k) {
-      EXPECT_EQ(a.sections[1][k + 1].dst, a.sections[0][k].dst);
-      EXPECT_EQ(a.sections[1][k + 1].src, a.sections[0][k].src);
-    }
-    a.sections[1][0].dst = a.sections[1][0].dst == x64::kLastMask ? x64::kFirstMask : x64::kLastMask;
-    EXPECT_NE(x64::check_allocation(p, a), "") << "a mask in another register than the one that is read";
-  }
-}
-
-TEST(AsmjitMasked, AStepThatChangedSinceIsAllocatedAnew) {
-  VReg mask;
-  Program p = step_and_tail(3, &mask);
-  x64::masked_copy(p, 0, 1, mask);
-  x64::put_side_by_side(p, 0, 0, 2);
-  Allocation a;
-  x64::allocate(p, a);
-  EXPECT_EQ(x64::check_allocation(p, a), "");
 }
 
 TEST(AsmjitMasked, WhatAMaskedInstructionDoesNotTakeIsLoweredAnew) {
@@ -209,7 +240,7 @@ TEST(AsmjitMasked, WhatAMaskedInstructionDoesNotTakeIsLoweredAnew) {
     Program p;
     p.isa = isa;
     p.sections.push_back({"steps", 1, {i}});
-    return x64::masks_as_it_is(p, 0);
+    return x64::runs_under_mask(p, 0);
   };
   EXPECT_TRUE(masks(Isa::avx512, {.op = Op::load, .dst = 0, .memory = {x64::Place::element, 4, 0, 0}}));
   EXPECT_TRUE(masks(Isa::avx512, {.op = Op::load_b, .dst = 0, .memory = {x64::Place::element, 1, 0, 0}}));
@@ -219,8 +250,22 @@ TEST(AsmjitMasked, WhatAMaskedInstructionDoesNotTakeIsLoweredAnew) {
   EXPECT_FALSE(masks(Isa::avx512, {.op = Op::load_d_masked, .dst = 0, .mask = 1, .memory = {x64::Place::element, 4, 0, 0}}));
 }
 
+TEST(AsmjitInterleave, TwoStretchesAdvanceEvenly) {
+  // Three of one stretch and six of another, after one that is neither's; the instructions' numbers say which.
+  x64::Section section;
+  for (uint8_t imm : {99, 0, 1, 2, 10, 11, 12, 13, 14, 15}) section.code.push_back({.op = Op::add_ps, .imm = imm});
+  x64::riffle(section, 1, 4);
+  std::vector<int> order;
+  for (const x64::Instruction& i : section.code) order.push_back(i.imm);
+  EXPECT_EQ(order, (std::vector<int>{99, 0, 10, 11, 1, 12, 13, 2, 14, 15}));
+  x64::riffle(section, 10, 10);  // nothing
+  x64::riffle(section, 4, 10);   // a second stretch of nothing
+  EXPECT_EQ(section.code.size(), 10u);
+  EXPECT_EQ(section.code[4].imm, 1);
+}
+
 // A GELU's registers: two steps and more go side by side in either instruction set.
-TEST(AsmjitInterleave, AGeluRunsSeveralSteps) {
+TEST(AsmjitCopies, AGeluRunsSeveralSteps) {
   for (Isa isa : {Isa::avx2, Isa::avx512}) {
     const std::string text = asmjit_backend().text(gelu(), isa, "asm");
     const std::string steps = text.substr(text.find("; steps"), text.find("; tail") - text.find("; steps"));

@@ -3,6 +3,8 @@
 #include <functional>
 #include <random>
 
+#include "codegen/asmjit/copies.h"
+
 namespace kiln::codegen::testing {
 namespace {
 
@@ -24,7 +26,10 @@ class Maker {
       p_.constants.push_back(literal);
       vectors_.push_back(literal.reg);
     }
-    for (int s = 0; s < sections; ++s) section(s);
+    for (int s = 0; s < sections; ++s) {
+      if (s > 0 && p_.sections.back().copies > 1 && chance(60)) again(s);
+      else section(s);
+    }
     return std::move(p_);
   }
 
@@ -46,9 +51,11 @@ class Maker {
 
   void section(int s) {
     p_.sections.push_back({"section", depth_[static_cast<size_t>(s)], {}});
+    several_ = chance(30);
+    if (several_) p_.sections.back().copies = 2 + below(3);
     const size_t vectors = vectors_.size(), masks = masks_.size();
     // Some sections keep many values alive, some few.
-    const int length = 4 + below(chance(30) ? 120 : 30), window = 4 + below(40);
+    const int length = 4 + below(chance(30) ? 120 : 30), window = several_ ? 1 + below(6) : 4 + below(40);
     for (int k = 0; k < length; ++k) {
       instruction();
       while (vectors_.size() > vectors + static_cast<size_t>(window))
@@ -58,18 +65,28 @@ class Maker {
     const auto keep_some = [&](std::vector<VReg>& values, size_t before) {
       std::vector<VReg> kept(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(before));
       for (size_t i = before; i < values.size(); ++i)
-        if (chance(15)) kept.push_back(values[i]), may_change_.push_back(values[i]);
+        if (!several_ && chance(15)) kept.push_back(values[i]), may_change_.push_back(values[i]);
       values = std::move(kept);
     };
     keep_some(vectors_, vectors);
     if (p_.isa == Isa::avx512) keep_some(masks_, masks);
   }
 
+  // The last section, as one step, under a mask where that can be.
+  void again(int s) {
+    Section next{.name = "again", .depth = depth_[static_cast<size_t>(s)], .again = s - 1};
+    if (runs_under_mask(p_, s - 1) && chance(70)) {
+      next.under = p_.fresh(RegClass::mask);
+      next.code.push_back({.op = Op::tail_mask, .imm = 16, .dst = next.under});
+    }
+    p_.sections.push_back(next);
+  }
+
   void add(Instruction i) { p_.sections.back().code.push_back(i); }
 
   // A new value, or a new one for a value of an earlier section.
   VReg result(RegClass c) {
-    if (chance(12) && !may_change_.empty())
+    if (!several_ && chance(12) && !may_change_.empty())
       if (const VReg r = any(may_change_); p_.regs[r] == c) return r;
     const VReg r = p_.fresh(c);
     (c == RegClass::mask ? masks_ : vectors_).push_back(r);
@@ -99,19 +116,22 @@ class Maker {
         if (p_.isa == Isa::avx512) return add({.op = Op::mask_and, .dst = result(RegClass::mask), .src = {m, n, kNoReg}});
         return add({.op = Op::and_bits, .dst = result(v), .src = {s[0], s[1], kNoReg}});
       case 10:
+        if (several_ && chance(90)) break;  // it does not run under a mask
         return add({.op = Op::gather_q,
                     .dst = result(v),
                     .src = {s[0], kNoReg, kNoReg},
                     .mask = chance(50) ? m : kNoReg,
                     .memory = {Place::strided, 8, 0, 0}});
       case 11: return add({.op = Op::broadcast_if, .imm = 4, .dst = result(v), .mask = m, .memory = {Place::uniform, 4, 0, 0}});
-      default: return add({.op = Op::store, .src = {s[0], kNoReg, kNoReg}, .memory = {Place::element, 4, 1, below(9)}});
+      default: break;
     }
+    add({.op = Op::store, .src = {s[0], kNoReg, kNoReg}, .memory = {Place::element, 4, 1, below(9)}});
   }
 
   Program p_;
   std::mt19937_64 random_;
   std::vector<int> depth_;
+  bool several_ = false;               // is the section made of copies: what it defines is its own
   std::vector<VReg> vectors_, masks_;  // what may be read
   std::vector<VReg> may_change_;       // of earlier sections
 };
@@ -210,22 +230,34 @@ struct Machine {
 
 Program random_program(uint64_t seed, Isa isa) { return Maker(seed, isa).make(); }
 
-std::vector<uint64_t> trace(const Program& p) {
+std::vector<uint64_t> trace(const Program& p, const std::vector<int>& copies) {
   std::vector<uint64_t> value(p.regs.size(), kGarbage), seen;
   for (size_t c = 0; c < p.constants.size(); ++c) value[p.constants[c].reg] = literal(p, c);
+  const auto run = [&](const Section& section, int n, VReg under) {
+    std::vector<std::vector<uint64_t>> own(static_cast<size_t>(n - 1), value);  // of the copies beside the first
+    for (const Instruction& instruction : section.code)
+      for (int c = 0; c < n; ++c) {
+        std::vector<uint64_t>& at = c == 0 ? value : own[static_cast<size_t>(c - 1)];
+        Instruction i = instruction;
+        move_by(i, c * p.lanes());
+        if (under != kNoReg && touches_elements(i)) i.op = under_mask(i.op), i.mask = under;
+        std::array<uint64_t, 3> read{};
+        for (int k = 0; k < i.sources(); ++k) read[static_cast<size_t>(k)] = at[i.src[static_cast<size_t>(k)]];
+        const uint64_t result = outcome(i, read, i.mask == kNoReg ? 0 : at[i.mask]);
+        if (i.dst == kNoReg) seen.push_back(result);
+        else at[i.dst] = result;
+      }
+  };
   walk(p, [&](size_t s) {
-    for (const Instruction& i : p.sections[s].code) {
-      std::array<uint64_t, 3> read{};
-      for (int k = 0; k < i.sources(); ++k) read[static_cast<size_t>(k)] = value[i.src[static_cast<size_t>(k)]];
-      const uint64_t result = outcome(i, read, i.mask == kNoReg ? 0 : value[i.mask]);
-      if (i.dst == kNoReg) seen.push_back(result);
-      else value[i.dst] = result;
-    }
+    const Section& section = p.sections[s];
+    run(section, copies[s], kNoReg);
+    if (section.again >= 0) run(p.sections[static_cast<size_t>(section.again)], 1, section.under);
   });
   return seen;
 }
 
-std::vector<uint64_t> trace(const Program& p, const Allocation& a) {
+std::vector<uint64_t> trace(const Program& as_given, const Allocation& allocation) {
+  const auto [p, a] = write_out(as_given, allocation);
   Machine m{p, a, {}, std::vector<uint64_t>(static_cast<size_t>(a.slots), kGarbage), {}};
   for (auto& file : m.file) std::fill(std::begin(file), std::end(file), kGarbage);
   for (size_t c = 0; c < p.constants.size(); ++c)

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <random>
@@ -24,14 +25,15 @@ int64_t count() { return environment_integer("KILN_FUZZ_COUNT", 1, INT64_MAX).va
 constexpr std::array kIsas{Isa::avx2, Isa::avx512};
 
 TEST(Registers, RandomProgramsDoWhatTheyDidBeforeAllocation) {
-  size_t stores = 0, loads = 0, folds = 0, moves = 0;
+  size_t stores = 0, loads = 0, folds = 0, moves = 0, copies = 0, masked = 0;
   for (uint64_t seed = 1; seed <= static_cast<uint64_t>(count()); ++seed)
     for (Isa isa : kIsas) {
       const Program p = random_program(seed, isa);
       Allocation a;
       allocate(p, a);
       ASSERT_EQ(check_allocation(p, a), "") << "seed " << seed;
-      ASSERT_EQ(trace(p, a), trace(p)) << "seed " << seed;
+      ASSERT_EQ(trace(p, a), trace(p, a.copies)) << "seed " << seed;
+      for (size_t s = 0; s < p.sections.size(); ++s) copies += a.copies[s] > 1, masked += p.sections[s].under != kNoReg;
       for (const auto& section : a.sections)
         for (const Step& s : section) {
           stores += s.kind == Step::Kind::store;
@@ -40,8 +42,10 @@ TEST(Registers, RandomProgramsDoWhatTheyDidBeforeAllocation) {
           folds += s.folded;
         }
     }
-  std::cout << stores << " stores, " << loads << " loads, " << moves << " moves, " << folds << " operands from memory\n";
+  std::cout << stores << " stores, " << loads << " loads, " << moves << " moves, " << folds << " operands from memory, " << copies
+            << " sections of copies, " << masked << " run again under a mask\n";
   for (size_t n : {stores, loads, moves, folds}) EXPECT_GT(n, static_cast<size_t>(count()));
+  for (size_t n : {copies, masked}) EXPECT_GT(n, static_cast<size_t>(count()) / 10);
 }
 
 // A fault put into an allocation at a place of the generator's choice; false where there is no such place.
@@ -167,6 +171,14 @@ constexpr Planted kFaults[]{
        if (s != nullptr) s->temporary = other(s->temporary, r, 16);
        return s != nullptr;
      }},
+    {"a copy is not where it should be",
+     [](const Program&, Allocation& a, Random& r) {
+       Step* s = some_step(a, r, [](const Step& s) { return is_run(s) && std::ranges::count(s.apart, 0) < std::ssize(s.apart); });
+       if (s == nullptr) return false;
+       uint8_t* const apart = &*std::ranges::find_if(s->apart, [](uint8_t n) { return n != 0; });
+       *apart = static_cast<uint8_t>(*apart - 1);
+       return true;
+     }},
     {"steps change places",
      [](const Program&, Allocation& a, Random& r) {
        std::vector<Step>* in = nullptr;
@@ -212,7 +224,7 @@ TEST(Registers, TheCheckerRefusesEveryFaultThatShows) {
       const Program p = random_program(seed, isa);
       Allocation right;
       allocate(p, right);
-      const std::vector<uint64_t> expected = trace(p);
+      const std::vector<uint64_t> expected = trace(p, right.copies);
       for (const Planted& fault : kFaults) {
         Random random(seed);
         Allocation a = right;

@@ -2,6 +2,7 @@
 #include <stdexcept>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include "expect.h"
 
@@ -70,6 +71,72 @@ TEST(Jit, KeepsWritesAndDraws) {
   manual_seed(3);
   EXPECT_TRUE(same_bits(jit(step)(fast), expected));
   EXPECT_TRUE(same_bits(fast, eager));
+}
+
+// A segment like the one before takes its results' types from there. Whatever differs from it, and wherever, must be seen.
+TEST(Jit, SeesWhereACallDiffersFromTheOneBefore) {
+  struct Way {
+    int branch = 0;
+    bool writes = false, reduces = false, same = false;
+    Number number = 0.5;
+  };
+  const auto body = [](const Tensor& a, const Tensor& b, const Way& way) {
+    Tensor t = a * b + way.number;
+    if (way.reduces) t = t - mean(t, -1, true);
+    if (way.writes) t[0].assign(1);
+    t = way.branch == 0 ? relu(t) : way.branch == 1 ? -t : t * t;
+    return (way.same ? t * t : t * a) - b;
+  };
+  const auto fast = jit(body);
+  const Tensor x = numbers({6, 4}), y = numbers({6, 4}) + 1, wide = astype(x, DType::F64), row = numbers({4});
+  const auto check = [&](const Tensor& a, const Tensor& b, const Way& way, const char* what) {
+    EXPECT_TRUE(same_bits(fast(a, b, way), body(a, b, way))) << what;
+  };
+  const std::pair<const char*, Way> ways[] = {{"as it was", {}},
+                                              {"another operator", {.branch = 1}},
+                                              {"other operands", {.branch = 2}},
+                                              {"the same operand twice", {.same = true}},
+                                              {"a write between", {.writes = true}},
+                                              {"a reduction between", {.reduces = true}},
+                                              {"an integer for a float", {.number = 2}},
+                                              {"another number", {.number = 7.5}}};
+  for (const auto& [what, way] : ways)
+    for (const auto& [other, then] : ways) {
+      for (int i = 0; i < 2; ++i) check(x, y, way, what);
+      check(x, y, then, other);
+      check(x, wide, then, "another dtype");
+      check(x, y, way, what);
+      check(x, row, then, "another shape");
+      check(x, x, way, "one tensor for two");
+      check(x[Slice{0, 6, 2}], y[Slice{0, 6, 2}], then, "strides");
+      check(x, y, way, what);
+      check(copy(x), y, way, "memory of its own");
+    }
+  const auto whole = jit([](const Tensor& t) { return (t + 0.5) * 2 - t / 3; });
+  const auto plain = [](const Tensor& t) { return (t + 0.5) * 2 - t / 3; };
+  const Tensor counts = arange(5);
+  for (const DType dtype : {DType::F32, DType::F64, DType::F32}) {
+    set_default_dtype(dtype);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(whole(counts), plain(counts)));
+  }
+}
+
+TEST(Jit, SeesADefaultDtypeThatChangesOnTheWay) {
+  const auto body = [](const Tensor& counts, bool doubles) {
+    const Tensor first = counts / 3;
+    if (doubles) set_default_dtype(DType::F64);
+    const Tensor second = counts / 7;
+    set_default_dtype(DType::F32);
+    return std::pair(first, second);
+  };
+  const auto fast = jit(body);
+  const Tensor counts = arange(5);
+  for (const bool doubles : {true, true, false, false, true, false}) {
+    const auto [a, b] = fast(counts, doubles);
+    const auto [x, y] = body(counts, doubles);
+    EXPECT_EQ(a.dtype(), x.dtype());
+    EXPECT_EQ(b.dtype(), y.dtype()) << doubles;
+  }
 }
 
 TEST(Jit, LetsExceptionsThrough) {

@@ -10,7 +10,7 @@
 
 namespace kiln::detail {
 
-// An operator by name, found at its first call.
+// An operator by name; what the library knows of it is found at its first call.
 struct OperatorName {
   const char* name;
   const void* found = nullptr;
