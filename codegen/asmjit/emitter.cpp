@@ -54,6 +54,12 @@ void Emitter::set_pointer(uint32_t buffer, const Mem& from) {
   if (!pointer_[buffer].isValid()) a.mov(word(pointer_word_[buffer]), rax);
 }
 
+void Emitter::advance_by_word(uint32_t buffer, int offset) {
+  if (pointer_[buffer].isValid()) return void(a.add(pointer_[buffer], word(offset)));
+  a.mov(rcx, word(offset));
+  a.add(word(pointer_word_[buffer]), rcx);
+}
+
 // -- Operands ---------------------------------------------------------------------------------------------------------------------------
 
 Vec Emitter::vec(uint8_t reg, int shrink) const {

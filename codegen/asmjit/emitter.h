@@ -62,6 +62,7 @@ class Emitter {
     if (pointer_[buffer].isValid()) a.add(pointer_[buffer], by);
     else a.add(word(pointer_word_[buffer]), by);
   }
+  void advance_by_word(uint32_t buffer, int offset);  // by a stack word; uses rcx
 
   static Mem word(int offset) { return asmjit::x86::qword_ptr(asmjit::x86::rsp, offset); }
 

@@ -124,6 +124,8 @@ Lanes Nodes::lower(NodeId id) {
         case Fused::Kind::same: return operand[0];
         case Fused::Kind::pick: return vectors_.pick(f.lesser, n.dtype, operand[0], operand[1]);
         case Fused::Kind::scale: return vectors_.scale(n.dtype, operand[0], operand[1]);
+        case Fused::Kind::compare:
+          return vectors_.compare_under(f.comparison, kernel_.nodes[f.operands[0]].dtype, operand[0], operand[1], operand[2]);
         case Fused::Kind::none:
         case Fused::Kind::unknown: break;
       }
@@ -140,16 +142,38 @@ Lanes Nodes::lower(NodeId id) {
 
 Nodes::Fused Nodes::fuse(NodeId id) const {
   const Node& n = kernel_.nodes[id];
-  if (n.kind == NodeKind::primitive && n.prim == Prim::select) {
+  const Fused plain{Fused::Kind::none, {n.operands[0], n.operands[1], n.operands[2]}};
+  if (n.kind != NodeKind::primitive) return plain;
+  if (n.prim == Prim::select) {
     // a < b ? a : b and its like on floats: the hardware's minimum and maximum are exactly that, second operand for NaNs and zeros included.
     if (const Choice c = choice(kernel_, n)) {
       if (const NodeId same = always_operand(kernel_, id); same != kNoNode) return {Fused::Kind::same, {same, kNoNode, kNoNode}};
       return {Fused::Kind::pick, {c.first, c.second, kNoNode}, c.lesser};
     }
-  } else if (n.kind == NodeKind::primitive && n.prim == Prim::mul && vectors_.masks()) {
+  } else if (n.prim == Prim::mul && vectors_.masks()) {
     if (const Scaling s = scaling(kernel_, n)) return {Fused::Kind::scale, {s.value, s.exponent, kNoNode}};
+  } else if (n.prim == Prim::bit_not && n.dtype == DType::Bool) {
+    if (const Fused f = fuse_comparison(id, kNoNode); f.kind == Fused::Kind::compare) return f;
+  } else if (n.prim == Prim::bit_and && n.dtype == DType::Bool && vectors_.masks()) {
+    // A comparison under a mask gives false elsewhere.
+    for (int k : {1, 0}) {
+      const NodeId compared = n.operands[k];
+      if (level_[compared] != level_[id]) continue;  // it may be there already
+      if (const Fused f = fuse_comparison(compared, n.operands[1 - k]); f.kind == Fused::Kind::compare) return f;
+    }
   }
-  return {Fused::Kind::none, {n.operands[0], n.operands[1], n.operands[2]}};
+  return plain;
+}
+
+// A comparison, or the opposite of one, which for floats is a predicate of its own: true of NaN.
+Nodes::Fused Nodes::fuse_comparison(NodeId compared, NodeId under) const {
+  const Node* n = &kernel_.nodes[compared];
+  const bool opposite = n->kind == NodeKind::primitive && n->prim == Prim::bit_not;
+  if (opposite) n = &kernel_.nodes[n->operands[0]];
+  if (n->kind != NodeKind::primitive || !info(n->prim).gives_bool) return {};
+  const DType t = kernel_.nodes[n->operands[0]].dtype;
+  if (t == DType::Bool || registers_of(t) > 1 || (opposite && !is_floating(t))) return {};
+  return {Fused::Kind::compare, {n->operands[0], n->operands[1], under}, false, {n->prim, opposite}};
 }
 
 Lanes Nodes::read(const Node& n) {

@@ -34,11 +34,13 @@ class Nodes {
   void measure(const Node&);
   // What lower() takes for a primitive: its operands, or fewer that stand for more than one node.
   struct Fused {
-    enum class Kind : uint8_t { unknown, none, same, pick, scale } kind = Kind::unknown;
-    NodeId operands[3] = {kNoNode, kNoNode, kNoNode};
+    enum class Kind : uint8_t { unknown, none, same, pick, scale, compare } kind = Kind::unknown;
+    NodeId operands[3] = {kNoNode, kNoNode, kNoNode};  // of compare: what is compared, and the condition under which
     bool lesser = false;
+    Comparison comparison = {};
   };
   Fused fuse(NodeId) const;
+  Fused fuse_comparison(NodeId compared, NodeId under) const;
   const Fused& fused(NodeId id) {
     if (fused_[id].kind == Fused::Kind::unknown) fused_[id] = fuse(id);
     return fused_[id];

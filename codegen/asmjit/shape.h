@@ -53,7 +53,9 @@ class Outer {
   void precompute_steps(Emitter&);
   void decode_begin(Emitter&);
   void begin_row(Emitter&);
-  void next_row(Emitter&, const Label& row);
+  void count_whole_rows(Emitter&);
+  void next_row(Emitter&, const Label& row, const Label& whole_row);
+  void advance(Emitter&, size_t j);  // pointers, by outer dimension j's step
 
   int stride_offset(uint32_t buffer, int dimension) const { return 8 * (static_cast<int>(buffer) * kernel_.rank + dimension); }
 
@@ -62,7 +64,7 @@ class Outer {
   std::vector<int> dims_;    // the outer dimensions, outermost first
   std::vector<int> extent_;  // [dimension] stack word
   std::vector<int> steps_;   // [outer dimension] stack words, one a buffer: what to add when it advances and all inner ones wrap
-  int blocks_, chunk_, chunks_, extents_base_;
+  int blocks_, chunk_, chunks_, whole_rows_;
 };
 
 }  // namespace kiln::codegen::x64
