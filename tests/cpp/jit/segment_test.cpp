@@ -205,6 +205,28 @@ TEST(Segment, UsersOfPoolingOverOneImage) {
   });
 }
 
+// A window's gradient is written at all of its taps, and there the mask of what was pooled is applied: one kernel.
+TEST(Segment, PoolingsGradientIsMaskedWhereItIsWritten) {
+  for (const Dims& kernel : {Dims{2, 2}, Dims{3, 2}, Dims{1, 3}, Dims{6, 3}}) {
+    const auto f = [&] {
+      Tensor x = filled({2, 3, 6, 18}, -500, 1);
+      x.autograd().requires_grad = true;
+      const Tensor y = max_pool2d(relu(x), kernel);
+      eager::backward(sum(mul(y, y)), {});
+      return Tensors{eager::detach(y), *x.autograd().grad};
+    };
+    expect_same(f);
+    auto record = std::make_shared<tracer::FunctionRecord>("f");
+    tracer::SegmentScope scope(record);
+    const Tensors results = f();
+    scope.end(eager::FlushReason::function_end);
+    const auto& steps = record->traces().at(0).program->info().steps;
+    EXPECT_TRUE(std::ranges::any_of(steps, [](const std::string& s) {
+      return s.find("max_pool2d_tiles") != std::string::npos && s.find("where") != std::string::npos;
+    })) << record->traces()[0].program->text("graph");
+  }
+}
+
 TEST(Segment, ContractionsConvertTheirOperands) {
   expect_same([] {
     const Tensor bytes = astype(filled({5}, 0, 1), DType::U8), ints = astype(filled({3, 7}, 0, 1), DType::I32);
