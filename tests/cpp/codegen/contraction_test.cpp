@@ -15,6 +15,7 @@
 
 #include "codegen/contraction/gemm.h"
 #include "codegen/contraction/reference.h"
+#include "codegen/contraction/tasks.h"
 #include "codegen/contraction/winograd.h"
 #include "codegen/error.h"
 #include "codegen/thread_pool.h"
@@ -74,6 +75,40 @@ TEST_F(Contraction, LongSumsAreSplitAndStayAccurate) {
     EXPECT_NE(contraction_plan(p.key)->describe().find("parts"), std::string::npos);
     expect_close_to_double(p);
   }
+}
+
+// Columns first, in whole tiles; rows, each run of which packs B anew, only where columns do not suffice; small products not too finely.
+TEST_F(Contraction, MatmulsAreCutByTheirWork) {
+  const auto slices = [](const Problem& p) {
+    const std::string text = contraction_plan(p.key)->describe();
+    return text.substr(text.rfind(": ") + 2);
+  };
+  EXPECT_EQ(slices(matmul(64, 10, 84)), "1 x 1 x 1 slices");
+  EXPECT_EQ(slices(matmul(64, 120, 84)), "1 x 1 x 2 slices");
+  EXPECT_EQ(slices(matmul(64, 120, 400, false, true)), "1 x 1 x 4 slices");
+  EXPECT_EQ(slices(matmul(120, 400, 64, true)), "1 x 1 x 5 slices");
+  EXPECT_EQ(slices(matmul(256, 256, 256)), "1 x 2 x 8 slices");
+  EXPECT_EQ(slices(matmul(64, 16, 64, false, false, false, 40)), "40 x 1 x 1 slices");
+  EXPECT_EQ(slices(matmul(64, 128, 9216, false, true)), "1 x 1 x 2 slices, k in 8 parts");
+}
+
+// Two threads whose pieces follow each other get their own memory again, not each other's.
+TEST_F(Contraction, AThreadKeepsItsScratchMemory) {
+  void* first = nullptr;
+  std::thread([&] {
+    { first = Scratch(100'000).data(); }
+    void* other = nullptr;
+    std::thread([&] { other = Scratch(100'000).data(); }).join();
+    EXPECT_NE(other, first);
+    const Scratch again(50'000), nested(50'000);
+    EXPECT_EQ(again.data(), first);
+    EXPECT_NE(nested.data(), first);
+    EXPECT_EQ(Scratch(0).data(), nullptr);
+  }).join();
+  const Scratch huge(2 << 20);  // is not kept
+  const int64_t before = memory_stats().in_use;
+  { const Scratch another(3 << 20); }
+  EXPECT_EQ(memory_stats().in_use, before);
 }
 
 TEST_F(Contraction, BatchedMatmulIsMatmulOfEachImage) {
