@@ -70,7 +70,7 @@ const Operator& relu_backward = define({
     .gradient = [](GradContext& c) { return Tensors{Tensor(), op::relu_backward(c.input(0), c.grad())}; },
     .saves = {.inputs = 0b1},
     .samples = binary_samples(),
-    .reference = "numpy.where(x > 0, dy, 0)",
+    .reference = "numpy.where(x > 0, dy, 0.0)",
 });
 
 const Operator& leaky_relu = define({
