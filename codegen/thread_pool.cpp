@@ -3,7 +3,7 @@
 //   caller                                        worker
 //   take `busy` (or run inline)                   spin, then park, until epoch is odd and new
 //   write the job, epoch -> odd, wake the parked  ++inside; if epoch is still that odd value, claim pieces until none is left
-//   claim pieces until none is left               --inside
+//   claim pieces until none is left               --inside           (of their own share, then of the others')
 //   epoch -> even, wait until inside == 0
 //   release `busy`
 //
@@ -114,11 +114,11 @@ class Pool {
     context_ = context;
     count_ = count;
     piece_ = grain * std::max<int64_t>(1, units / (threads * kPiecesPerThread));
-    next_.store(0, std::memory_order_relaxed);
+    share_out((count - 1) / piece_ + 1, threads);
     epoch_.fetch_add(1);
     if (parked_.load() > 0) futex_wake(epoch_, static_cast<int>(std::min<int64_t>(units - 1, INT_MAX)));
 
-    claim_pieces();
+    claim_pieces(0);
     epoch_.fetch_add(1);
     if (!spin(spin_limit(), [this] { return inside_.load() == 0; })) {
       caller_parked_.store(true);
@@ -134,24 +134,38 @@ class Pool {
   }
   void release() { busy_.store(false); }
 
-  void claim_pieces() noexcept {
+  // The caller, which begins first, has the first share.
+  void share_out(int64_t pieces, int threads) {
+    sharers_ = std::min<int64_t>(pieces, threads);
+    for (int64_t t = 0; t < sharers_; ++t) {
+      shares_[t].next.store((pieces * t + sharers_ - 1) / sharers_, std::memory_order_relaxed);
+      shares_[t].end = (pieces * (t + 1) + sharers_ - 1) / sharers_;
+    }
+  }
+
+  // Those of its own share first, then what others have left.
+  void claim_pieces(int64_t own) noexcept {
     inside_body = true;
-    for (;;) {
-      const int64_t begin = next_.fetch_add(piece_, std::memory_order_relaxed);
-      if (begin >= count_) break;
-      body_(context_, begin, std::min(begin + piece_, count_));
+    for (int64_t i = 0; i < sharers_; ++i) {
+      Share& share = shares_[(own + i) % sharers_];
+      for (;;) {
+        if (share.next.load(std::memory_order_relaxed) >= share.end) break;
+        const int64_t piece = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (piece >= share.end) break;
+        body_(context_, piece * piece_, std::min((piece + 1) * piece_, count_));
+      }
     }
     inside_body = false;
   }
 
-  void work() noexcept {
+  void work(int64_t own) noexcept {
     const DefaultMxcsr mxcsr;             // the thread has inherited its creator's
     uint32_t last = epoch_.load() & ~1u;  // an open job may be joined at once
     while (wait_for_job(last)) {
       const uint32_t seen = epoch_.load();
       if (seen % 2 == 0) continue;
       inside_.fetch_add(1);
-      if (epoch_.load() == seen) claim_pieces();
+      if (epoch_.load() == seen) claim_pieces(own);
       last = seen;
       if (inside_.fetch_sub(1) == 1 && caller_parked_.load()) futex_wake(inside_, 1);
     }
@@ -171,6 +185,8 @@ class Pool {
     return !stopping_.load();
   }
 
+  static void* begin_work(void* share);
+
   // With `busy` held. Fewer workers than asked for, where the system refuses more, only make jobs slower.
   void start_workers(int n) {
     // Signals are for the program's own threads, but those a fault raises belong to the thread that faulted.
@@ -179,11 +195,7 @@ class Pool {
     for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) sigdelset(&blocked, fault);
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
     while (workers_ < n) {
-      const auto entry = [](void* pool) -> void* {
-        static_cast<Pool*>(pool)->work();
-        return nullptr;
-      };
-      if (pthread_create(&handles_[workers_], nullptr, entry, this) != 0) break;
+      if (pthread_create(&handles_[workers_], nullptr, begin_work, &shares_[workers_ + 1]) != 0) break;
       pthread_setname_np(handles_[workers_], "kiln-worker");
       ++workers_;
     }
@@ -219,11 +231,23 @@ class Pool {
   alignas(64) std::atomic<uint32_t> epoch_{0};
   std::atomic<uint32_t> parked_{0};
   alignas(64) std::atomic<uint32_t> inside_{0};
-  alignas(64) std::atomic<int64_t> next_{0};
+  // Pieces of the job by whose they are at first. Each thread's are the same from job to job, so that it finds in its core's caches what it left
+  // there, if not the other threads were faster.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  int64_t sharers_ = 0;
+  Share shares_[kMostThreads];  // the caller's, then the workers'
 };
 static_assert(std::is_trivially_destructible_v<Pool>);
 
 constinit Pool pool;
+
+void* Pool::begin_work(void* share) {
+  pool.work(static_cast<Share*>(share) - pool.shares_);
+  return nullptr;
+}
 
 void Pool::before_fork() {
   if (!inside_body) pool.take();

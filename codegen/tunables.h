@@ -44,7 +44,8 @@ inline constexpr std::array kTunables = {
                 "A kernel goes to LLVM after this many launches; large launches count for more (tier_up_work). 0: at once."},
     TunableInfo{Tunable::tier_up_work, "tier_up_work", "KILN_TIER_UP_WORK", true, 1 << 18, 1, int64_t{1} << 62,
                 "Elements, times operations on each, that count as one more launch of a kernel."},
-    TunableInfo{Tunable::spin_microseconds, "spin_microseconds", "KILN_SPIN_MICROSECONDS", true, 50, 0, 1'000'000,
+    // A training step's Python runs that long between two programs; waking a worker takes 10 of them.
+    TunableInfo{Tunable::spin_microseconds, "spin_microseconds", "KILN_SPIN_MICROSECONDS", true, 200, 0, 1'000'000,
                 "How long an idle worker looks for work before it sleeps."},
     TunableInfo{Tunable::cache_mb, "cache_mb", "KILN_CACHE_MB", true, 512, 0, 1 << 20,
                 "Mebibytes of freed memory kept for reuse, at most; less where less was ever in use."},

@@ -14,6 +14,7 @@ struct Predicate {
 };
 constexpr Predicate kPredicates[] = {{Prim::eq, 0x00, 0}, {Prim::ne, 0x04, 4}, {Prim::lt, 0x11, 1},
                                      {Prim::le, 0x12, 2}, {Prim::gt, 0x1e, 6}, {Prim::ge, 0x1d, 5}};
+constexpr int kOpposite = 0x04;  // turns a predicate of floats into the one that is true where it is false
 
 const Predicate& predicate(Prim prim) {
   for (const Predicate& p : kPredicates)
@@ -23,16 +24,17 @@ const Predicate& predicate(Prim prim) {
 
 }  // namespace
 
-VReg Vectors::compare_one(Prim prim, DType t, VReg a, VReg b) {
+VReg Vectors::compare_one(Comparison c, DType t, VReg a, VReg b, VReg under) {
   const bool wide = size_of(t) == 8;
-  const Predicate& p = predicate(prim);
+  const Predicate& p = predicate(c.prim);
   if (is_floating(t)) {
     const Op op = wide ? Op::cmp_pd : Op::cmp_ps;
-    return masks() ? emit_mask(op, a, b, p.floating) : emit(op, a, b, kNoReg, p.floating);
+    const int imm = c.opposite ? p.floating ^ kOpposite : p.floating;
+    return masks() ? emit_mask(op, a, b, imm, under) : emit(op, a, b, kNoReg, imm);
   }
-  if (masks()) return emit_mask(wide ? Op::cmp_q : Op::cmp_d, a, b, p.integer);
+  if (masks()) return emit_mask(wide ? Op::cmp_q : Op::cmp_d, a, b, p.integer, under);
   const Op greater = wide ? Op::gt_q : Op::gt_d, equal = wide ? Op::eq_q : Op::eq_d;
-  switch (prim) {
+  switch (c.prim) {
     case Prim::eq: return emit(equal, a, b);
     case Prim::ne: return bool_not(emit(equal, a, b));
     case Prim::gt: return emit(greater, a, b);
@@ -45,10 +47,14 @@ VReg Vectors::compare_one(Prim prim, DType t, VReg a, VReg b) {
 
 Lanes Vectors::compare(Prim prim, DType t, const Lanes& a, const Lanes& b) {
   if (t == DType::Bool) return {bool_binary(prim, a.r[0], b.r[0]), kNoReg};
-  const VReg low = compare_one(prim, t, a.r[0], b.r[0]);
+  const VReg low = compare_one({prim}, t, a.r[0], b.r[0]);
   if (registers_of(t) == 1) return {low, kNoReg};
   const bool uniform = a.r[0] == a.r[1] && b.r[0] == b.r[1];
-  return {join_bools(low, uniform ? low : compare_one(prim, t, a.r[1], b.r[1])), kNoReg};
+  return {join_bools(low, uniform ? low : compare_one({prim}, t, a.r[1], b.r[1])), kNoReg};
+}
+
+Lanes Vectors::compare_under(Comparison c, DType t, const Lanes& a, const Lanes& b, const Lanes& under) {
+  return {compare_one(c, t, a.r[0], b.r[0], under.r[0]), kNoReg};
 }
 
 VReg Vectors::bool_binary(Prim prim, VReg a, VReg b) {

@@ -71,6 +71,13 @@ void Emitter::set_behind(uint32_t buffer, const Gp& to) {
   else a.mov(word(behind_[buffer].word), to);
 }
 
+void Emitter::advance_by_word(uint32_t buffer, int offset) {
+  const Pointer& p = pointer_[buffer];
+  if (p.reg.isValid()) return void(a.add(p.reg, word(offset)));
+  a.mov(rcx, word(offset));
+  a.add(word(p.word), rcx);
+}
+
 // -- Operands ---------------------------------------------------------------------------------------------------------------------------
 
 asmjit::OperandSignature Emitter::signature(int shrink) const {

@@ -63,6 +63,7 @@ class Emitter {
     if (pointer_[buffer].reg.isValid()) a.add(pointer_[buffer].reg, by);
     else a.add(word(pointer_[buffer].word), by);
   }
+  void advance_by_word(uint32_t buffer, int offset);  // by a stack word; uses rcx
 
   // Where Memory::behind looks.
   void leave_behind();  // to where the pointers are, before they advance

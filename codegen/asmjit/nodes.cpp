@@ -46,18 +46,42 @@ void Nodes::fuse(NodeId id, State& s) const {
   const Node& n = kernel_.nodes[id];
   const auto becomes = [&](Fusion fusion, NodeId first, NodeId second = kNoNode) {
     s.fusion = fusion;
-    s.operands[0] = first, s.operands[1] = second;
+    s.operands[0] = first, s.operands[1] = second, s.operands[2] = kNoNode;
   };
-  if (n.kind == NodeKind::primitive && n.prim == Prim::select) {
+  std::copy(std::begin(n.operands), std::end(n.operands), s.operands);
+  if (n.kind != NodeKind::primitive) return;
+  if (n.prim == Prim::select) {
     // a < b ? a : b and its like on floats: the hardware's minimum and maximum are exactly that, second operand for NaNs and zeros included.
     if (const Choice c = choice(kernel_, n)) {
       if (const NodeId same = always_operand(kernel_, id); same != kNoNode) return becomes(Fusion::same, same);
       return becomes(c.lesser ? Fusion::lesser : Fusion::greater, c.first, c.second);
     }
-  } else if (n.kind == NodeKind::primitive && n.prim == Prim::mul && vectors_.masks()) {
+  } else if (n.prim == Prim::mul && vectors_.masks()) {
     if (const Scaling found = scaling(kernel_, n)) return becomes(Fusion::scale, found.value, found.exponent);
+  } else if (n.prim == Prim::bit_not && n.dtype == DType::Bool) {
+    fuse_comparison(id, kNoNode, s);
+  } else if (n.prim == Prim::bit_and && n.dtype == DType::Bool && vectors_.masks()) {
+    // A comparison under a mask gives false elsewhere.
+    for (int k : {1, 0}) {
+      const NodeId compared = n.operands[k];
+      if (nodes_[compared].level != s.level) continue;  // it may be there already
+      if (fuse_comparison(compared, n.operands[1 - k], s)) return;
+    }
   }
-  std::copy(std::begin(n.operands), std::end(n.operands), s.operands);
+}
+
+// A comparison, or the opposite of one, which for floats is a predicate of its own: true of NaN.
+bool Nodes::fuse_comparison(NodeId compared, NodeId under, State& s) const {
+  const Node* n = &kernel_.nodes[compared];
+  const bool opposite = n->kind == NodeKind::primitive && n->prim == Prim::bit_not;
+  if (opposite) n = &kernel_.nodes[n->operands[0]];
+  if (n->kind != NodeKind::primitive || !info(n->prim).gives_bool) return false;
+  const DType t = kernel_.nodes[n->operands[0]].dtype;
+  if (t == DType::Bool || registers_of(t) > 1 || (opposite && !is_floating(t))) return false;
+  s.fusion = Fusion::compare;
+  s.operands[0] = n->operands[0], s.operands[1] = n->operands[1], s.operands[2] = under;
+  s.comparison = {n->prim, opposite};
+  return true;
 }
 
 // Operands that need more registers come first; each that is ready holds one while the next is computed.
@@ -149,6 +173,8 @@ Lanes Nodes::lower(NodeId id) {
         case Fusion::lesser:
         case Fusion::greater: return vectors_.pick(s.fusion == Fusion::lesser, n.dtype, operand[0], operand[1]);
         case Fusion::scale: return vectors_.scale(n.dtype, operand[0], operand[1]);
+        case Fusion::compare:
+          return vectors_.compare_under(s.comparison, kernel_.nodes[s.operands[0]].dtype, operand[0], operand[1], operand[2]);
         case Fusion::none: break;
       }
       if (n.prim == Prim::bitcast && never_nan_[n.operands[0]]) return operand[0];  // nothing to make canonical

@@ -32,7 +32,7 @@ class Nodes {
 
  private:
   // What lower() makes of a node: itself of its operands, or something of fewer that stands for more than one node.
-  enum class Fusion : uint8_t { none, same, lesser, greater, scale };
+  enum class Fusion : uint8_t { none, same, lesser, greater, scale, compare };
   struct State {
     Level level = Level::call;
     bool differs = false;  // from one lane of a step to the next
@@ -40,13 +40,15 @@ class Nodes {
     bool hoisted = false;  // a deeper node reads it
     uint8_t need = 0;      // registers that computing it in a step takes, shared values aside (Sethi and Ullman 1970)
     Fusion fusion = Fusion::none;
-    NodeId operands[3] = {kNoNode, kNoNode, kNoNode};  // after fusion
+    Comparison comparison;                             // of Fusion::compare
+    NodeId operands[3] = {kNoNode, kNoNode, kNoNode};  // after fusion; of compare: what is compared, and the condition under which
     Lanes value;
     uint32_t stamp = 0;  // the scope in which value was computed
   };
 
   void place(const Node&, State&) const;
   void fuse(NodeId, State&) const;
+  bool fuse_comparison(NodeId compared, NodeId under, State&) const;
   void measure(State&) const;
   void find_hoisted();
   Lanes lower(NodeId);

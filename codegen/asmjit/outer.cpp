@@ -23,11 +23,12 @@ Outer::Outer(const Kernel& kernel, Frame& frame, bool chunked) : kernel_(kernel)
   blocks_ = frame.word();
   chunk_ = frame.word();
   chunks_ = frame.word();
+  whole_rows_ = frame.word();
 }
 
 void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
   auto& a = e.a;
-  const Label none = a.newLabel(), row = a.newLabel();
+  const Label none = a.newLabel(), row = a.newLabel(), whole_row = a.newLabel();
   a.sub(rdx, rsi);  // blocks to run
   a.jle(none);
   prologue(e, frame);
@@ -40,10 +41,11 @@ void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
   shape.first(e);
   a.bind(row);
   if (!one_row_) begin_row(e);
+  a.bind(whole_row);
   shape.row(e);
   if (!dims_.empty()) {
     e.leave_behind();
-    next_row(e, row);
+    next_row(e, row, whole_row);
   }
   shape.last(e);
   shape.leave(e);
@@ -155,6 +157,7 @@ void Outer::begin_row(Emitter& e) {
   const Gp last = rcx, take = rax, left = rdx;
   if (!chunked_) {
     a.dec(Emitter::word(blocks_));
+    if (!dims_.empty()) count_whole_rows(e);
     return;
   }
   // Blocks of this row that the call has: they are neighbours, so that they run as one stretch.
@@ -168,6 +171,7 @@ void Outer::begin_row(Emitter& e) {
   a.lea(kEnd, ptr(kInner, take));
   a.mov(last, Emitter::word(extent_.back()));
   to_elements(e, last);
+  if (!dims_.empty()) count_whole_rows(e);
 }
 
 // kInner and kEnd, from blocks of a row that has so many elements.
@@ -179,9 +183,40 @@ void Outer::to_elements(Emitter& e, const Gp& extent) {
   a.cmovg(kEnd, extent);
 }
 
-void Outer::next_row(Emitter& e, const Label& row) {
+// Rows that follow this one up to the end of the innermost outer dimension and are one block each: they begin and end as this one does.
+void Outer::count_whole_rows(Emitter& e) {
   auto& a = e.a;
-  const Label done = a.newLabel();
+  const Label counted = a.newLabel();
+  const auto d = static_cast<size_t>(dims_.back());
+  a.xor_(eax, eax);
+  if (chunked_) {
+    a.cmp(Emitter::word(chunks_), imm(1));
+    a.jne(counted);
+  }
+  a.mov(rax, Emitter::word(extent_[d]));
+  a.sub(rax, Emitter::word(e.index[d]));
+  a.dec(rax);
+  a.cmp(rax, Emitter::word(blocks_));
+  a.cmovg(rax, Emitter::word(blocks_));
+  a.sub(Emitter::word(blocks_), rax);
+  a.bind(counted);
+  a.mov(Emitter::word(whole_rows_), rax);
+}
+
+void Outer::advance(Emitter& e, size_t j) {
+  for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) e.advance_by_word(b, steps_[j] + static_cast<int>(8 * b));
+}
+
+void Outer::next_row(Emitter& e, const Label& row, const Label& whole_row) {
+  auto& a = e.a;
+  const Label other = a.newLabel(), done = a.newLabel();
+  a.dec(Emitter::word(whole_rows_));
+  a.js(other);
+  if (chunked_) a.xor_(kInner.r32(), kInner.r32());
+  a.inc(Emitter::word(e.index[static_cast<size_t>(dims_.back())]));
+  advance(e, dims_.size() - 1);
+  a.jmp(whole_row);
+  a.bind(other);
   a.cmp(Emitter::word(blocks_), imm(0));
   a.jle(done);
   if (chunked_) a.mov(Emitter::word(chunk_), imm(0));
@@ -195,10 +230,7 @@ void Outer::next_row(Emitter& e, const Label& row) {
       a.jge(wraps);
     }
     a.mov(Emitter::word(e.index[d]), rax);
-    for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) {
-      a.mov(rcx, Emitter::word(steps_[j] + static_cast<int>(8 * b)));
-      e.advance(b, rcx);
-    }
+    advance(e, j);
     a.jmp(row);
     if (j > 0) {
       a.bind(wraps);

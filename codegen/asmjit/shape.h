@@ -54,7 +54,9 @@ class Outer {
   void decode_begin(Emitter&);
   void begin_row(Emitter&);
   void to_elements(Emitter&, const Gp& extent);
-  void next_row(Emitter&, const Label& row);
+  void count_whole_rows(Emitter&);
+  void next_row(Emitter&, const Label& row, const Label& whole_row);
+  void advance(Emitter&, size_t j);  // pointers, by outer dimension j's step
 
   int stride_offset(uint32_t buffer, int dimension) const { return 8 * (static_cast<int>(buffer) * kernel_.rank + dimension); }
 
@@ -63,7 +65,7 @@ class Outer {
   std::vector<int> dims_;    // the outer dimensions, outermost first
   std::vector<int> extent_;  // [dimension] stack word
   std::vector<int> steps_;   // [outer dimension] stack words, one a buffer: what to add when it advances and all inner ones wrap
-  int blocks_ = 0, chunk_ = 0, chunks_ = 0;
+  int blocks_ = 0, chunk_ = 0, chunks_ = 0, whole_rows_ = 0;
   bool one_row_ = false;  // all blocks are in the same one, which needs no walk
 };
 

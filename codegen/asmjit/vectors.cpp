@@ -37,9 +37,10 @@ VReg Vectors::emit_masked(Op op, VReg mask, VReg a, VReg b, int imm) {
   return i.dst;
 }
 
-VReg Vectors::emit_mask(Op op, VReg a, VReg b, int imm) {
+VReg Vectors::emit_mask(Op op, VReg a, VReg b, int imm, VReg under) {
   Instruction& i = push(op, RegClass::mask, true);
   i.src = {a, b, kNoReg};
+  i.mask = under;
   i.imm = static_cast<uint8_t>(imm);
   return i.dst;
 }

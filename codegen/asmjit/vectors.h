@@ -14,6 +14,11 @@ struct Lanes {
   VReg r[2] = {kNoReg, kNoReg};
 };
 
+struct Comparison {
+  Prim prim = Prim::eq;
+  bool opposite = false;  // of floats alone: not a < b, which is true where either is a NaN
+};
+
 constexpr int registers_of(DType t) { return size_of(t) == 8 ? 2 : 1; }
 
 class Vectors {
@@ -63,6 +68,8 @@ class Vectors {
   VReg pack_f16(VReg, bool may_be_nan);
 
   VReg bool_and(VReg a, VReg b);
+  // Of dtypes in one register. `under`: a bool where the result may be true, of AVX-512 alone; none: everywhere.
+  Lanes compare_under(Comparison, DType, const Lanes& a, const Lanes& b, const Lanes& under);
   Lanes select(DType, VReg condition, const Lanes& then, const Lanes& otherwise);
   Lanes scale(DType, const Lanes& value, const Lanes& exponent);  // floats: value 2^exponent, for whole exponents; of AVX-512 alone
   Lanes pick(bool lesser, DType, const Lanes& first, const Lanes& second);  // floats: first < (>) second ? first : second
@@ -71,7 +78,7 @@ class Vectors {
   // One operation.
   VReg emit(Op, VReg a, VReg b = kNoReg, VReg c = kNoReg, int imm = 0);
   VReg emit_masked(Op, VReg mask, VReg a, VReg b = kNoReg, int imm = 0);
-  VReg emit_mask(Op, VReg a, VReg b = kNoReg, int imm = 0);  // gives a mask register
+  VReg emit_mask(Op, VReg a, VReg b = kNoReg, int imm = 0, VReg under = kNoReg);  // gives a mask register
   VReg emit_load(Op, const Memory&, RegClass, VReg mask = kNoReg, VReg offsets = kNoReg, int imm = 0, VReg more = kNoReg);
   void emit_store(Op, const Memory&, VReg value, VReg mask = kNoReg, int imm = 0);
   void assign_one(VReg to, VReg from);
@@ -96,7 +103,7 @@ class Vectors {
   Lanes divide(DType, const Lanes& a, const Lanes& b);
   // compare.cpp
   Lanes compare(Prim, DType, const Lanes& a, const Lanes& b);
-  VReg compare_one(Prim, DType, VReg a, VReg b);
+  VReg compare_one(Comparison, DType, VReg a, VReg b, VReg under = kNoReg);
   VReg bool_binary(Prim, VReg a, VReg b);
   VReg bool_or(VReg a, VReg b);
   VReg bool_not(VReg a);

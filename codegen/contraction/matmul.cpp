@@ -11,7 +11,9 @@
 namespace kiln::codegen {
 namespace {
 
-constexpr double kFlopsPerSlice = 1e6;  // about 10 us: worth a hand-over to another thread
+constexpr double kFlopsPerSlice = 1e6;  // about 10 us
+constexpr double kFewestFlops = 4e5;    // worth a hand-over to another thread,
+constexpr int64_t kFewSlices = 4;       // so that small products have slices of that size, so many of them at most
 constexpr int64_t kSlices = 16;         // enough for 16 threads; more only where blocks would outgrow the caches
 constexpr int64_t kFewestColumns = 32;  // thinner slices read A too often
 constexpr int64_t kFewestRows = 32;     // flatter slices pack B too often
@@ -35,17 +37,17 @@ struct Grid {
 };
 
 Grid grid_for(const ContractionKey& key) {
-  const int64_t wanted = std::clamp<int64_t>(static_cast<int64_t>(flops(key) / kFlopsPerSlice), 1, kSlices);
-  const auto parts = [&](int64_t others, int64_t extent, int64_t fewest) {
-    return std::clamp<int64_t>(ceil_div(wanted, others), 1, std::max<int64_t>(1, extent / fewest));
-  };
+  const auto small = std::min(kFewSlices, static_cast<int64_t>(flops(key) / kFewestFlops));
+  const int64_t wanted = std::clamp<int64_t>(static_cast<int64_t>(flops(key) / kFlopsPerSlice), std::max<int64_t>(1, small), kSlices);
+  const auto parts = [](int64_t wanted, int64_t most) { return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, most)); };
   const bool long_sums = key.k >= 2 * kFewestDepth && key.k >= 4 * std::max(key.m, key.n);
-  const int64_t fewest_columns = long_sums ? 2 * kFewestColumns : kFewestColumns;
-  const Cut columns(key.n, std::max(parts(key.batch, key.n, fewest_columns), ceil_div(key.n, kGemmColumns)), kFewestColumns);
+  const int64_t most_columns = long_sums ? key.n / (2 * kFewestColumns) : ceil_div(key.n, kFewestColumns);
+  const Cut columns(key.n, std::max(parts(ceil_div(wanted, key.batch), most_columns), ceil_div(key.n, kGemmColumns)), kFewestColumns);
   int64_t slices = key.batch * columns.parts;
-  const Cut depth(key.k, long_sums ? parts(slices, key.k, kFewestDepth) : 1, 16);
+  const Cut depth(key.k, long_sums ? parts(ceil_div(wanted, slices), key.k / kFewestDepth) : 1, 16);
   slices *= depth.parts;
-  const Cut rows(key.m, parts(slices, key.m, kFewestRows), 8);
+  // Columns of B are packed once for each run of rows, so rows are cut only where a whole run more is wanted.
+  const Cut rows(key.m, parts(wanted / slices, key.m / kFewestRows), 8);
   return {columns, rows, depth};
 }
 

@@ -54,12 +54,23 @@ const Operator& relu = define({
     .parameters = {real("x")},
     .body = [](Builder& b, Value x) { return b.maximum(x, 0); },
     // Saves x, not the result: x is what the layer before made anyway, so that a fused relu never has to be stored.
-    .gradient = [](GradContext& c) { return Tensors{op::where(op::greater(c.input(0), 0), c.grad(), 0)}; },
+    .gradient = [](GradContext& c) { return Tensors{op::relu_backward(c.input(0), c.grad())}; },
     .saves = {.inputs = 0b1},
     .method = true,
     .samples = unary_samples(),
     .reference = "numpy.maximum(x, 0)",
     .onnx = "Relu",
+});
+
+const Operator& relu_backward = define({
+    .name = "relu_backward",
+    .doc = "relu's gradient: dy where x > 0, elementwise, else 0.",
+    .parameters = {floating("x"), floating("dy")},
+    .body = [](Builder& b, Value x, Value dy) { return b.select(b.gt(x, 0), dy, 0); },
+    .gradient = [](GradContext& c) { return Tensors{Tensor(), op::relu_backward(c.input(0), c.grad())}; },
+    .saves = {.inputs = 0b1},
+    .samples = binary_samples(),
+    .reference = "numpy.where(x > 0, dy, 0.0)",
 });
 
 const Operator& leaky_relu = define({

@@ -28,12 +28,12 @@ inline const Op abs{"abs"}, add{"add"}, argsort{"argsort"}, astype{"astype"}, av
     max_pool2d_backward{"max_pool2d_backward"}, max_pool2d_tiles{"max_pool2d_tiles"}, maximum{"maximum"}, mean{"mean"}, min{"min"},
     moveaxis{"moveaxis"}, multiply{"multiply"}, negative{"negative"}, nll_loss{"nll_loss"}, not_equal{"not_equal"}, pad{"pad"},
     permute_dims{"permute_dims"}, pow{"pow"}, prod{"prod"}, random_bits{"random_bits"}, random_uniform{"random_uniform"}, real{"real"},
-    reciprocal{"reciprocal"}, remainder{"remainder"}, reshape{"reshape"}, rsqrt{"rsqrt"}, scan_along{"scan_along"},
-    scatter_along{"scatter_along"}, scatter_rows{"scatter_rows"}, search{"search"}, sequence{"sequence"}, sigmoid{"sigmoid"}, sign{"sign"},
-    signbit{"signbit"}, sin{"sin"}, sinh{"sinh"}, slice{"slice"}, softmax{"softmax"}, sort{"sort"}, sqrt{"sqrt"}, square{"square"},
-    squeeze{"squeeze"}, stack{"stack"}, subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"}, take{"take"},
-    take_along_axis{"take_along_axis"}, tanh{"tanh"}, tril{"tril"}, triu{"triu"}, unslice{"unslice"}, var{"var"}, view{"view"},
-    where{"where"};
+    reciprocal{"reciprocal"}, relu_backward{"relu_backward"}, remainder{"remainder"}, reshape{"reshape"}, rsqrt{"rsqrt"},
+    scan_along{"scan_along"}, scatter_along{"scatter_along"}, scatter_rows{"scatter_rows"}, search{"search"}, sequence{"sequence"},
+    sigmoid{"sigmoid"}, sign{"sign"}, signbit{"signbit"}, sin{"sin"}, sinh{"sinh"}, slice{"slice"}, softmax{"softmax"}, sort{"sort"},
+    sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, stack{"stack"}, subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"},
+    take{"take"}, take_along_axis{"take_along_axis"}, tanh{"tanh"}, tril{"tril"}, triu{"triu"}, unslice{"unslice"}, var{"var"},
+    view{"view"}, where{"where"};
 }  // namespace op
 
 // ---- dtypes and operands --------------------------------------------------------------------------------------------

@@ -66,10 +66,10 @@ Tap tap_at(AffineContext& c, const Pool& p, const Dims& image, const Dims& resul
     const int64_t base = tap[axis] * p.dilation[axis] - p.padding[axis];
     t.at.base[d] = base;
     t.at.coefficient[d][d] = p.stride[axis];
-    const Value position = c.index(d) * static_cast<double>(p.stride[axis]) + static_cast<double>(base);
+    const auto position = [&] { return c.index(d) * static_cast<double>(p.stride[axis]) + static_cast<double>(base); };
     const auto require = [&](Value condition) { t.inside = t.inside ? c.b().bit_and(t.inside, condition) : condition; };
-    if (base < 0) require(c.b().ge(position, 0));
-    if ((result[d] - 1) * p.stride[axis] + base >= image[d]) require(c.b().lt(position, static_cast<double>(image[d])));
+    if (base < 0) require(c.b().ge(position(), 0));
+    if ((result[d] - 1) * p.stride[axis] + base >= image[d]) require(c.b().lt(position(), static_cast<double>(image[d])));
   }
   return t;
 }
@@ -96,8 +96,8 @@ void max_pool_kernel(AffineContext& c) {
         best = x, winner = number, seen = tap.inside;
         continue;
       }
-      // The first maximum wins, and the first NaN for good.
-      Value better = b.bit_or(b.gt(x, best), b.bit_and(b.ne(x, x), b.eq(best, best)));
+      // The first maximum wins, and the first NaN for good: x is greater or a NaN, and the best so far is none.
+      Value better = b.bit_and(b.eq(best, best), b.bit_not(b.le(x, best)));
       if (seen) {
         const Value first = b.bit_not(seen);
         better = b.bit_or(better, tap.inside ? b.bit_and(first, tap.inside) : first);
@@ -126,10 +126,8 @@ void average_pool_kernel(AffineContext& c) {
 
 // ---- backward -----------------------------------------------------------------------------------------------------------
 
-// Each window's gradient at its winning tap, zero at the others. The last dimension, which is vectorised, is the images' width, whatever
-// the windows'.
-void tiles_kernel(AffineContext& c) {
-  const Pair kernel = pair_of(c.attrs()[0], "kernel_size");
+// Taps are dimensions of their own. The last one, which is vectorised, is the images' width, whatever the windows'.
+void many_taps_kernel(AffineContext& c, const Pair& kernel) {
   Builder& b = c.b();
   const Dims& dy = c.inputs()[0].type.shape;
   enum { kImage, kChannel, kRow, kTapRow, kTapColumn, kColumn, kRank };
@@ -144,6 +142,25 @@ void tiles_kernel(AffineContext& c) {
   const Value g = b.cast(c.load(0, window), compute_dtype(c.outputs()[0].dtype));
   const Value tap = c.index(kTapRow) * static_cast<double>(kernel[1]) + c.index(kTapColumn);
   c.store(0, element, b.select(b.eq(b.cast(c.load(1, window), DType::I64), tap), g, 0));
+}
+
+constexpr int64_t kTapsSideBySide = 16;  // a kernel has a buffer for each
+
+// Each window's gradient at its winning tap, zero at the others: few taps are written side by side, so that a window is read once.
+void tiles_kernel(AffineContext& c) {
+  const Pair kernel = pair_of(c.attrs()[0], "kernel_size");
+  if (kernel[0] * kernel[1] > kTapsSideBySide) return many_taps_kernel(c, kernel);
+  Builder& b = c.b();
+  c.iterate(c.inputs()[0].type.shape);
+  const IndexMap window = IndexMap::identity(4);
+  const Value g = b.cast(c.load(0, window), compute_dtype(c.outputs()[0].dtype)), winner = c.load(1, window);
+  for (int64_t i = 0; i < kernel[0]; ++i)
+    for (int64_t j = 0; j < kernel[1]; ++j) {
+      IndexMap element = window;
+      for (int axis : {0, 1}) element.coefficient[2 + axis][2 + axis] = kernel[axis];
+      element.base[2] = i, element.base[3] = j;
+      c.store(0, element, b.select(b.eq(winner, static_cast<double>(i * kernel[1] + j)), g, 0));
+    }
 }
 
 // The elements that tap (i, j) of each window reads, of an image with its padding: a strided view.
@@ -289,7 +306,8 @@ const Operator& max_pool2d_tiles = define({
         },
     .saves = {.inputs = 0b10},
     .samples = {tensors_of({{.shape = {2, 3, 3, 4}}, winners({2, 3, 3, 4}, 4)}, {Dims{2, 2}}),
-                tensors_of({{.shape = {1, 2, 3, 17}}, winners({1, 2, 3, 17}, 6)}, {Dims{3, 2}})},
+                tensors_of({{.shape = {1, 2, 3, 17}}, winners({1, 2, 3, 17}, 6)}, {Dims{3, 2}}),
+                tensors_of({{.shape = {2, 1, 2, 3}}, winners({2, 1, 2, 3}, 20)}, {Dims{5, 4}})},
 });
 
 const Operator& avg_pool2d = define({

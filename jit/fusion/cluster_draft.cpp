@@ -49,7 +49,9 @@ class Drafter final : public eager::AffineContext {
     } else {
       draft_.emplace(loops_over(c_.space), c_.first_reduced, c_.reduced_count);
     }
-    for (NodeIndex i : c_.nodes) store_outputs(g_.nodes[i]);
+    do {
+      for (NodeIndex i : c_.nodes) store_outputs(g_.nodes[i]);
+    } while (next_place());
     if (c_.reduced_count && !draft_->reduced_collapses()) return std::nullopt;
     result_.kernels.push_back(std::move(*draft_).finish());
     if (!stores_vary_with_values(result_.kernels[0].kernel)) return std::nullopt;
@@ -80,7 +82,7 @@ class Drafter final : public eager::AffineContext {
     const IndexMap m = split_by_layout(at);
     const ValueId id = affine_->first_output + static_cast<uint32_t>(output);
     known_.push_back({id, m, draft_->b().cast(v, g_.type(id).dtype)});
-    if (output == 0) affine_at_ = m;
+    if (output == 0) places_.push_back(m);
   }
 
  private:
@@ -103,9 +105,11 @@ class Drafter final : public eager::AffineContext {
 
   // ---- where each of the cluster's values is computed ----
 
+  bool next_place() { return ++place_ < places_.size(); }
+
   // The index of a value of this shape at the kernel's current position.
   IndexMap position(const Dims& shape) const {
-    if (c_.has_affine()) return affine_at_;
+    if (c_.has_affine()) return places_[place_];
     return shape == c_.space ? split_by_layout(jit::position(c_, shape)) : jit::position(c_, shape);
   }
 
@@ -301,7 +305,8 @@ class Drafter final : public eager::AffineContext {
   const Node* affine_ = nullptr;
   std::vector<eager::OperandType> affine_inputs_;
   std::vector<eager::TensorType> affine_outputs_;
-  IndexMap affine_at_;                         // where the affine operator stores
+  std::vector<IndexMap> places_;               // where the affine operator stores
+  size_t place_ = 0;                           // that of them which its users are computed at
   std::set<ValueId> reads_, writes_, loaded_;  // loaded_: of reads_, those that are not only gathered from
   std::map<ValueId, int64_t> gathered_;        // bytes of elements
   DraftedCluster result_;

@@ -105,6 +105,12 @@ def relu(c: Call) -> Value:
     return c.g.node("Relu", x) if is_float(x.dtype) else c.g.node("Max", x, c.g.constant(0, x.dtype))
 
 
+@converts("relu_backward", made_of="Greater, Where")
+def relu_backward(c: Call) -> Value:
+    x, dy = c.promoted()
+    return c.g.where(compare(c, "Greater", x, 0), dy, c.g.constant(0, dy.dtype))
+
+
 @converts("clip")
 def clip(c: Call) -> Value:
     x, low, high = c.promoted()

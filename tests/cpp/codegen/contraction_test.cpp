@@ -10,183 +10,21 @@
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <random>
 #include <thread>
 #include <vector>
 
-#include "codegen/allocator.h"
 #include "codegen/contraction/gemm.h"
-#include "codegen/contraction/image_lanes.h"
-#include "codegen/contraction/plans.h"
 #include "codegen/contraction/reference.h"
+#include "codegen/contraction/tasks.h"
 #include "codegen/contraction/winograd.h"
 #include "codegen/error.h"
 #include "codegen/thread_pool.h"
+#include "tests/cpp/codegen/contraction_problems.h"
 
 namespace kiln::codegen {
 namespace {
 
-using Floats = std::vector<float>;
-
-// What an operand looks like: [N, C, H, W] for activations; a matrix or weights have only their element count.
-struct Operand {
-  int64_t elements;
-  std::array<int64_t, 4> nchw{};
-};
-
-struct Problem {
-  ContractionKey key;
-  std::vector<Operand> inputs, outputs;
-};
-
-Problem matmul(int64_t m, int64_t n, int64_t k, bool ta = false, bool tb = false, bool bias = false, int64_t batch = 1) {
-  Problem p;
-  p.key = {.kind = ContractionKind::matmul, .bias = bias, .transpose_a = ta, .transpose_b = tb, .batch = batch, .m = m, .n = n, .k = k};
-  p.inputs = {{batch * m * k}, {batch * k * n}};
-  if (bias) p.inputs.push_back({n});
-  p.outputs = {{batch * m * n}};
-  return p;
-}
-
-struct Convolution {
-  int64_t images, in, height, width, out, kernel_height, kernel_width;
-  int64_t stride = 1, padding = 0, dilation = 1;
-};
-
-Problem convolution(ContractionKind kind, const Convolution& c, bool bias = true) {
-  Problem p;
-  p.key = {.kind = kind, .bias = bias && kind != ContractionKind::conv2d_data};
-  p.key.images = c.images, p.key.in_channels = c.in, p.key.in_height = c.height, p.key.in_width = c.width;
-  p.key.out_channels = c.out, p.key.kernel_height = c.kernel_height, p.key.kernel_width = c.kernel_width;
-  p.key.stride = {c.stride, c.stride}, p.key.padding = {c.padding, c.padding}, p.key.dilation = {c.dilation, c.dilation};
-  const auto extent = [&](int64_t in, int64_t kernel) { return (in + 2 * c.padding - c.dilation * (kernel - 1) - 1) / c.stride + 1; };
-  const int64_t h = extent(c.height, c.kernel_height), w = extent(c.width, c.kernel_width);
-  const Operand x{c.images * c.in * c.height * c.width, {c.images, c.in, c.height, c.width}},
-      y{c.images * c.out * h * w, {c.images, c.out, h, w}};
-  const Operand weights{c.out * c.in * c.kernel_height * c.kernel_width}, vector{c.out};
-  switch (kind) {
-    case ContractionKind::conv2d_data: p.inputs = {y, weights}, p.outputs = {x}; break;
-    case ContractionKind::conv2d_weights: p.inputs = {x, y}, p.outputs = {weights}; break;
-    default: p.inputs = {x, weights}, p.outputs = {y};
-  }
-  if (p.key.bias) (kind == ContractionKind::conv2d_weights ? p.outputs : p.inputs).push_back(vector);
-  return p;
-}
-
-Floats random_floats(int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  Floats values(count);
-  for (float& v : values) v = uniform(random);
-  return values;
-}
-
-std::vector<Floats> random_inputs(const Problem& p) {
-  std::vector<Floats> inputs;
-  for (size_t i = 0; i < p.inputs.size(); ++i) inputs.push_back(random_floats(p.inputs[i].elements, static_cast<unsigned>(i + 1)));
-  return inputs;
-}
-
-class Aligned {
- public:
-  explicit Aligned(size_t bytes) : data(allocate(bytes)), bytes_(bytes) {
-    std::memset(data, 0xff, bytes);
-  }  // NaN: nothing may be left unwritten
-  ~Aligned() { deallocate(data, bytes_); }
-  Aligned(const Aligned&) = delete;
-  void* const data;
-
- private:
-  size_t bytes_;
-};
-
-// Runs the plan on plain operands, reordering to and from its layouts as eager code does.
-std::vector<Floats> run(const Problem& p, const std::vector<Floats>& plain_inputs, std::shared_ptr<const ContractionPlan> plan = nullptr) {
-  if (!plan) plan = contraction_plan(p.key);
-  EXPECT_EQ(plan->input_layouts().size(), p.inputs.size());
-  EXPECT_EQ(plan->output_layouts().size(), p.outputs.size());
-  std::vector<std::unique_ptr<Aligned>> memory;
-  const auto array = [&](int64_t elements) { return memory.emplace_back(std::make_unique<Aligned>(elements * sizeof(float)))->data; };
-  std::vector<const void*> inputs;
-  std::vector<void*> outputs;
-  for (size_t i = 0; i < p.inputs.size(); ++i) {
-    void* const data = array(p.inputs[i].elements);
-    if (const Layout layout = plan->input_layouts()[i]; layout != Layout::plain)
-      reorder(plain_inputs[i].data(), Layout::plain, static_cast<float*>(data), layout, p.inputs[i].nchw);
-    else std::copy(plain_inputs[i].begin(), plain_inputs[i].end(), static_cast<float*>(data));
-    inputs.push_back(data);
-  }
-  for (const Operand& operand : p.outputs) outputs.push_back(array(operand.elements));
-  const Aligned scratch(plan->scratch_bytes());
-  plan->run(inputs, outputs, scratch.data);
-  std::vector<Floats> results;
-  for (size_t i = 0; i < p.outputs.size(); ++i) {
-    Floats& result = results.emplace_back(p.outputs[i].elements);
-    if (const Layout layout = plan->output_layouts()[i]; layout != Layout::plain)
-      reorder(static_cast<const float*>(outputs[i]), layout, result.data(), Layout::plain, p.outputs[i].nchw);
-    else if (!result.empty()) std::memcpy(result.data(), outputs[i], result.size() * sizeof(float));
-  }
-  return results;
-}
-
-// The same in double precision, on inputs mapped by `map`.
-template <class Map>
-std::vector<std::vector<double>> run_in_double(Problem p, const std::vector<Floats>& plain_inputs, Map map) {
-  p.key.dtype = DType::F64;
-  std::vector<std::vector<double>> inputs, results;
-  std::vector<const void*> in;
-  std::vector<void*> out;
-  for (const Floats& values : plain_inputs) {
-    std::vector<double>& mapped = inputs.emplace_back();
-    for (const float v : values) mapped.push_back(map(static_cast<double>(v)));
-  }
-  for (const Operand& operand : p.outputs) results.emplace_back(operand.elements);
-  for (const auto& values : inputs) in.push_back(values.data());
-  for (auto& values : results) out.push_back(values.data());
-  contraction_plan(p.key)->run(in, out, nullptr);
-  return results;
-}
-
-// The error of a sum of `terms` products grows like the root of their number, relative to the sum of absolute values.
-void expect_close_to_double(const Problem& p, std::shared_ptr<const ContractionPlan> plan = nullptr) {
-  if (!plan) plan = contraction_plan(p.key);
-  const std::vector<Floats> inputs = random_inputs(p);
-  const auto results = run(p, inputs, plan);
-  const auto exact = run_in_double(p, inputs, [](double v) { return v; });
-  const auto scale = run_in_double(p, inputs, [](double v) { return std::abs(v); });
-  const std::string what = plan->describe();
-  for (size_t o = 0; o < results.size(); ++o)
-    for (size_t i = 0; i < results[o].size(); ++i)
-      ASSERT_NEAR(results[o][i], exact[o][i], 1e-6 * (scale[o][i] + 1)) << what << ", output " << o << " element " << i;
-}
-
-bool same_bits(const std::vector<Floats>& a, const std::vector<Floats>& b) {
-  for (size_t i = 0; i < a.size(); ++i)
-    if (std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0) return false;
-  return true;
-}
-
-class Contraction : public ::testing::Test {
- protected:
-  void TearDown() override { set_num_threads(before_); }
-  const int before_ = num_threads();
-};
-
-// f32 convolutions need oneDNN, which a machine may lack.
-class ConvolutionByDnnl : public Contraction {
- protected:
-  void SetUp() override {
-    try {
-      contraction_plan(convolution(ContractionKind::conv2d, {1, 1, 3, 3, 1, 3, 3}).key);
-    } catch (const Error& e) {
-      ASSERT_EQ(e.code(), ErrorCode::runtime);
-      ASSERT_NE(std::string(e.what()).find("onednn-cpu-gomp"), std::string::npos);
-      GTEST_SKIP() << e.what();
-    }
-  }
-};
-
-constexpr ContractionKind kConvolutions[] = {ContractionKind::conv2d, ContractionKind::conv2d_data, ContractionKind::conv2d_weights};
+using namespace testing;
 
 const Convolution kShapes[] = {
     {4, 16, 10, 9, 32, 3, 3},            // blocked on both sides
@@ -237,6 +75,40 @@ TEST_F(Contraction, LongSumsAreSplitAndStayAccurate) {
     EXPECT_NE(contraction_plan(p.key)->describe().find("parts"), std::string::npos);
     expect_close_to_double(p);
   }
+}
+
+// Columns first, in whole tiles; rows, each run of which packs B anew, only where columns do not suffice; small products not too finely.
+TEST_F(Contraction, MatmulsAreCutByTheirWork) {
+  const auto slices = [](const Problem& p) {
+    const std::string text = contraction_plan(p.key)->describe();
+    return text.substr(text.rfind(": ") + 2);
+  };
+  EXPECT_EQ(slices(matmul(64, 10, 84)), "1 x 1 x 1 slices");
+  EXPECT_EQ(slices(matmul(64, 120, 84)), "1 x 1 x 2 slices");
+  EXPECT_EQ(slices(matmul(64, 120, 400, false, true)), "1 x 1 x 4 slices");
+  EXPECT_EQ(slices(matmul(120, 400, 64, true)), "1 x 1 x 5 slices");
+  EXPECT_EQ(slices(matmul(256, 256, 256)), "1 x 2 x 8 slices");
+  EXPECT_EQ(slices(matmul(64, 16, 64, false, false, false, 40)), "40 x 1 x 1 slices");
+  EXPECT_EQ(slices(matmul(64, 128, 9216, false, true)), "1 x 1 x 2 slices, k in 8 parts");
+}
+
+// Two threads whose pieces follow each other get their own memory again, not each other's.
+TEST_F(Contraction, AThreadKeepsItsScratchMemory) {
+  void* first = nullptr;
+  std::thread([&] {
+    { first = Scratch(100'000).data(); }
+    void* other = nullptr;
+    std::thread([&] { other = Scratch(100'000).data(); }).join();
+    EXPECT_NE(other, first);
+    const Scratch again(50'000), nested(50'000);
+    EXPECT_EQ(again.data(), first);
+    EXPECT_NE(nested.data(), first);
+    EXPECT_EQ(Scratch(0).data(), nullptr);
+  }).join();
+  const Scratch huge(2 << 20);  // is not kept
+  const int64_t before = memory_stats().in_use;
+  { const Scratch another(3 << 20); }
+  EXPECT_EQ(memory_stats().in_use, before);
 }
 
 TEST_F(Contraction, BatchedMatmulIsMatmulOfEachImage) {
@@ -363,124 +235,6 @@ TEST_F(Contraction, BothWinogradTransformsGiveTheSameBits) {
     return out;
   };
   EXPECT_TRUE(same_bits(all(avx2_winograd_transforms()), all(avx512_winograd_transforms())));
-}
-
-// ---- images on the lanes ----
-
-bool by_image_lanes(const Problem& p) { return contraction_plan(p.key)->describe().find("images on the lanes") != std::string::npos; }
-
-// The plain loops in f32.
-std::vector<Floats> by_definition(const Problem& p, const std::vector<Floats>& inputs) {
-  std::vector<Floats> results;
-  std::vector<const void*> in;
-  std::vector<void*> out;
-  for (const Operand& operand : p.outputs) results.emplace_back(operand.elements);
-  for (const auto& values : inputs) in.push_back(values.data());
-  for (auto& values : results) out.push_back(values.data());
-  reference_contraction(p.key, in, out);
-  return results;
-}
-
-// Kernels of every size up to 7 and not square; channels that fill no tile; strides, padding and dilation, alone and together.
-const Convolution kImageShapes[] = {
-    {16, 1, 12, 11, 6, 5, 5, 1, 2},      // a first layer
-    {16, 6, 9, 8, 16, 5, 5},             //
-    {32, 3, 9, 10, 5, 3, 3, 1, 1},       //
-    {16, 5, 6, 6, 1, 1, 1},              //
-    {64, 1, 5, 4, 3, 3, 2, 1, 1},        //
-    {16, 3, 13, 12, 16, 7, 7, 2, 3},     //
-    {16, 16, 7, 9, 3, 1, 5, 1, 2},       // padded rows that meet no tap
-    {16, 2, 14, 13, 7, 3, 3, 2, 0, 2},   // strides that share a factor with dilation
-    {16, 5, 17, 19, 11, 4, 3, 3, 2, 2},  // and that do not
-    {16, 2, 9, 9, 3, 2, 2, 4},           // pixels that no window has
-    {16, 1, 3, 3, 2, 3, 3, 1, 4},        // windows that lie in the padding
-    {48, 20, 8, 8, 50, 5, 5, 1, 1},      // several tiles of channels
-    {16, 1, 1, 1, 1, 1, 1},              //
-};
-
-// y and dx are the definition's chains: every bit. dw's chains are others.
-TEST_F(Contraction, ImagesOnLanesGiveTheDefinition) {
-  bool bias = false;
-  for (const Convolution& shape : kImageShapes)
-    for (const ContractionKind kind : kConvolutions) {
-      const Problem p = convolution(kind, shape, bias = !bias);
-      const std::shared_ptr<const ContractionPlan> plan = make_image_lanes_plan(p.key);
-      const auto inputs = random_inputs(p);
-      if (kind == ContractionKind::conv2d_weights) expect_close_to_double(p, plan);
-      else ASSERT_TRUE(same_bits(run(p, inputs, plan), by_definition(p, inputs))) << plan->describe();
-    }
-}
-
-// No term is multiplied that the definition does not have, so what is not finite stays in its place.
-TEST_F(Contraction, ImagesOnLanesMultiplyNoPadding) {
-  for (const float special : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()})
-    for (const ContractionKind kind : kConvolutions)
-      for (size_t operand : {0, 1}) {
-        const Problem p = convolution(kind, {16, 3, 7, 6, 5, 3, 3, 1, 2});
-        auto inputs = random_inputs(p);
-        inputs[operand][inputs[operand].size() / 2] = special;
-        const auto got = run(p, inputs, make_image_lanes_plan(p.key)), expected = by_definition(p, inputs);
-        size_t finite = 0;
-        for (size_t o = 0; o < got.size(); ++o)
-          for (size_t i = 0; i < got[o].size(); ++i) {
-            finite += std::isfinite(expected[o][i]);
-            ASSERT_EQ(std::fpclassify(got[o][i]), std::fpclassify(expected[o][i])) << "output " << o << " element " << i;
-          }
-        EXPECT_GT(finite, 0u);
-      }
-}
-
-TEST_F(Contraction, ThreadCountChangesNoBitOfImagesOnLanes) {
-  for (const Convolution& shape : kImageShapes)
-    for (const ContractionKind kind : kConvolutions) {
-      const Problem p = convolution(kind, shape);
-      const auto inputs = random_inputs(p);
-      const std::shared_ptr<const ContractionPlan> plan = make_image_lanes_plan(p.key);
-      set_num_threads(1);
-      const auto one = run(p, inputs, plan);
-      for (int threads : {2, 5}) {
-        set_num_threads(threads);
-        ASSERT_TRUE(same_bits(one, run(p, inputs, plan))) << threads << " threads: " << plan->describe();
-      }
-    }
-}
-
-TEST_F(Contraction, BothImageLaneKernelsGiveTheSameBits) {
-  if (!__builtin_cpu_supports("avx512f")) GTEST_SKIP() << "this CPU has no AVX-512";
-  const Floats x = random_floats(4096, 1), w = random_floats(4096, 2), bias = random_floats(8, 3);
-  const auto &a = avx2_image_lane_kernels(), &b = avx512_image_lane_kernels();
-  const auto sums = [&](const ImageLaneKernels& k, int channels, int columns) {
-    Floats out(6 * 4 * kImageLanes);
-    k.sums[channels - 1][columns - 1]({3, 2, 3, x.data() + 64, 512, 160, 16, 32, w.data(), 60, 18, 6, bias.data(), out.data(), 64, 16});
-    return out;
-  };
-  for (int channels = 1; channels <= std::min(a.sums_channels, b.sums_channels); ++channels)
-    for (int columns = 1; columns <= std::min(a.sums_columns, b.sums_columns); ++columns)
-      ASSERT_EQ(sums(a, channels, columns), sums(b, channels, columns)) << channels << " x " << columns;
-  const auto gradients = [&](const ImageLaneKernels& k, int channels, int taps) {
-    Floats out = random_floats(5 * 5 * kImageLanes, 4);
-    k.gradients[channels - 1][taps - 1]({3, 4, x.data(), 256, 32, 16, w.data(), 512, 128, out.data(), 80});
-    return out;
-  };
-  for (int channels = 1; channels <= std::min(a.gradient_channels, b.gradient_channels); ++channels)
-    for (int taps = 1; taps <= std::min(a.gradient_taps, b.gradient_taps); ++taps)
-      ASSERT_EQ(gradients(a, channels, taps), gradients(b, channels, taps)) << channels << " x " << taps;
-}
-
-TEST_F(ConvolutionByDnnl, ImagesAreOnTheLanesWhereChannelsAreFew) {
-  for (const ContractionKind kind : kConvolutions) {  // alike in all three, so that a layer's passes share layouts
-    EXPECT_TRUE(by_image_lanes(convolution(kind, {64, 1, 28, 28, 6, 5, 5, 1, 2})));
-    EXPECT_TRUE(by_image_lanes(convolution(kind, {64, 6, 14, 14, 16, 5, 5})));
-    EXPECT_TRUE(by_image_lanes(convolution(kind, {16, 20, 12, 12, 50, 5, 5})));
-    EXPECT_FALSE(by_image_lanes(convolution(kind, {65, 6, 14, 14, 16, 5, 5})));     // images not in sixteens
-    EXPECT_FALSE(by_image_lanes(convolution(kind, {64, 1, 28, 28, 32, 3, 3})));     // a first layer whose results fill vectors
-    EXPECT_FALSE(by_image_lanes(convolution(kind, {64, 3, 32, 32, 64, 7, 7, 2})));  //
-    EXPECT_FALSE(by_image_lanes(convolution(kind, {64, 64, 14, 14, 10, 1, 1})));    // too little work for a change of layout
-    EXPECT_FALSE(by_image_lanes(convolution(kind, {16, 16, 14, 14, 32, 5, 5})));    // full vectors
-  }
-  const auto plan = contraction_plan(convolution(ContractionKind::conv2d, {64, 6, 14, 14, 16, 5, 5}).key);
-  EXPECT_EQ(plan->input_layouts()[0], Layout::images16);
-  EXPECT_EQ(plan->output_layouts()[0], Layout::images16);
 }
 
 TEST_F(ConvolutionByDnnl, RunsFromSeveralThreadsAtOnceAndInAForkedChild) {

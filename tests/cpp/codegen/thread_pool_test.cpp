@@ -61,6 +61,22 @@ TEST_F(ThreadPool, SeveralThreadsTakePart) {
   EXPECT_EQ(arrived, 3);
 }
 
+// What a thread left in its caches in one job it finds there in the next.
+TEST_F(ThreadPool, AThreadBeginsWithTheSameIndicesInEveryJob) {
+  set_num_threads(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  for (int job = 0; job < 50; ++job) {
+    std::atomic<int64_t> first[2]{-1, -1};  // of the caller, of the worker
+    parallel_for(10, 1, [&](int64_t begin, int64_t) {
+      int64_t none = -1;
+      first[std::this_thread::get_id() == caller ? 0 : 1].compare_exchange_strong(none, begin);
+      while (first[0] < 0 || first[1] < 0) std::this_thread::yield();  // nobody takes what is the other's
+    });
+    ASSERT_EQ(first[0], 0) << job;
+    ASSERT_EQ(first[1], 5) << job;
+  }
+}
+
 TEST_F(ThreadPool, ParkedWorkersWakeUp) {
   set_num_threads(2);
   for (int round = 0; round < 20; ++round) {

@@ -136,17 +136,23 @@ TEST(MaxPool, FirstMaximumWinsAndNaNBeatsAll) {
 TEST(MaxPool, BackwardAgreesBetweenTilesAndTaps) {
   const Op max_pool2d{"max_pool2d"}, backward{"max_pool2d_backward"};
   std::mt19937_64 random(9);
-  const Tensor x = drawn({2, 3, 7, 9}, DType::F64, -1, 1, random);
-  const Tensors y = max_pool2d.all(x, Dims{2, 3});
-  const Tensor g = drawn(y[0].shape(), DType::F64, -1, 1, random);
-  const auto dx = values_of<double>(backward(g, y[1], Dims{7, 9}, Dims{2, 3}));
-  const auto xs = values_of<double>(x), ys = values_of<double>(y[0]), gs = values_of<double>(g);
-  for (int64_t image = 0; image < 6; ++image)
-    for (int64_t h = 0; h < 7; ++h)
-      for (int64_t w = 0; w < 9; ++w) {
-        const auto at = static_cast<size_t>((image * 7 + h) * 9 + w), window = static_cast<size_t>((image * 3 + h / 2) * 3 + w / 3);
-        EXPECT_EQ(dx[at], h < 6 && xs[at] == ys[window] ? gs[window] : 0.0);
-      }
+  const Tensor x = drawn({2, 3, 17, 11}, DType::F64, -1, 1, random);
+  const auto xs = values_of<double>(x);
+  for (const Dims& kernel : {Dims{2, 3}, Dims{4, 4}, Dims{5, 4}}) {  // few taps are stored side by side, many in a loop
+    const Tensors y = max_pool2d.all(x, kernel);
+    const Tensor g = drawn(y[0].shape(), DType::F64, -1, 1, random);
+    const auto dx = values_of<double>(backward(g, y[1], Dims{17, 11}, kernel));
+    const auto ys = values_of<double>(y[0]), gs = values_of<double>(g);
+    const int64_t rows = 17 / kernel[0], columns = 11 / kernel[1];
+    for (int64_t image = 0; image < 6; ++image)
+      for (int64_t h = 0; h < 17; ++h)
+        for (int64_t w = 0; w < 11; ++w) {
+          const int64_t row = h / kernel[0], column = w / kernel[1];
+          const auto at = static_cast<size_t>((image * 17 + h) * 11 + w),
+                     window = static_cast<size_t>((image * rows + row) * columns + column);
+          EXPECT_EQ(dx[at], row < rows && column < columns && xs[at] == ys[window] ? gs[window] : 0.0);
+        }
+  }
 }
 
 TEST(Reductions, OfNothing) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 
 #include "codegen/allocator.h"
 #include "eager/dispatch.h"
@@ -202,6 +203,46 @@ TEST(Segment, UsersOfPoolingOverOneImage) {
   expect_same([] {
     const Tensor x = filled({1, 4, 6, 8}, -2, 0.01f), row = filled({4, 3, 4}, 0, 0.01f);
     return Tensors{add(max_pool2d(x, Dims{2, 2}), row)};
+  });
+}
+
+// A window's gradient is written at all of its taps, and what follows is computed there: one kernel.
+TEST(Segment, UsersOfPoolingsGradientRunAtEveryTap) {
+  for (const Dims& kernel : {Dims{2, 2}, Dims{3, 2}, Dims{1, 3}, Dims{6, 3}}) {
+    const auto f = [&] {
+      Tensor x = filled({2, 3, 6, 18}, -500, 1);
+      x.autograd().requires_grad = true;
+      const Tensor y = max_pool2d(mul(x, filled({6, 18}, -1, 0.002f)), kernel);
+      eager::backward(sum(mul(y, y)), {});
+      return Tensors{eager::detach(y), *x.autograd().grad};
+    };
+    expect_same(f);
+    auto record = std::make_shared<tracer::FunctionRecord>("f");
+    tracer::SegmentScope scope(record);
+    const Tensors results = f();
+    scope.end(eager::FlushReason::function_end);
+    const auto& steps = record->traces().at(0).program->info().steps;
+    EXPECT_TRUE(std::ranges::any_of(steps, [](const std::string& s) { return s.find("max_pool2d_tiles + multiply") != std::string::npos; }))
+        << record->traces()[0].program->text("graph");
+  }
+}
+
+// The mask of a relu before pooling is applied to the windows, with the bits of one that is applied to all pixels.
+TEST(Segment, MasksOfPooledImages) {
+  expect_same([] {
+    Tensor x = filled({2, 3, 6, 18}, -500, 1);
+    constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+    constexpr float kSpecial[] = {kNan, -kInf, kInf, -0.0f, 0.0f, -1, 0, 0};
+    std::memcpy(x.data(), kSpecial, sizeof kSpecial);
+    x.autograd().requires_grad = true;
+    Tensors out;
+    for (const Dims& kernel : {Dims{2, 2}, Dims{1, 3}, Dims{4, 5}}) {
+      const Tensor y = max_pool2d(relu(x), kernel);
+      out.push_back(eager::detach(y));
+      eager::backward(sum(mul(y, filled(y.shape(), -3, 0.01f))), {});
+    }
+    out.push_back(*x.autograd().grad);
+    return out;
   });
 }
 
