@@ -35,7 +35,7 @@ class FunctionRecord {
   const std::string name;
   std::atomic<uint64_t> calls{0};
   std::atomic<uint64_t> replays{0};  // of them, those that ran without the front end's language
-  bool full_graph = false;  // a flush before the function's end is an error
+  bool full_graph = false;           // a flush before the function's end is an error
 
   void note_run(const std::shared_ptr<const Program>&, eager::FlushReason, double first_compile_ms);
   void note_fallback(const std::string& reason);  // a call that ran undeferred, or an operator that did

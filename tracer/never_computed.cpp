@@ -7,7 +7,9 @@ namespace {
 
 class NeverComputed final : public eager::Recorder {
  public:
-  bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType>, eager::Tensor*) override { return false; }
+  bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType>, eager::Tensor*) override {
+    return false;
+  }
   bool record_write(const eager::Tensor&, const eager::Operand&) override { return false; }
   void flush(eager::FlushReason) override {
     fail(ErrorCode::runtime,

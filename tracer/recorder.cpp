@@ -211,7 +211,8 @@ void SegmentRecorder::refuse_if_full_graph(FlushReason reason) const {
 }
 
 void SegmentRecorder::refuse_if_revocable() const {
-  if (revocable_) fail(ErrorCode::runtime, "a write to a tensor that was there before would have to happen before the call is known to succeed");
+  if (revocable_)
+    fail(ErrorCode::runtime, "a write to a tensor that was there before would have to happen before the call is known to succeed");
 }
 
 void SegmentRecorder::flush(FlushReason reason) {

@@ -44,7 +44,7 @@ class SegmentRecorder final : public eager::Recorder {
   // needs (Error{runtime}). discard() takes everything pending back; tensors that were made meanwhile never get values.
   void set_revocable(bool on) { revocable_ = on; }
   void discard();
-  uint64_t runs() const { return runs_; }                // programs run so far
+  uint64_t runs() const { return runs_; }              // programs run so far
   void keep_next(KeptSegment* kept) { keep_ = kept; }  // filled by the next flush that runs one
   void set_function(std::shared_ptr<FunctionRecord> f) { function_ = std::move(f); }
 

@@ -37,7 +37,8 @@ bool may_run_in_vain(const Kernel& kernel, const Schedule& schedule, size_t last
   return true;
 }
 
-std::vector<NodeId> carried(const Kernel& kernel, const Schedule& schedule, const std::vector<Kept>& kept, size_t last, const Nodes& nodes) {
+std::vector<NodeId> carried(const Kernel& kernel, const Schedule& schedule, const std::vector<Kept>& kept, size_t last,
+                            const Nodes& nodes) {
   std::vector<NodeId> found, open;
   std::vector<bool> seen(kernel.nodes.size());
   for (const Kept& k : kept)

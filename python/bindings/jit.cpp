@@ -266,7 +266,8 @@ static void bind_recording(py::module_& m) {
   for (const char* name : kReplayOpNames) names.append(name);
   m.attr("replay_ops") = py::tuple(names);
   m.def("install_recording", [](const py::object& function) { record_call = py::object(function).release().ptr(); });
-  m.def("replay_constant", [](const py::object& captured, const py::object& o) { return object(captured.ptr())->replays->add_constant(o.ptr()); });
+  m.def("replay_constant",
+        [](const py::object& captured, const py::object& o) { return object(captured.ptr())->replays->add_constant(o.ptr()); });
   m.def("add_replay", [](const py::object& captured, const std::vector<std::tuple<int, int, int, std::vector<int32_t>>>& instructions) {
     std::vector<ReplayInstruction> made;
     for (const auto& [op, extra, result, operands] : instructions)
@@ -287,7 +288,8 @@ static void bind_recording(py::module_& m) {
   m.def("stop_recording", [](const py::object& captured) { object(captured.ptr())->recordable = false; });
   m.def("plant_replay_fault", &plant_replay_fault, "For tests: checks of one kind, by its place in replay_ops, pass always; -1: none.");
   m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {
-    return !eager::grad_enabled() || std::none_of(tensors.begin(), tensors.end(), [](const eager::Tensor& t) { return t && t.requires_grad(); });
+    return !eager::grad_enabled() ||
+           std::none_of(tensors.begin(), tensors.end(), [](const eager::Tensor& t) { return t && t.requires_grad(); });
   });
 }
 

@@ -24,34 +24,34 @@ namespace kiln::python {
 
 enum class ReplayOp : uint8_t {
   // Checks. The last operand is what is expected, but for arguments and distinct.
-  arguments,        // count, names of keywords: how the function was called
-  type,             // x, type: exactly this type
-  same,             // x, y: one object
-  distinct,         // x, y: two objects
-  value,            // x, constant: same type, same value, floats by their bits, strings by content, tuples by their items
-  length,           // x, n: of an exact str, bytes, tuple, list, dict, set or frozenset
-  keys,             // dict, tuple: these keys in this order
-  class_attribute,  // type, name, x: what the class and its bases have under the name
-  no_class_attribute,  // type, name
+  arguments,               // count, names of keywords: how the function was called
+  type,                    // x, type: exactly this type
+  same,                    // x, y: one object
+  distinct,                // x, y: two objects
+  value,                   // x, constant: same type, same value, floats by their bits, strings by content, tuples by their items
+  length,                  // x, n: of an exact str, bytes, tuple, list, dict, set or frozenset
+  keys,                    // dict, tuple: these keys in this order
+  class_attribute,         // type, name, x: what the class and its bases have under the name
+  no_class_attribute,      // type, name
   own_class_attribute,     // type, name, x: the same, of the class alone
   no_own_class_attribute,  // type, name
   class_bases,             // type, tuple: its __bases__
-  method,           // x, name, function: a method that no attribute of the instance hides
-  no_attribute,     // x, name: neither in the class nor in the instance
-  no_item,          // dict, key
-  off_tape,         // x...: an operator on these would not be put on the tape
-  leaf,             // x: a tensor without history
+  method,                  // x, name, function: a method that no attribute of the instance hides
+  no_attribute,            // x, name: neither in the class nor in the instance
+  no_item,                 // dict, key
+  off_tape,                // x...: an operator on these would not be put on the tape
+  leaf,                    // x: a tensor without history
   // Reads of Python's state, into `result`; all but `attribute`, with `extra`, are checks against one more operand: it is this object.
-  attribute,  // x, name: of the instance; its class was checked
-  item,       // tuple or list, index
-  dict_item,  // dict, key
-  cell,       // cell: what it holds
-  code,       // function: its __code__
-  defaults,   // function: its __defaults__
+  attribute,         // x, name: of the instance; its class was checked
+  item,              // tuple or list, index
+  dict_item,         // dict, key
+  cell,              // cell: what it holds
+  code,              // function: its __code__
+  defaults,          // function: its __defaults__
   keyword_defaults,  // function: its __kwdefaults__
-  closure,    // function: its __closure__
-  receiver,   // bound method: __self__
-  function,   // bound method: __func__
+  closure,           // function: its __closure__
+  receiver,          // bound method: __self__
+  function,          // bound method: __func__
   // Calls, into `result`.
   call,           // callee, arguments...; `extra`: of the arguments, how many are named by the last operand (0: none, and no such operand)
   binary,         // x, y; `extra`: a BinaryOp
@@ -67,12 +67,12 @@ enum class ReplayOp : uint8_t {
   make_slice,     // start, stop, step
   make_cell,      // value
   // Of the run.
-  save_gradients,  // of all tensors in registers, before something changes gradients
-  commit,          // from here on nothing fails
-  store_cell,      // cell, value
-  delete_item,     // x, key
+  save_gradients,    // of all tensors in registers, before something changes gradients
+  commit,            // from here on nothing fails
+  store_cell,        // cell, value
+  delete_item,       // x, key
   delete_attribute,  // x, name
-  give,            // x: the call's result; runs what is deferred, as at the end of any captured call
+  give,              // x: the call's result; runs what is deferred, as at the end of any captured call
   count,
 };
 inline constexpr size_t kReplayOps = static_cast<size_t>(ReplayOp::count);
@@ -110,7 +110,9 @@ class ReplayTree {
   const std::vector<std::shared_ptr<const FrozenReplay>>& frozen() const { return frozen_; }
   bool may_freeze() const { return freezes_left_ > 0; }
   void add_frozen(std::shared_ptr<const FrozenReplay>);
-  void use_frozen(size_t i) { std::rotate(frozen_.begin(), frozen_.begin() + static_cast<ptrdiff_t>(i), frozen_.begin() + static_cast<ptrdiff_t>(i) + 1); }
+  void use_frozen(size_t i) {
+    std::rotate(frozen_.begin(), frozen_.begin() + static_cast<ptrdiff_t>(i), frozen_.begin() + static_cast<ptrdiff_t>(i) + 1);
+  }
   void cannot_freeze() { --freezes_left_; }
   void clear();
   int traverse(visitproc, void*) const;

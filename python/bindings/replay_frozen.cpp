@@ -39,7 +39,8 @@ FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& pat
 bool FrozenDraft::sort(const ReplayInstruction& i, int32_t index) {
   if (i.op == ReplayOp::save_gradients || i.op == ReplayOp::set_attribute) return false;
   if (i.op == ReplayOp::arguments) {
-    std::fill_n(origins_.begin(), PyLong_AsLong(tree_.constant(i.operands[0])) + PyTuple_GET_SIZE(tree_.constant(i.operands[1])), Origin::read);
+    std::fill_n(origins_.begin(), PyLong_AsLong(tree_.constant(i.operands[0])) + PyTuple_GET_SIZE(tree_.constant(i.operands[1])),
+                Origin::read);
     frozen_->steps.push_back(index);
     return true;
   }
@@ -126,7 +127,8 @@ std::shared_ptr<const FrozenReplay> FrozenDraft::finish() {
   }
   for (size_t n = 0; n < f.outputs.size(); ++n) {
     if (f.outputs[n].same_as) continue;
-    const auto at = std::find_if(kept.storages.begin(), kept.storages.end(), [&](const auto& b) { return b.storage == output_storages_[n]; });
+    const auto at =
+        std::find_if(kept.storages.begin(), kept.storages.end(), [&](const auto& b) { return b.storage == output_storages_[n]; });
     if (at == kept.storages.end() || at->leaf) return nullptr;  // a view of an input
     f.outputs[n].slot = static_cast<uint32_t>(at - kept.storages.begin());
   }

@@ -6,9 +6,9 @@
 
 #include "eager/generator.h"
 #include "eager/tape.h"
-#include "tracer/front_end.h"
 #include "python/bindings/replay_frozen.h"
 #include "python/bindings/tensor_type.h"
+#include "tracer/front_end.h"
 
 namespace kiln::python {
 namespace {
@@ -60,11 +60,32 @@ bool has_keys(PyObject* dict, PyObject* keys) {
 using Binary = PyObject* (*)(PyObject*, PyObject*);
 PyObject* power(PyObject* x, PyObject* y) { return PyNumber_Power(x, y, Py_None); }
 PyObject* power_in_place(PyObject* x, PyObject* y) { return PyNumber_InPlacePower(x, y, Py_None); }
-constexpr Binary kBinary[] = {
-    PyNumber_Add, PyNumber_And, PyNumber_FloorDivide, PyNumber_Lshift, PyNumber_MatrixMultiply, PyNumber_Multiply, PyNumber_Remainder,
-    PyNumber_Or, power, PyNumber_Rshift, PyNumber_Subtract, PyNumber_TrueDivide, PyNumber_Xor, PyNumber_InPlaceAdd, PyNumber_InPlaceAnd,
-    PyNumber_InPlaceFloorDivide, PyNumber_InPlaceLshift, PyNumber_InPlaceMatrixMultiply, PyNumber_InPlaceMultiply, PyNumber_InPlaceRemainder,
-    PyNumber_InPlaceOr, power_in_place, PyNumber_InPlaceRshift, PyNumber_InPlaceSubtract, PyNumber_InPlaceTrueDivide, PyNumber_InPlaceXor};
+constexpr Binary kBinary[] = {PyNumber_Add,
+                              PyNumber_And,
+                              PyNumber_FloorDivide,
+                              PyNumber_Lshift,
+                              PyNumber_MatrixMultiply,
+                              PyNumber_Multiply,
+                              PyNumber_Remainder,
+                              PyNumber_Or,
+                              power,
+                              PyNumber_Rshift,
+                              PyNumber_Subtract,
+                              PyNumber_TrueDivide,
+                              PyNumber_Xor,
+                              PyNumber_InPlaceAdd,
+                              PyNumber_InPlaceAnd,
+                              PyNumber_InPlaceFloorDivide,
+                              PyNumber_InPlaceLshift,
+                              PyNumber_InPlaceMatrixMultiply,
+                              PyNumber_InPlaceMultiply,
+                              PyNumber_InPlaceRemainder,
+                              PyNumber_InPlaceOr,
+                              power_in_place,
+                              PyNumber_InPlaceRshift,
+                              PyNumber_InPlaceSubtract,
+                              PyNumber_InPlaceTrueDivide,
+                              PyNumber_InPlaceXor};
 
 PyObject* truth(PyObject* x) {
   const int is = PyObject_IsTrue(x);
@@ -196,8 +217,8 @@ class Run {
       if (!is_tensor(held)) return false;
       const Tensor& t = unwrap(held);
       eager::Storage& s = t.storage();
-      if (t.dtype() != in.layout.dtype || t.offset() != in.layout.offset || t.shape() != in.layout.shape || t.strides() != in.layout.strides ||
-          s.bytes() != in.bytes || t.requires_grad() != in.requires_grad)
+      if (t.dtype() != in.layout.dtype || t.offset() != in.layout.offset || t.shape() != in.layout.shape ||
+          t.strides() != in.layout.strides || s.bytes() != in.bytes || t.requires_grad() != in.requires_grad)
         return false;
       if (in.slot == FrozenReplay::kUnused) continue;
       if (s.recorder() != nullptr || s.shared() || !s.owns_memory() || (s.raw() == nullptr && s.bytes() > 0)) return false;
@@ -226,9 +247,7 @@ class Run {
     try {
       const tracer::Unlocked unlocked(f.program->info().work > tracer::kWorkWorthUnlocking);
       f.program->run({bound, f.scalars});
-    } catch (const Error&) {
-      ran = false;
-    }
+    } catch (const Error&) { ran = false; }
     eager::set_recorder(recorder_);
     if (!ran) return false;
     record.note_run(f.program, eager::FlushReason::function_end, 0);
@@ -319,7 +338,8 @@ class Run {
   // in Python is not asked.
   static PyObject* own_attribute(PyObject* instance, PyObject* name) {
     PyObject* of_class = _PyType_Lookup(Py_TYPE(instance), name);
-    if (of_class == nullptr || Py_TYPE(of_class) == &PyMemberDescr_Type) return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    if (of_class == nullptr || Py_TYPE(of_class) == &PyMemberDescr_Type)
+      return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
     PyObject* dict = PyObject_GenericGetDict(instance, nullptr);
     if (dict == nullptr) return nullptr;
     PyObject* found = PyDict_GetItemWithError(dict, name);
