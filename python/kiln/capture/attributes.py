@@ -8,7 +8,7 @@ from typing import Any
 
 from kiln._core import Tensor
 from kiln.capture.recording import Recording, class_value, instance_value
-from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, Symbol, is_static, is_tensor
+from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, is_static, is_tensor
 
 # Attributes of a tensor that follow from its type and place on the tape, and what they give.
 TENSOR_FACTS = {"dtype", "ndim", "itemsize", "nbytes", "device", "requires_grad", "is_leaf", "grad_fn", "strides"}
@@ -51,7 +51,7 @@ def get_attribute(machine: Any, obj: Any, name: str, method: bool = False) -> An
         return _of_class(machine, obj, name, method)
     if name == "__class__":
         return class_of(machine, obj)
-    if kind in ATOMS or kind in (list, dict, set, tuple, frozenset, range, slice) or kind.__flags__ & _STATIC_TYPE:
+    if kind in ATOMS or kind in (list, dict, set, tuple, frozenset, range, slice):
         return _of_builtin(machine, obj, name, method)
     return _of_instance(machine, obj, name, method)
 
@@ -63,7 +63,6 @@ def class_of(machine: Any, obj: Any) -> type:
     return type(obj)
 
 
-_STATIC_TYPE = 0
 _HEAP_TYPE = 1 << 9
 
 
@@ -494,6 +493,3 @@ def _error_of(obj: Any, name: str) -> AttributeError:
     except AttributeError as error:
         return error.with_traceback(None)
     raise NotReplayable(f"it reads .{name} of a {type(obj).__name__}")
-
-
-__all__ = ["Bound", "Symbol", "delete_attribute", "get_attribute", "set_attribute"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Iterator
 from typing import Any
 
 from kiln.capture import attributes, operations
 from kiln.capture.recording import class_value
-from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor
+from kiln.capture.values import MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor
 
 _DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 
@@ -467,6 +466,3 @@ def _in_known_set(rec: Any, container: set, item: Any) -> bool:
     made = rec.emit("call", rec.constant(set.__contains__), rec.operand(container), rec.constant(item), result=True)
     rec.emit("same", made, rec.constant(has), path=f"{item!r} in {rec.name_of(container)}")
     return has
-
-
-__all__ = ["ATOMS", "builtins"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from kiln import _core
 from kiln.capture import attributes, containers
 from kiln.capture.recording import class_value
-from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor
+from kiln.capture.values import ATOMS, MISSING, NotReplayable, Symbol, is_constant, is_static, is_tensor
 
 # By the numbers of Include/opcode.h, NB_ADD and so on: the special methods' name and the function.
 _NAMES = "add and floordiv lshift matmul mul mod or pow rshift sub truediv xor".split()
@@ -285,6 +284,3 @@ def truth(machine: Any, value: Any) -> bool:
     if class_value(kind, "__bool__") is not MISSING or class_value(kind, "__len__") is not MISSING:
         raise NotReplayable(f"it asks whether a {kind.__name__} is true")
     return True
-
-
-__all__ = ["Raised", "builtins"]
