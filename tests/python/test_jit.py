@@ -15,6 +15,7 @@ import pytest
 
 import kiln as kn
 from interrupts import deliver_interrupts
+from threads import run_in_threads
 
 
 def same(a, b) -> None:
@@ -472,11 +473,7 @@ def test_threads_share_one_function():
             if f(inputs[i]).numpy().tobytes() != expected[i]:
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    run_in_threads(work, 8)
     assert not wrong
 
 
@@ -572,11 +569,7 @@ def test_threads_over_the_same_weights_share_one_program():
             if f(inputs[i]).numpy().tobytes() != expected[i]:
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    run_in_threads(work, 4)
     assert not wrong
     assert len(f.explain().traces) == 1
 

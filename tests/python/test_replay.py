@@ -5,12 +5,12 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
 
 import kiln as kn
+from threads import run_in_threads
 
 SCALE = 2.0
 
@@ -212,11 +212,7 @@ def test_threads_share_one_recording():
             if f(inputs[i]).item() != expected[i]:
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    run_in_threads(work, 4)
     assert not wrong
 
 
