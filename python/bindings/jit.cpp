@@ -7,8 +7,6 @@
 #include <new>
 
 #include "codegen/compiler.h"
-#include "eager/generator.h"
-#include "eager/tape.h"
 #include "python/bindings/modules.h"
 #include "python/bindings/replay.h"
 #include "python/bindings/tensor_type.h"
@@ -63,23 +61,18 @@ bool finish(tracer::SegmentScope& scope, eager::FlushReason reason) {
 
 // The call by the recording interpreter. False: it was taken back, and nothing has happened.
 bool record(PyObject* self, PyObject* args, PyObject* kwargs, int32_t failed, tracer::SegmentScope& scope, PyObject** result) {
-  tracer::SegmentRecorder& recorder = *scope.trial();
-  const eager::GeneratorState generator = eager::generator_state();
-  const bool grad_enabled = eager::grad_enabled();
-  recorder.set_revocable(true);
+  const Trial trial(*scope.trial());
+  trial.recorder().set_revocable(true);
   const py::object place = py::int_(failed);
   *result = PyObject_CallFunctionObjArgs(record_call, self, args, kwargs ? kwargs : Py_None, place.ptr(), nullptr);
   if (*result != nullptr && *result != not_recorded) {
-    recorder.set_revocable(false);
+    trial.recorder().set_revocable(false);
     if (!finish(scope, eager::FlushReason::function_end)) Py_CLEAR(*result);
     return true;
   }
   PyObject *type, *value, *trace;
   PyErr_Fetch(&type, &value, &trace);
-  recorder.discard();
-  recorder.set_revocable(false);
-  eager::set_generator_state(generator);
-  eager::set_grad_enabled(grad_enabled);
+  trial.take_back();
   PyErr_Restore(type, value, trace);
   if (*result == nullptr) return true;  // interrupted
   Py_CLEAR(*result);

@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "eager/generator.h"
+#include "eager/tape.h"
 #include "python/bindings/errors.h"
 #include "tracer/recorder.h"
 
@@ -65,7 +67,6 @@ enum class ReplayOp : uint8_t {
   make_list,      // items...
   make_dict,      // key, value, ...
   make_slice,     // start, stop, step
-  make_cell,      // value
   // Of the run.
   save_gradients,    // of all tensors in registers, before something changes gradients
   commit,            // from here on nothing fails
@@ -124,6 +125,21 @@ class ReplayTree {
   int32_t registers_ = 0;
   std::vector<std::shared_ptr<const FrozenReplay>> frozen_;
   int freezes_left_ = 32;
+};
+
+// What a call may take back, while its recorder is revocable: operators that were deferred, draws of the generator, the tape's mode. Made before
+// the first of them.
+class Trial {
+ public:
+  explicit Trial(tracer::SegmentRecorder& recorder) : recorder_(recorder) {}
+  tracer::SegmentRecorder& recorder() const { return recorder_; }
+  bool has_drawn() const { return eager::generator_state() != generator_; }
+  void take_back() const;
+
+ private:
+  tracer::SegmentRecorder& recorder_;
+  const eager::GeneratorState generator_ = eager::generator_state();
+  const bool grad_enabled_ = eager::grad_enabled();
 };
 
 enum class ReplayOutcome { done, refused, failed };  // refused: nothing has happened, run Python; failed: Python's error is set

@@ -12,10 +12,6 @@ using eager::Tensor;
 
 FrozenLayout::FrozenLayout(const Tensor& t) : dtype(t.dtype()), shape(t.shape()), strides(t.strides()), offset(t.offset()) {}
 
-FrozenReplay::~FrozenReplay() {
-  for (const Value& v : values) Py_DECREF(v.value);
-}
-
 FrozenReplay::Settings FrozenReplay::Settings::now() {
   return {eager::grad_enabled(), eager::default_dtype(), codegen::backend_setting(), tracer::ProgramCache::instance().clearings()};
 }
@@ -78,7 +74,7 @@ bool FrozenDraft::add_inputs(const ReplayInstruction& i) {
       frozen_->inputs.push_back({o, FrozenLayout(t), t.storage().bytes(), t.requires_grad(), FrozenReplay::kUnused, 0});
       input_storages_.push_back(&t.storage());
     } else if (held == Py_None || PyLong_CheckExact(held) || PyFloat_CheckExact(held) || PyBool_Check(held) || PyUnicode_CheckExact(held)) {
-      frozen_->values.push_back({o, Py_NewRef(held)});
+      frozen_->values.push_back({o, py::reinterpret_borrow<py::object>(held)});
     } else {
       return false;
     }

@@ -14,15 +14,15 @@ namespace kiln::python {
 // A tensor's place in memory, all that a program depends on of it.
 struct FrozenLayout {
   explicit FrozenLayout(const eager::Tensor&);
-  bool operator==(const FrozenLayout&) const = default;
+  bool is_of(const eager::Tensor& t) const {
+    return t.dtype() == dtype && t.offset() == offset && t.shape() == shape && t.strides() == strides;
+  }
   DType dtype;
   eager::Dims shape, strides;
   int64_t offset;
 };
 
 struct FrozenReplay {
-  ~FrozenReplay();
-
   // The settings that dispatch looks at.
   struct Settings {
     static Settings now();
@@ -42,7 +42,7 @@ struct FrozenReplay {
   };
   struct Value {
     int32_t number;
-    PyObject* value;  // a number or string that operators take
+    py::object value;  // a number or string that operators take
   };
   struct Output {
     int32_t number;
@@ -62,13 +62,13 @@ struct FrozenReplay {
   std::shared_ptr<const tracer::Program> program;
   std::vector<eager::Scalar> scalars;
   std::vector<int64_t> made;  // by slot: bytes of a storage to be made, or -1
-  mutable uint64_t hits = 0, misses = 0;
+  mutable uint64_t hits = 0;
 };
 
 // Collects what a run comes to, in two parts: before the flush, while registers hold their objects, and after it.
 class FrozenDraft {
  public:
-  // `path`: the instructions run before the commit; `look`: what a register holds.
+  // `path`: the instructions run before the commit; `look`: what a register holds, asked here alone.
   FrozenDraft(const ReplayTree&, const std::vector<int32_t>& path, int32_t after, const FrozenReplay::Settings&,
               const std::function<PyObject*(int32_t)>& look);
   bool possible() const { return frozen_ != nullptr; }

@@ -4,8 +4,6 @@
 #include <cstring>
 #include <optional>
 
-#include "eager/generator.h"
-#include "eager/tape.h"
 #include "python/bindings/replay_frozen.h"
 #include "python/bindings/tensor_type.h"
 #include "tracer/front_end.h"
@@ -130,12 +128,11 @@ class Registers {
 class Run {
  public:
   Run(ReplayTree& tree, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope)
-      : tree_(tree), args_(args), kwargs_(kwargs), scope_(scope), registers_(tree) {}
+      : tree_(tree), args_(args), kwargs_(kwargs), scope_(scope), trial_(*scope.trial()), registers_(tree) {}
 
   ReplayResult go(int32_t root) {
-    recorder_ = scope_.trial();
-    recorder_->set_revocable(true);
-    runs_before_ = recorder_->runs();
+    trial_.recorder().set_revocable(true);
+    runs_before_ = trial_.recorder().runs();
     freezes_ = tree_.may_freeze();
     int32_t at = root;
     while (at >= 0) {
@@ -160,7 +157,6 @@ class Run {
   // The same by a program that is known already. Refused: something is not as it was then.
   ReplayResult go_frozen(const FrozenReplay& f, tracer::FunctionRecord& record) {
     if (f.settings != settings_) return {ReplayOutcome::refused};
-    recorder_ = scope_.trial();
     for (const int32_t n : f.steps) {
       const ReplayInstruction& i = tree_.at(static_cast<size_t>(n));
       if (step(i) || overlooked(i)) continue;
@@ -179,10 +175,7 @@ class Run {
 
  private:
   void take_back() {
-    recorder_->discard();
-    recorder_->set_revocable(false);
-    eager::set_generator_state(generator_);
-    eager::set_grad_enabled(settings_.grad_enabled);
+    trial_.take_back();
     for (auto saved = gradients_.rbegin(); saved != gradients_.rend(); ++saved) eager::set_grad(saved->first, saved->second);
   }
 
@@ -209,7 +202,7 @@ class Run {
   bool run_program(const FrozenReplay& f, tracer::FunctionRecord& record) {
     static const eager::Ref<eager::Storage> unseen(new eager::Storage(0));  // for values that are never in memory of their own
     for (const FrozenReplay::Value& v : f.values)
-      if (!same_value(registers_[v.number], v.value)) return false;
+      if (!same_value(registers_[v.number], v.value.ptr())) return false;
     std::vector<eager::Storage*>& bound = bound_;
     bound.assign(f.made.size(), nullptr);
     for (const FrozenReplay::Input& in : f.inputs) {
@@ -217,9 +210,7 @@ class Run {
       if (!is_tensor(held)) return false;
       const Tensor& t = unwrap(held);
       eager::Storage& s = t.storage();
-      if (t.dtype() != in.layout.dtype || t.offset() != in.layout.offset || t.shape() != in.layout.shape ||
-          t.strides() != in.layout.strides || s.bytes() != in.bytes || t.requires_grad() != in.requires_grad)
-        return false;
+      if (!in.layout.is_of(t) || s.bytes() != in.bytes || t.requires_grad() != in.requires_grad) return false;
       if (in.slot == FrozenReplay::kUnused) continue;
       if (s.recorder() != nullptr || s.shared() || !s.owns_memory() || (s.raw() == nullptr && s.bytes() > 0)) return false;
       if (bound[in.slot] != nullptr && bound[in.slot] != &s) return false;
@@ -248,7 +239,7 @@ class Run {
       const tracer::Unlocked unlocked(f.program->info().work > tracer::kWorkWorthUnlocking);
       f.program->run({bound, f.scalars});
     } catch (const Error&) { ran = false; }
-    eager::set_recorder(recorder_);
+    eager::set_recorder(&trial_.recorder());
     if (!ran) return false;
     record.note_run(f.program, eager::FlushReason::function_end, 0);
     for (const FrozenReplay::Input& in : f.inputs)
@@ -321,7 +312,6 @@ class Run {
       case ReplayOp::make_list: return put(i, sequence(i, PyList_New(size(i)), false));
       case ReplayOp::make_dict: return put(i, dict(i));
       case ReplayOp::make_slice: return put(i, PySlice_New(x(0), x(1), x(2)));
-      case ReplayOp::make_cell: return put(i, PyCell_New(x(0)));
       case ReplayOp::save_gradients: save_gradients(); return true;
       case ReplayOp::commit: return commit();
       case ReplayOp::store_cell: return PyCell_Set(x(0), x(1)) == 0;
@@ -433,20 +423,20 @@ class Run {
   }
 
   bool commit() {
-    recorder_->set_revocable(false);
+    trial_.recorder().set_revocable(false);
     gradients_.clear();
     return committed_ = true;
   }
 
   // Which values are stored is decided by who still holds them: registers must not.
   bool give(PyObject* result) {
+    tracer::SegmentRecorder& recorder = trial_.recorder();
+    const std::function<PyObject*(int32_t)> look = [&](int32_t number) { return registers_[number]; };
     std::optional<FrozenDraft> draft;
-    if (freezes_ && recorder_->pending() > 0) {
-      if (recorder_->runs() == runs_before_ && FrozenReplay::Settings::now() == settings_ && eager::generator_state() == generator_) {
-        const std::function<PyObject*(int32_t)> look = [&](int32_t number) { return registers_[number]; };
+    if (freezes_ && recorder.pending() > 0) {
+      if (recorder.runs() == runs_before_ && FrozenReplay::Settings::now() == settings_ && !trial_.has_drawn())
         draft.emplace(tree_, path_, after_, settings_, look);
-      }
-      if (draft && draft->possible()) recorder_->keep_next(&draft->kept);
+      if (draft && draft->possible()) recorder.keep_next(&draft->kept);
       else tree_.cannot_freeze();
     }
     registers_.clear();
@@ -456,7 +446,7 @@ class Run {
       return true;
     });
     if (!ran) Py_CLEAR(given_);
-    recorder_->keep_next(nullptr);
+    recorder.keep_next(nullptr);
     if (ran && draft && draft->possible()) {
       if (auto frozen = draft->finish()) tree_.add_frozen(std::move(frozen));
       else tree_.cannot_freeze();
@@ -467,9 +457,8 @@ class Run {
   ReplayTree& tree_;
   PyObject *args_, *kwargs_;
   tracer::SegmentScope& scope_;
-  tracer::SegmentRecorder* recorder_ = nullptr;
+  const Trial trial_;
   Registers registers_;
-  const eager::GeneratorState generator_ = eager::generator_state();
   const FrozenReplay::Settings settings_ = FrozenReplay::Settings::now();
   // For freezing the run.
   bool freezes_ = false;
@@ -487,6 +476,13 @@ class Run {
 
 }  // namespace
 
+void Trial::take_back() const {
+  recorder_.discard();
+  recorder_.set_revocable(false);
+  eager::set_generator_state(generator_);
+  eager::set_grad_enabled(grad_enabled_);
+}
+
 void plant_replay_fault(int op) { planted_fault = op; }
 
 ReplayResult replay(ReplayTree& tree, tracer::FunctionRecord& record, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope) {
@@ -494,8 +490,8 @@ ReplayResult replay(ReplayTree& tree, tracer::FunctionRecord& record, PyObject* 
   for (size_t n = 0; n < tree.frozen().size(); ++n) {
     const std::shared_ptr<const FrozenReplay> frozen = tree.frozen()[n];
     result = Run(tree, args, kwargs, scope).go_frozen(*frozen, record);
-    ++(result.outcome == ReplayOutcome::refused ? frozen->misses : frozen->hits);
     if (result.outcome == ReplayOutcome::refused) continue;
+    ++frozen->hits;
     if (n > 0) tree.use_frozen(n);
     return result;
   }

@@ -41,7 +41,6 @@ const char* const kReplayOpNames[] = {"arguments",
                                       "make_list",
                                       "make_dict",
                                       "make_slice",
-                                      "make_cell",
                                       "save_gradients",
                                       "commit",
                                       "store_cell",
@@ -121,10 +120,8 @@ size_t ReplayTree::add(const std::vector<ReplayInstruction>& recording) {
     instructions_.push_back(recording[i]);
     instructions_.back().next = i + 1 < recording.size() ? static_cast<int32_t>(instructions_.size()) : -1;
   }
-  if (link != nullptr && shared > 0) {
+  if (link != nullptr) {
     *link = first;
-  } else if (link != nullptr && at == -1) {
-    *link = first;  // it differs in the first instruction already, which may fail
   } else {
     roots_.push_back(first);
   }

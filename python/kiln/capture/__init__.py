@@ -16,8 +16,6 @@ from kiln.capture.values import NotReplayable, Raised, is_static
 MAX_RECORDINGS = 12
 MAX_FAILURES = 2
 
-_memories: dict[int, Memory] = {}
-
 
 def memory_of(captured: Any) -> Memory:
     """What is known of a captured function. (Its attributes are the wrapped function's; this one is its own.)"""
@@ -41,9 +39,10 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
         _keep(captured, memory, rec)
         apply(rec)
         if path and memory.recordings > 1:
-            now = short(rec.seen[path]) if path in rec.seen else "something else"
+            unknown = "something else"
+            now = short(rec.seen[path]) if path in rec.seen else unknown
             took = (time.perf_counter() - start) * 1e3
-            memory.recompiles.append(Recompile(path, memory.values.get(path, "something else"), now, took))
+            memory.recompiles.append(Recompile(path, memory.values.get(path, unknown), now, took, path in rec.inputs))
         memory.values.update((path, short(value)) for path, value in rec.seen.items())
         _forget(rec)
     except (NotReplayable, Raised) as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kiln._core import Tensor
 from kiln.capture.recording import Recording, class_value, instance_value
-from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, is_static, is_tensor
+from kiln.capture.values import ATOMS, HEAP_TYPE, METHOD_DESCRIPTOR, MISSING, NotReplayable, Raised, is_static, is_tensor, unknown
 
 # Attributes of a tensor that follow from its type and place on the tape, and what they give.
 TENSOR_FACTS = {"dtype", "ndim", "itemsize", "nbytes", "device", "requires_grad", "is_leaf", "grad_fn", "strides"}
@@ -58,12 +58,9 @@ def get_attribute(machine: Any, obj: Any, name: str, method: bool = False) -> An
 
 def class_of(machine: Any, obj: Any) -> type:
     """obj.__class__, which is its type unless its class says something else."""
-    if type(obj).__flags__ & _HEAP_TYPE and check_class(machine.rec, type(obj), "__class__") is not class_value(object, "__class__"):
+    if type(obj).__flags__ & HEAP_TYPE and check_class(machine.rec, type(obj), "__class__") is not class_value(object, "__class__"):
         raise NotReplayable(f"{type(obj).__name__} says itself what its __class__ is")
     return type(obj)
-
-
-_HEAP_TYPE = 1 << 9
 
 
 def _of_module(rec: Recording, module: Any, name: str) -> Any:
@@ -135,7 +132,7 @@ def state_of_class(rec: Recording, cls: type, name: str, found: Any) -> Any:
 def _class_of(rec: Recording, value: Any, name: str) -> Any:
     """What a value's own class has under a name: only classes written in Python can change, and are checked."""
     kind = type(value)
-    if kind.__flags__ & _HEAP_TYPE:
+    if kind.__flags__ & HEAP_TYPE:
         return check_class(rec, kind, name)
     return class_value(kind, name)
 
@@ -147,12 +144,12 @@ def _of_super(machine: Any, obj: SuperObject, name: str, method: bool) -> Any:
     mro = (receiver if is_class else type(receiver)).__mro__
     for base in mro[mro.index(obj.start) + 1 :]:
         if name not in base.__dict__:
-            if base.__flags__ & _HEAP_TYPE:
+            if base.__flags__ & HEAP_TYPE:
                 rec.once("no_own_class_attribute", rec.constant(base), rec.constant(name), path=f"{base.__name__}.{name}")
             continue
         found = base.__dict__[name]
         check_bases(rec, receiver if is_class else type(receiver))
-        if base.__flags__ & _HEAP_TYPE:
+        if base.__flags__ & HEAP_TYPE:
             rec.once("own_class_attribute", rec.constant(base), rec.constant(name), rec.constant(found), path=f"{base.__name__}.{name}")
         kind = type(found)
         if kind is types.FunctionType or kind in (types.WrapperDescriptorType, types.MethodDescriptorType):
@@ -176,7 +173,7 @@ def _of_super(machine: Any, obj: SuperObject, name: str, method: bool) -> Any:
 def check_bases(rec: Recording, kind: type) -> None:
     """Neither the class nor one that it inherits from has other bases than before."""
     for base in kind.__mro__:
-        if base.__flags__ & _HEAP_TYPE:
+        if base.__flags__ & HEAP_TYPE:
             rec.once("class_bases", rec.constant(base), rec.constant(base.__bases__), path=f"{base.__name__}.__bases__")
 
 
@@ -257,12 +254,12 @@ def _of_instance(machine: Any, obj: Any, name: str, method: bool) -> Any:
     if not fresh and id(obj) not in rec.registers and not is_static(obj):
         if isinstance(obj, types.MethodType) and name in ("__self__", "__func__"):
             return getattr(obj, name)
-        raise NotReplayable(f"it is not known where a {kind.__name__} comes from")
+        raise unknown(obj)
     getter = check_class(rec, kind, "__getattribute__")
     if getter is not class_value(object, "__getattribute__"):
         if type(getter) is types.FunctionType:
             raise NotReplayable(f"{kind.__name__} defines __getattribute__")
-        if kind.__flags__ & _HEAP_TYPE or is_static(obj):
+        if kind.__flags__ & HEAP_TYPE or is_static(obj):
             return _of_static(machine, obj, name)
     if is_static(obj) or isinstance(obj, types.MethodType):
         return _of_static(machine, obj, name)
@@ -344,7 +341,7 @@ def _from_class(machine: Any, obj: Any, kind: type, name: str, found: Any, metho
     getter = _class_of(rec, found, "__get__")
     if getter is not MISSING:
         if type(getter) is not types.FunctionType:
-            if callable(found) and found_kind.__flags__ & (1 << 17):  # a method descriptor, as operators are
+            if callable(found) and found_kind.__flags__ & METHOD_DESCRIPTOR:  # a method descriptor, as operators are
                 return Bound(found, obj)
             raise NotReplayable(f"{kind.__name__}.{name} is a {found_kind.__name__}")
         return machine.call(getter, (state_of_class(rec, kind, name, found), obj, kind))
@@ -396,7 +393,7 @@ def set_attribute(machine: Any, obj: Any, name: str, value: Any) -> None:
     if isinstance(obj, (type, types.ModuleType)) or is_static(obj):
         raise NotReplayable(f"it assigns {getattr(obj, '__name__', kind.__name__)}.{name}")
     if id(obj) not in rec.fresh and id(obj) not in rec.registers:
-        raise NotReplayable(f"it is not known where a {kind.__name__} comes from")
+        raise unknown(obj)
     setter = check_class(rec, kind, "__setattr__")
     if type(setter) is types.FunctionType:
         machine.call(setter, (obj, name, value))

@@ -20,7 +20,7 @@ from kiln._core import Tensor
 from kiln.capture import attributes, containers, operations, polyfills
 from kiln.capture.attributes import Bound, SuperObject
 from kiln.capture.recording import class_value
-from kiln.capture.values import ATOMS, MISSING, NotReplayable, Raised, Symbol, is_constant, is_tensor
+from kiln.capture.values import ATOMS, IS_ABSTRACT, MISSING, NotReplayable, Raised, Symbol, is_constant, is_tensor
 
 _OF_SEQUENCES = {"fsum", "prod", "dist", "sumprod"}
 _OPERATORS = "add sub mul truediv floordiv mod neg pos abs index lshift rshift xor and_ or_ invert pow lt le gt ge eq ne not_ truth".split()
@@ -77,7 +77,7 @@ def is_listed(function: Any) -> bool:
     if isinstance(function, type):
         return False
     if isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
-        return function.__objclass__ in PURE_TYPES or _slot_of(function) is not None
+        return function.__objclass__ in PURE_TYPES or function in SLOTS
     return isinstance(getattr(function, "__self__", None), type) and function.__self__ in PURE_TYPES
 
 
@@ -90,23 +90,13 @@ def run_polyfill(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any
     rec = machine.rec
     if function is polyfills.join_all:
         parts = [rec.pin(p) for p in args[1]]
-        return containers._plain(lambda: rec.pin(args[0]).join(parts))
+        return containers.pure_result(lambda: rec.pin(args[0]).join(parts))
     items, keys, reverse = args
     keys = [rec.pin_all(k) for k in keys]
     if not all(is_constant(k) for k in keys):
         raise NotReplayable("it sorts by what is no constant")
-    order = containers._plain(lambda: sorted(range(len(items)), key=keys.__getitem__, reverse=bool(rec.pin(reverse))))
+    order = containers.pure_result(lambda: sorted(range(len(items)), key=keys.__getitem__, reverse=bool(rec.pin(reverse))))
     return rec.make([items[i] for i in order])
-
-
-def _has(test: Callable[[Any], bool], value: Any) -> bool:
-    if test(value):
-        return True
-    if type(value) in (tuple, list):
-        return any(_has(test, v) for v in value)
-    if type(value) is dict:
-        return any(_has(test, v) for v in value.values())
-    return type(value) is slice and any(test(v) for v in (value.start, value.stop, value.step))
 
 
 def call(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -125,14 +115,14 @@ def call(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> An
     pinned = tuple(rec.pin_all(a) for a in args)
     if all(is_constant(a) and not _own_class(a) for a in pinned) and all(is_constant(rec.pin_all(a)) for a in kwargs.values()):
         if function not in (list, dict, set) and function is not sorted:
-            value = containers._plain(lambda: function(*pinned, **{k: rec.pin_all(v) for k, v in kwargs.items()}))
+            value = containers.pure_result(lambda: function(*pinned, **{k: rec.pin_all(v) for k, v in kwargs.items()}))
             return value if is_constant(value) or type(value) is tuple else rec.make(value)
     if function in POLYFILLS:
         return machine.call(POLYFILLS[function], args, kwargs)
     method = _dunder_of(machine, function, args)
     if method is not None:
         return method
-    slot = _slot_of(function)
+    slot = SLOTS.get(function)
     if slot is not None:
         return slot(machine, *args, **kwargs)
     kinds = ", ".join(type(a).__name__ for a in args)
@@ -210,15 +200,6 @@ def special(*functions: Any):
     return add
 
 
-def _slot_of(function: Any) -> Callable | None:
-    """What object.__setattr__ and other slot wrappers do."""
-    return SLOTS.get(function)
-
-
-def _append(machine: Any, target: list, value: Any) -> None:
-    _change(machine, target, list.append, value)
-
-
 def _change(machine: Any, target: Any, method: Any, *args: Any) -> None:
     """target.method(*args), of a method that gives nothing and does not look at what is there."""
     rec = machine.rec
@@ -232,7 +213,7 @@ def _change(machine: Any, target: Any, method: Any, *args: Any) -> None:
 
 def _insert(machine: Any, target: list, index: Any, value: Any) -> None:
     if id(target) not in machine.rec.fresh:
-        containers._length(machine, target)
+        containers.length_of(machine, target)
     _change(machine, target, list.insert, machine.rec.pin(index), value)
 
 
@@ -248,14 +229,6 @@ def _clear(machine: Any, target: Any) -> None:
     _change(machine, target, type(target).clear)
 
 
-def _set_add(machine: Any, target: set, value: Any) -> None:
-    _change_set(machine, target, set.add, value)
-
-
-def _set_discard(machine: Any, target: set, value: Any) -> None:
-    _change_set(machine, target, set.discard, value)
-
-
 def _change_set(machine: Any, target: set, method: Any, value: Any) -> None:
     value = containers.check_key(machine, value)
     if id(target) not in machine.rec.fresh and not is_constant(value):
@@ -263,13 +236,14 @@ def _change_set(machine: Any, target: set, method: Any, value: Any) -> None:
     _change(machine, target, method, value)
 
 
+# What methods of containers do, and object.__setattr__ and other slots under their names.
 SLOTS: dict[Any, Callable] = {
-    list.append: _append,
+    list.append: lambda m, target, value: _change(m, target, list.append, value),
     list.insert: _insert,
     list.clear: _clear,
     dict.clear: _clear,
-    set.add: _set_add,
-    set.discard: _set_discard,
+    set.add: lambda m, target, value: _change_set(m, target, set.add, value),
+    set.discard: lambda m, target, value: _change_set(m, target, set.discard, value),
     object.__setattr__: lambda m, obj, name, value: attributes.set_plain(m, obj, m.rec.pin(name), value),
     object.__delattr__: lambda m, obj, name: attributes.delete_attribute(m, obj, m.rec.pin(name)),
     object.__init__: lambda m, obj, *args, **kwargs: None,
@@ -281,8 +255,8 @@ SLOTS: dict[Any, Callable] = {
     dict.__contains__: lambda m, d, k: containers.contains(m, d, k),
     list.__getitem__: lambda m, d, k: containers.get_item(m, d, k),
     list.__setitem__: lambda m, d, k, v: containers.set_item(m, d, k, v),
-    list.__len__: lambda m, d: containers._length(m, d),
-    dict.__len__: lambda m, d: containers._length(m, d),
+    list.__len__: lambda m, d: containers.length_of(m, d),
+    dict.__len__: lambda m, d: containers.length_of(m, d),
     list.__init__: lambda m, made, *args: initialise(m, made, args, {}),
     dict.__init__: lambda m, made, *args, **kwargs: initialise(m, made, args, kwargs),
 }
@@ -296,9 +270,9 @@ for _name in ("union", "intersection", "difference", "issubset", "issuperset", "
 
     SLOTS[getattr(set, _name)] = _of_fresh_sets
 
-for _number, (_method, _function, _in_place) in enumerate(operations.BINARY):
+for _number, (_, _function, _) in enumerate(operations.BINARY):
     SPECIAL[_function] = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
-for _number, _function in enumerate(operations._COMPARE):
+for _number, _function in enumerate(operations.COMPARE):
     SPECIAL[_function] = lambda m, x, y, _number=_number: operations.compare(m, _number, x, y)
 SPECIAL[operator.neg] = lambda m, x: operations.unary(m, "UNARY_NEGATIVE", x)
 SPECIAL[operator.not_] = lambda m, x: not operations.truth(m, x)
@@ -317,9 +291,9 @@ def _dunder_of(machine: Any, function: Any, args: tuple) -> Any:
         return None
     if function is bool:
         return operations.truth(machine, args[0])
-    method = operations._method(machine, args[0], name)
+    method = operations.method_of(machine, args[0], name)
     if method is MISSING and name == "__str__":
-        method = operations._method(machine, args[0], "__repr__")
+        method = operations.method_of(machine, args[0], "__repr__")
         if class_value(type(args[0]), "__str__") is not object.__str__:
             method = MISSING
     if method is MISSING and function is format and args[1:] == ("",):
@@ -366,13 +340,13 @@ def _len(machine: Any, value: Any) -> Any:
     if kind in (list, tuple, dict, set) or (isinstance(value, (list, tuple, dict, set)) and id(value) in rec.fresh):
         if kind is dict and id(value) in rec.owners:
             raise NotReplayable("it counts the attributes of an instance")
-        return containers._length(machine, value)
+        return containers.length_of(machine, value)
     if isinstance(value, tuple) and id(value) in rec.registers:
         rec.once("length", rec.operand(value), rec.constant(len(value)), path=f"len({rec.name_of(value)})")
         return len(value)
-    if kind in containers._DICT_VIEWS:
-        return len(containers._view_items(machine, value))
-    method = operations._method(machine, value, "__len__")
+    if kind in containers.DICT_VIEWS:
+        return len(containers.view_items(machine, value))
+    method = operations.method_of(machine, value, "__len__")
     if method is MISSING:
         raise NotReplayable(f"it takes the length of a {kind.__name__}")
     return machine.call(method, (value,))
@@ -545,7 +519,7 @@ def _object(machine: Any) -> Any:
 
 @special(object.__new__)
 def _object_new(machine: Any, cls: type, *args: Any, **kwargs: Any) -> Any:
-    if cls.__flags__ & (1 << 20) or ((args or kwargs) and class_value(cls, "__init__") is object.__init__):
+    if cls.__flags__ & IS_ABSTRACT or ((args or kwargs) and class_value(cls, "__init__") is object.__init__):
         raise NotReplayable(f"it makes an instance of {cls.__name__}")
     return machine.rec.make(object.__new__(cls))
 

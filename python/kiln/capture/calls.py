@@ -11,7 +11,7 @@ from kiln import _core
 from kiln.capture import attributes, callables
 from kiln.capture.attributes import Bound
 from kiln.capture.recording import Recording, class_value
-from kiln.capture.values import MISSING, NotReplayable, Raised, is_constant, is_static, is_tensor
+from kiln.capture.values import HEAP_TYPE, IS_ABSTRACT, MISSING, NotReplayable, Raised, is_constant, is_static, is_tensor
 
 
 def call_value(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -82,8 +82,6 @@ def call_python(machine: Any, function: types.FunctionType, args: tuple, kwargs:
     polyfill = callables.polyfill_of(function)
     if polyfill is not None:
         return callables.run_polyfill(machine, polyfill, args, kwargs)
-    if getattr(function, "_kiln_runs_eagerly", False):
-        raise NotReplayable(f"it calls {name}, which is marked to run eagerly")
     fresh = id(function) in rec.fresh
     closure = function.__closure__ or ()
     if not fresh and not callables.is_ours(function):
@@ -117,14 +115,14 @@ def bind(machine: Any, function: types.FunctionType, fresh: bool, args: tuple, k
             at = names.index(name, code.co_posonlyargcount, positional + keyword_only)
         except ValueError:
             if not code.co_flags & inspect.CO_VARKEYWORDS:
-                raise _does_not_fit(function, args, kwargs) from None
+                raise _does_not_fit(function) from None
             extra[name] = value
             continue
         if slots[at] is not MISSING:
-            raise _does_not_fit(function, args, kwargs)
+            raise _does_not_fit(function)
         slots[at] = value
     if rest and not code.co_flags & inspect.CO_VARARGS:
-        raise _does_not_fit(function, args, kwargs)
+        raise _does_not_fit(function)
     if any(value is MISSING for value in slots[:positional]):
         defaults = function.__defaults__ or ()
         if not fresh and not callables.is_ours(function):
@@ -139,14 +137,14 @@ def bind(machine: Any, function: types.FunctionType, fresh: bool, args: tuple, k
         for i in range(positional):
             if slots[i] is MISSING:
                 if i < first:
-                    raise _does_not_fit(function, args, kwargs)
+                    raise _does_not_fit(function)
                 slots[i] = defaults[i - first]
     for i in range(positional, positional + keyword_only):
         if slots[i] is not MISSING:
             continue
         defaults = function.__kwdefaults__
         if defaults is None or names[i] not in defaults:
-            raise _does_not_fit(function, args, kwargs)
+            raise _does_not_fit(function)
         value = defaults[names[i]]
         if not fresh and not callables.is_ours(function):
             name = f"{function.__qualname__}.__kwdefaults__"
@@ -165,7 +163,7 @@ def _default(machine: Any, known: tuple, index: int, name: str) -> Any:
     return rec.load(known[index], "item", rec.operand(known), rec.constant(index), path=f"{name}[{index}]")
 
 
-def _does_not_fit(function: types.FunctionType, args: tuple, kwargs: dict[str, Any]) -> BaseException:
+def _does_not_fit(function: types.FunctionType) -> NotReplayable:
     return NotReplayable(f"the arguments do not fit {function.__qualname__}")
 
 
@@ -179,7 +177,7 @@ def construct(machine: Any, cls: type, args: tuple, kwargs: dict[str, Any]) -> A
         caller = attributes.check_class(rec, meta, "__call__")
         if type(caller) is types.FunctionType:
             raise NotReplayable(f"it calls {cls.__name__}, whose metaclass decides what that means")
-    if cls.__flags__ & (1 << 20):
+    if cls.__flags__ & IS_ABSTRACT:
         raise NotReplayable(f"it makes an instance of {cls.__name__}, which is abstract")
     maker = attributes.check_class(rec, cls, "__new__")
     if isinstance(maker, staticmethod):
@@ -211,7 +209,7 @@ def _make_in_c(machine: Any, cls: type, maker: Any, args: tuple, kwargs: dict[st
         if class_value(cls, "__init__") is BaseException.__init__:
             made.args = args
         return rec.make(made)
-    if maker in (list.__new__, dict.__new__, set.__new__) and cls.__flags__ & (1 << 9):
+    if maker in (list.__new__, dict.__new__, set.__new__) and cls.__flags__ & HEAP_TYPE:
         return rec.make(maker(cls))
     raise NotReplayable(f"it makes an instance of {cls.__name__}")
 

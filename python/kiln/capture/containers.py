@@ -7,9 +7,9 @@ from typing import Any
 
 from kiln.capture import attributes, operations
 from kiln.capture.recording import class_value
-from kiln.capture.values import MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor
+from kiln.capture.values import MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor, unknown
 
-_DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 class LiveIterator:
@@ -57,9 +57,9 @@ def iterator(machine: Any, value: Any) -> Any:
     if kind is dict:
         rec.read_whole(value)
         return rec.make(ListedIterator(_while_unchanged(machine, value, list(rec.content(value)))))
-    if kind in _DICT_VIEWS:
+    if kind in DICT_VIEWS:
         source = rec.memo["view", id(value)]
-        return rec.make(ListedIterator(_while_unchanged(machine, source, _view_items(machine, value))))
+        return rec.make(ListedIterator(_while_unchanged(machine, source, view_items(machine, value))))
     if kind is set:
         if id(value) not in rec.fresh:
             raise NotReplayable("it iterates over a set that was there before")
@@ -80,7 +80,7 @@ def advance(machine: Any, source: Any) -> Any:
     rec = machine.rec
     if type(source) is LiveIterator:
         items = source.source
-        length = rec.pin(attributes.get_attribute(machine, items, "shape")[0]) if is_tensor(items) else _length(machine, items)
+        length = rec.pin(attributes.get_attribute(machine, items, "shape")[0]) if is_tensor(items) else length_of(machine, items)
         if source.index >= length:
             return MISSING
         source.index += 1
@@ -109,7 +109,7 @@ def iterate(machine: Any, value: Any) -> Iterator[Any]:
         yield item
 
 
-def _length(machine: Any, value: Any) -> int:
+def length_of(machine: Any, value: Any) -> int:
     """len() of a list, tuple, dict, set or string, checked if it may be another one at another call."""
     rec = machine.rec
     if id(value) in rec.fresh or is_constant(value):
@@ -117,7 +117,7 @@ def _length(machine: Any, value: Any) -> int:
     register = rec.registers.get(id(value))
     if register is None:
         if not isinstance(value, tuple):
-            raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+            raise unknown(value)
     elif id(value) in rec.mutated:
         rec.read_whole(value)
     elif id(value) not in rec.whole and not (register < 0 and isinstance(value, tuple)):
@@ -143,7 +143,7 @@ def get_item(machine: Any, container: Any, key: Any) -> Any:
     key = rec.pin_all(key)
     kind = type(container)
     if kind in (str, bytes, range) and is_constant(key):
-        return _plain(lambda: container[key])
+        return pure_result(lambda: container[key])
     if kind in (list, tuple) or (isinstance(container, tuple) and class_value(kind, "__getitem__") is tuple.__getitem__):
         return _item_of_sequence(machine, container, key)
     if kind is dict or (
@@ -184,7 +184,7 @@ def rec_value(value: Any) -> Any:
     return value
 
 
-def _plain(function: Any) -> Any:
+def pure_result(function: Any) -> Any:
     """What a C function of constants gives or raises."""
     try:
         return function()
@@ -195,26 +195,26 @@ def _plain(function: Any) -> Any:
 def _item_of_sequence(machine: Any, container: Any, key: Any) -> Any:
     rec = machine.rec
     if type(key) is slice:
-        length = _length(machine, container)
-        items = [get_item(machine, container, i) for i in range(*_plain(lambda: key.indices(length)))]
+        length = length_of(machine, container)
+        items = [get_item(machine, container, i) for i in range(*pure_result(lambda: key.indices(length)))]
         return tuple(items) if isinstance(container, tuple) else rec.make(items)
     if type(key) not in (int, bool):
         if is_constant(key):
-            return _plain(lambda: container[key])
+            return pure_result(lambda: container[key])
         raise NotReplayable(f"it indexes a {type(container).__name__} with a {type(key).__name__}")
     register = rec.registers.get(id(container))
     if id(container) in rec.fresh or register is None:
         if register is None and id(container) not in rec.fresh and type(container) is list:
-            raise NotReplayable("it is not known where a list comes from")
-        return _plain(lambda: container[key])
+            raise unknown(container)
+        return pure_result(lambda: container[key])
     if id(container) in rec.mutated:
         rec.read_whole(container)
-        return _plain(lambda: rec.content(container)[key])
+        return pure_result(lambda: rec.content(container)[key])
     if key < 0 or key >= len(container):
-        length = _length(machine, container)
+        length = length_of(machine, container)
         key = key + length if key < 0 else key
         if not 0 <= key < length:
-            return _plain(lambda: container[length])
+            return pure_result(lambda: container[length])
     item = container[key]
     return rec.load(item, "item", register, rec.constant(int(key)), path=f"{rec.name_of(container)}[{int(key)}]")
 
@@ -251,7 +251,7 @@ def _item_of_dict(machine: Any, container: dict, key: Any) -> Any:
     if register is None:
         if is_constant(container):
             return container.get(key, MISSING)
-        raise NotReplayable("it is not known where a dict comes from")
+        raise unknown(container)
     if not is_constant(key):
         return _item_by_identity(machine, container, key, register)
     name = rec.name_of(container)
@@ -265,8 +265,7 @@ def _item_of_dict(machine: Any, container: dict, key: Any) -> Any:
 def _item_by_identity(machine: Any, container: dict, key: Any, register: int) -> Any:
     """A key that is an object, which its dict knows by identity: looked up at every replay with the object that is there then."""
     rec = machine.rec
-    if any(not is_constant(k) and class_value(type(k), "__eq__") is not object.__eq__ and not is_tensor(k) for k in container):
-        raise NotReplayable(f"{rec.name_of(container)} has keys with an __eq__ of their own")
+    _check_keys(rec, container)
     if isinstance(key, tuple):
         raise NotReplayable(f"{rec.name_of(container)} is looked into with a tuple of objects")
     operand = rec.operand(key)
@@ -276,13 +275,13 @@ def _item_by_identity(machine: Any, container: dict, key: Any, register: int) ->
     return rec.load(container[key], "dict_item", register, operand, path=f"{rec.name_of(container)}[{rec.name_of(key)}]")
 
 
-def _view_items(machine: Any, view: Any) -> list[Any]:
+def view_items(machine: Any, view: Any) -> list[Any]:
     source = machine.rec.memo["view", id(view)]
-    if type(view) is _DICT_VIEWS[0]:
+    if type(view) is DICT_VIEWS[0]:
         machine.rec.read_whole(source)
         return list(machine.rec.content(source))
     items = dict_items(machine, source)
-    return list(items.values() if type(view) is _DICT_VIEWS[1] else items.items())
+    return list(items.values() if type(view) is DICT_VIEWS[1] else items.items())
 
 
 def _while_unchanged(machine: Any, source: dict, items: list[Any]) -> Iterator[Any]:
@@ -331,7 +330,7 @@ def set_item(machine: Any, container: Any, key: Any, value: Any) -> None:
             raise NotReplayable("it assigns to a slice of a list")
         if id(container) not in rec.fresh:
             _known(rec, container)
-        if not -_length(machine, container) <= key < _length(machine, container):
+        if not -length_of(machine, container) <= key < length_of(machine, container):
             raise Raised(IndexError("list assignment index out of range"))
         target = rec.before_write(container)
         if target is not container:
@@ -365,7 +364,7 @@ def set_item(machine: Any, container: Any, key: Any, value: Any) -> None:
 
 def _known(rec: Any, container: Any) -> None:
     if id(container) not in rec.registers:
-        raise NotReplayable(f"it is not known where a {type(container).__name__} comes from")
+        raise unknown(container)
 
 
 def _check_keys(rec: Any, container: dict) -> None:
@@ -389,7 +388,7 @@ def delete_item(machine: Any, container: Any, key: Any) -> None:
         if target is not container:
             _known(rec, container)
             rec.read_whole(container)
-        _plain(lambda: target.__delitem__(key))
+        pure_result(lambda: target.__delitem__(key))
         rec.effect("delitem", container, key)
         return
     if kind is dict:
@@ -420,7 +419,7 @@ def contains(machine: Any, container: Any, item: Any) -> bool:
     if kind in (str, bytes, range, frozenset):
         item = rec.pin_all(item)
         if is_constant(item) and is_constant(container):
-            return _plain(lambda: item in container)
+            return pure_result(lambda: item in container)
     if kind is dict:
         register = rec.registers.get(id(container))
         key = check_key(machine, item)
@@ -439,9 +438,9 @@ def contains(machine: Any, container: Any, item: Any) -> bool:
         rec.once("no_item", register, rec.constant(key), path=f"{rec.name_of(container)}[{key!r}]")
         return False
     if kind in (list, tuple):
-        for i in range(_length(machine, container)):
+        for i in range(length_of(machine, container)):
             known = get_item(machine, container, i)
-            if known is item or machine.truth(operations.compare_values(machine, "==", known, item)):
+            if operations.matches(machine, known, item):
                 return True
         return False
     if kind is set:
@@ -449,13 +448,13 @@ def contains(machine: Any, container: Any, item: Any) -> bool:
         if id(container) in rec.fresh:
             return item in container
         return _in_known_set(rec, container, item)
-    if kind in _DICT_VIEWS[:2]:
-        return any(v is item or machine.truth(operations.compare_values(machine, "==", v, item)) for v in _view_items(machine, container))
+    if kind in DICT_VIEWS[:2]:
+        return any(operations.matches(machine, v, item) for v in view_items(machine, container))
     checker = attributes.check_class(rec, kind, "__contains__")
     if hasattr(checker, "__code__"):
         return machine.truth(machine.call(checker, (container, item)))
     if checker is MISSING and not isinstance(container, type):
-        return any(v is item or machine.truth(operations.compare_values(machine, "==", v, item)) for v in iterate(machine, container))
+        return any(operations.matches(machine, v, item) for v in iterate(machine, container))
     raise NotReplayable(f"it looks for something in a {kind.__name__}")
 
 

@@ -185,7 +185,7 @@ class Machine:
         rec.operand(cell)
         value = containers.stored(rec, value)
         rec.written[id(cell), ""] = value
-        rec.effects.append(("cell", cell, value))
+        rec.effect("cell", cell, value)
 
 
 HANDLERS: dict[str, Any] = {}
@@ -200,7 +200,7 @@ def operation(*names: str):
     return add
 
 
-@operation("NOP", "RESUME", "CACHE", "PRECALL", "EXTENDED_ARG", "COPY_FREE_VARS", "MAKE_CELL_DONE")
+@operation("NOP", "RESUME", "CACHE", "PRECALL", "EXTENDED_ARG", "COPY_FREE_VARS")
 def nothing(m: Machine, f: Frame, arg: int) -> None:
     pass
 

@@ -8,7 +8,7 @@ from typing import Any
 from kiln._core import Tensor
 from kiln.capture import attributes, containers
 from kiln.capture.interpreter import operation
-from kiln.capture.values import NotReplayable, Raised, Symbol, is_constant
+from kiln.capture.values import MAPPING, SEQUENCE, NotReplayable, Raised, Symbol, is_constant
 
 
 @operation()
@@ -25,7 +25,7 @@ def MATCH_MAPPING(m, f, arg):
 
 def _plain_subject(subject: Any) -> None:
     if not is_constant(subject) and not isinstance(subject, (Tensor, Symbol)) and type(subject) not in (list, tuple, dict):
-        flags = type(subject).__flags__ & ((1 << 5) | (1 << 6))  # Py_TPFLAGS_SEQUENCE, _MAPPING
+        flags = type(subject).__flags__ & (SEQUENCE | MAPPING)
         if flags and not isinstance(subject, (list, tuple, dict)):
             raise NotReplayable(f"it matches a {type(subject).__name__}")
 

@@ -16,10 +16,10 @@ _NAMES = "add and floordiv lshift matmul mul mod or pow rshift sub truediv xor".
 _FUNCTIONS = [getattr(operator, n + "_" if n in ("and", "or") else n) for n in _NAMES]
 BINARY = [(n, f, False) for n, f in zip(_NAMES, _FUNCTIONS, strict=True)]
 BINARY += [(n, getattr(operator, "i" + n), True) for n in _NAMES]
-NUMBER_OF = {(name, in_place): i for i, (name, _, in_place) in enumerate(BINARY)}
 
-COMPARISONS = ["<", "<=", "==", "!=", ">", ">="]
-_COMPARE = [operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge]
+# By the numbers of Include/object.h, Py_LT and so on.
+EQUAL = 2
+COMPARE = [operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge]
 _COMPARE_METHODS = ["__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__"]
 _SWAPPED = [4, 5, 2, 3, 0, 1]
 
@@ -68,7 +68,7 @@ def binary(machine: Any, number: int, x: Any, y: Any) -> Any:
     if is_constant(x) and is_constant(y) and not (is_static(x) and type(x) is not type(None)) and not is_static(y):
         if name == "mod" and type(x) is str:
             x, y = rec.pin_all(x), rec.pin_all(y)
-        return containers._plain(lambda: function(x, y))
+        return containers.pure_result(lambda: function(x, y))
     if name == "add" and type(x) in (list, tuple) and type(y) is type(x):
         if in_place and type(x) is list:
             return extend(machine, x, y)
@@ -99,7 +99,7 @@ def extend(machine: Any, target: list, items: Any) -> list:
     return target
 
 
-def _method(machine: Any, value: Any, name: str) -> Any:
+def method_of(machine: Any, value: Any, name: str) -> Any:
     """A special method written in Python, or MISSING."""
     kind = type(value)
     if kind in ATOMS or is_tensor(value) or kind in (list, tuple, dict, set, frozenset, range) or is_static(value):
@@ -117,7 +117,7 @@ def _by_methods(machine: Any, name: str, in_place: bool, x: Any, y: Any) -> Any:
                 if type(value) not in (list, tuple, dict, set, frozenset):
                     raise NotReplayable(f"an operator of {type(value).__name__}")
     if in_place:
-        method = _method(machine, x, f"__i{name}__")
+        method = method_of(machine, x, f"__i{name}__")
         if method is not MISSING:
             value = machine.call(method, (x, y))
             if value is not NotImplemented:
@@ -125,10 +125,10 @@ def _by_methods(machine: Any, name: str, in_place: bool, x: Any, y: Any) -> Any:
     attempts = [(x, f"__{name}__", y), (y, f"__r{name}__", x)]
     if type(x) is type(y):
         attempts.pop()
-    elif issubclass(type(y), type(x)) and _method(machine, y, f"__r{name}__") is not MISSING:
+    elif issubclass(type(y), type(x)) and method_of(machine, y, f"__r{name}__") is not MISSING:
         attempts.reverse()
     for target, method_name, other in attempts:
-        method = _method(machine, target, method_name)
+        method = method_of(machine, target, method_name)
         if method is MISSING:
             continue
         value = machine.call(method, (target, other))
@@ -144,8 +144,8 @@ def unary(machine: Any, name: str, x: Any) -> Any:
     if runs_in_c(x):
         return action(machine, "unary", lambda: function(containers.rec_value(x)), x, extra=UNARY[name])
     if type(x) in ATOMS:
-        return containers._plain(lambda: function(x))
-    method = _method(machine, x, _UNARY_METHODS[name])
+        return containers.pure_result(lambda: function(x))
+    method = method_of(machine, x, _UNARY_METHODS[name])
     if method is MISSING:
         raise NotReplayable(f"an operator of {type(x).__name__}")
     return machine.call(method, (x,))
@@ -153,7 +153,7 @@ def unary(machine: Any, name: str, x: Any) -> Any:
 
 def compare(machine: Any, number: int, x: Any, y: Any) -> Any:
     rec = machine.rec
-    function = _COMPARE[number]
+    function = COMPARE[number]
     if (runs_in_c(x) or runs_in_c(y)) and all(runs_in_c(v) or type(v) in ATOMS for v in (x, y)):
         value = containers.rec_value
         return action(machine, "compare", lambda: function(value(x), value(y)), x, y, extra=number)
@@ -161,7 +161,7 @@ def compare(machine: Any, number: int, x: Any, y: Any) -> Any:
     if is_constant(x) and is_constant(y):
         if is_static(x) and isinstance(x, type) and type(x) is not type:
             raise NotReplayable(f"it compares the class {x.__name__}")
-        return containers._plain(lambda: function(x, y))
+        return containers.pure_result(lambda: function(x, y))
     if type(x) is type(y) and type(x) in (list, tuple) and number in (2, 3):
         return _compare_sequences(machine, x, y) == (number == 2)
     if type(x) in (list, tuple, dict, set) and type(y) in (list, tuple, dict, set) and number in (2, 3):
@@ -171,15 +171,16 @@ def compare(machine: Any, number: int, x: Any, y: Any) -> Any:
     return _compare_by_methods(machine, number, x, y)
 
 
-def compare_values(machine: Any, sign: str, x: Any, y: Any) -> Any:
-    return compare(machine, COMPARISONS.index(sign), x, y)
+def matches(machine: Any, x: Any, y: Any) -> bool:
+    """What containers ask of an item: the same object, or an equal one."""
+    return x is y or truth(machine, compare(machine, EQUAL, x, y))
 
 
 def _compare_sequences(machine: Any, x: Any, y: Any) -> bool:
     xs, ys = list(containers.iterate(machine, x)), list(containers.iterate(machine, y))
     if len(xs) != len(ys):
         return False
-    return all(a is b or truth(machine, compare(machine, 2, a, b)) for a, b in zip(xs, ys, strict=True))
+    return all(matches(machine, a, b) for a, b in zip(xs, ys, strict=True))
 
 
 def _compare_whole(machine: Any, x: Any, y: Any) -> bool:
@@ -190,18 +191,18 @@ def _compare_whole(machine: Any, x: Any, y: Any) -> bool:
     xs, ys = containers.dict_items(machine, x), containers.dict_items(machine, y)
     if xs.keys() != ys.keys():
         return False
-    return all(v is ys[k] or truth(machine, compare(machine, 2, v, ys[k])) for k, v in xs.items())
+    return all(matches(machine, v, ys[k]) for k, v in xs.items())
 
 
 def _compare_by_methods(machine: Any, number: int, x: Any, y: Any) -> Any:
     attempts = [(x, number, y), (y, _SWAPPED[number], x)]
-    if type(x) is not type(y) and issubclass(type(y), type(x)) and _method(machine, y, _COMPARE_METHODS[_SWAPPED[number]]) is not MISSING:
+    if type(x) is not type(y) and issubclass(type(y), type(x)) and method_of(machine, y, _COMPARE_METHODS[_SWAPPED[number]]) is not MISSING:
         attempts.reverse()
     for target, n, other in attempts:
         name = _COMPARE_METHODS[n]
-        method = _method(machine, target, name)
+        method = method_of(machine, target, name)
         if method is MISSING and n == 3:  # object.__ne__ is the opposite of __eq__
-            method = _method(machine, target, "__eq__")
+            method = method_of(machine, target, "__eq__")
             if method is not MISSING and class_value(type(target), "__ne__") is object.__ne__:
                 value = machine.call(method, (target, other))
                 if value is not NotImplemented:
@@ -269,16 +270,16 @@ def truth(machine: Any, value: Any) -> bool:
             raise NotReplayable(f"it asks whether the class {value.__name__} is true")
         return bool(value)
     if kind in (list, tuple, dict, set):
-        return containers._length(machine, value) > 0
-    if kind in containers._DICT_VIEWS:
-        return len(containers._view_items(machine, value)) > 0
-    method = _method(machine, value, "__bool__")
+        return containers.length_of(machine, value) > 0
+    if kind in containers.DICT_VIEWS:
+        return len(containers.view_items(machine, value)) > 0
+    method = method_of(machine, value, "__bool__")
     if method is not MISSING:
         result = rec.pin(machine.call(method, (value,)))
         if type(result) is not bool:
             raise NotReplayable("__bool__ gives no bool")
         return result
-    method = _method(machine, value, "__len__")
+    method = method_of(machine, value, "__len__")
     if method is not MISSING:
         return rec.pin(machine.call(method, (value,))) != 0
     if class_value(kind, "__bool__") is not MISSING or class_value(kind, "__len__") is not MISSING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln.capture.values import ATOMS, MISSING, NotReplayable, Symbol, is_constant, is_static
+from kiln.capture.values import ATOMS, MISSING, NotReplayable, Symbol, is_constant, is_static, unknown
 
 OPS = {name: number for number, name in enumerate(_core.replay_ops)}
 MAX_INSTRUCTIONS = 20_000
@@ -72,6 +72,7 @@ class Recording:
         self.undo: list[Callable[[], None]] = []
         self.mutated: dict[int, Any] = {}  # known containers that the call changes: what they hold by now, by id
         self.seen: dict[str, Any] = {}  # what was read, by path
+        self.inputs: set[str] = set()  # paths of numbers that are read anew at every replay
         self.line = ""
 
     # ---- instructions ------------------------------------------------------------------------------------------------
@@ -116,11 +117,11 @@ class Recording:
             return self._build(value)
         if is_constant(value):
             return self.constant(value)
-        raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+        raise unknown(value)
 
     def _build(self, value: Any) -> int:
         if type(value) is not tuple and type(value) is not slice and id(value) not in self.fresh:
-            raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+            raise unknown(value)
         if type(value) is slice:
             if not any(type(v) is Symbol for v in (value.start, value.stop, value.step)):
                 return self.constant(value)
@@ -158,9 +159,6 @@ class Recording:
     def name_of(self, value: Any, otherwise: str = "") -> str:
         return self.names.get(id(value)) or otherwise or type(value).__name__
 
-    def stop(self, why: str) -> NotReplayable:
-        return NotReplayable(why)
-
     # ---- reads -------------------------------------------------------------------------------------------------------
 
     def load(self, value: Any, op: str, *operands: int, path: str, structural: bool = False) -> Any:
@@ -184,6 +182,7 @@ class Recording:
         kind = type(value)
         self.seen[path] = value
         if kind in (int, float) and path in self.memory.varying:
+            self.inputs.add(path)
             self.emit("type", register, self.constant(kind), path=None)
             return Symbol(value, register)
         if is_static(value) and not (structural and kind is types.FunctionType):
@@ -268,7 +267,7 @@ class Recording:
         if register is None:
             if is_constant(value):
                 return
-            raise NotReplayable(f"it is not known where a {type(value).__name__} comes from")
+            raise unknown(value)
         self.whole.add(id(value))
         name = self.name_of(value)
         kind = type(value)
@@ -313,14 +312,14 @@ class Recording:
             object.__setattr__(target, name, value.value if type(value) is Symbol else value)
         else:
             value = self.pin_all(value) if type(value) is not Symbol else value
-            self.effects.append(("setattr", target, name, value))
+            self.effect("setattr", target, name, value)
         self.written[id(target), name] = value
 
     def delete_attribute(self, target: Any, name: str) -> None:
         if id(target) in self.fresh:
             object.__delattr__(target, name)
         else:
-            self.effects.append(("delattr", target, name))
+            self.effect("delattr", target, name)
         self.written[id(target), name] = MISSING
 
     def take_back(self) -> None:

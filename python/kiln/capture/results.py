@@ -7,7 +7,7 @@ import types
 from typing import Any
 
 from kiln.capture.recording import Recording, class_value
-from kiln.capture.values import MISSING, NotReplayable, Symbol, is_constant, is_tensor
+from kiln.capture.values import HEAP_TYPE, MISSING, NotReplayable, Symbol, is_constant, is_tensor, unknown
 
 
 class Builder:
@@ -36,7 +36,7 @@ class Builder:
         if is_constant(value):
             return rec.constant(value)
         if id(value) not in rec.fresh:
-            raise NotReplayable(f"it is not known where a {kind.__name__} comes from")
+            raise unknown(value)
         if kind is list:
             register = self._keep(value, self.emit("make_list", result=True))
             for item in value:
@@ -59,7 +59,7 @@ class Builder:
                 value,
                 self.emit("call", rec.constant(types.MethodType), self.build(value.__func__), self.build(value.__self__), result=True),
             )
-        if isinstance(value, tuple) and kind.__flags__ & (1 << 9) and not getattr(value, "__dict__", None):
+        if isinstance(value, tuple) and kind.__flags__ & HEAP_TYPE and not getattr(value, "__dict__", None):
             items = self.emit("make_tuple", *[self.build(v) for v in tuple.__iter__(value)], result=True)
             return self._keep(value, self.emit("call", rec.constant(tuple.__new__), rec.constant(kind), items, result=True))
         return self._instance(value)
@@ -70,7 +70,7 @@ class Builder:
 
     def _instance(self, value: Any) -> int:
         rec, kind = self.rec, type(value)
-        if is_tensor(value) or class_value(kind, "__new__") is not object.__new__ or not kind.__flags__ & (1 << 9):
+        if is_tensor(value) or class_value(kind, "__new__") is not object.__new__ or not kind.__flags__ & HEAP_TYPE:
             raise NotReplayable(f"a {kind.__name__} that the call makes outlives it")
         register = self._keep(value, self.emit("call", rec.constant(object.__new__), rec.constant(kind), result=True))
         for name, attribute in _attributes(value).items():
@@ -124,25 +124,13 @@ def finish(rec: Recording, result: Any) -> Any:
 
 def _check_distinct(rec: Recording) -> None:
     """What the call changes is not, at another call, the same object as something of its type that it also looked at."""
-    for target in rec.mutated:
+    types_of = {id(value): type(value) for value in rec.alive}
+    changed = {target for target in (*rec.mutated, *(target for target, _ in rec.written)) if target in rec.registers}
+    for target in changed:
+        place = rec.registers[target]
         for other, register in list(rec.registers.items()):
-            if other != target and register >= 0 and rec.registers[target] != register and _type_of(rec, target) is _type_of(rec, other):
-                rec.once("distinct", rec.registers[target], register, path="two containers, of which one is changed")
-    written = {target for target, _ in rec.written if target in rec.registers and target not in rec.mutated}
-    for target in written:
-        for other, register in list(rec.registers.items()):
-            if other != target and rec.registers[target] != register and _type_of(rec, other) is _type_of(rec, target):
-                if rec.registers[target] >= 0 or register >= 0:
-                    rec.once("distinct", rec.registers[target], register, path="two objects, of which one is changed")
-
-
-def _type_of(rec: Recording, identity: int) -> Any:
-    if not hasattr(rec, "types"):
-        rec.types = {}
-    if identity not in rec.types:
-        for value in rec.alive:
-            rec.types[id(value)] = type(value)
-    return rec.types.get(identity)
+            if register != place and types_of.get(other) is types_of.get(target) and (place >= 0 or register >= 0):
+                rec.once("distinct", place, register, path="two objects, of which one is changed")
 
 
 _APPLY: dict[str, Any] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import types
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +20,10 @@ class Recompile:
     before: str
     now: str
     milliseconds: float
+    is_input: bool  # a number that recordings take as it comes from here on
 
     def __str__(self) -> str:
-        hint = "; it is an input of the recordings from here on" if self.now[:1].isdigit() or self.now[:1] == "-" else ""
+        hint = "; it is an input of the recordings from here on" if self.is_input else ""
         return f"recorded again in {self.milliseconds:.1f} ms: {self.path} was {self.before}, is {self.now}{hint}"
 
 
@@ -101,9 +104,6 @@ def _guards(captured: Any, memory: Any) -> list[str]:
 
 def note_once(memory: Any, name: str, reason: str) -> None:
     """One line on standard error, once a function, where KILN_LOG asks for it."""
-    import os
-    import sys
-
     if os.environ.get("KILN_LOG", "0") not in ("", "0") and not memory.told:
         memory.told = True
         print(f"kiln: {name} runs in Python: {reason}", file=sys.stderr)

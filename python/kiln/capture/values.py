@@ -29,8 +29,18 @@ STATIC = (
 )
 
 
+# CPython's flags of types (Include/object.h).
+HEAP_TYPE, METHOD_DESCRIPTOR, IS_ABSTRACT = 1 << 9, 1 << 17, 1 << 20
+SEQUENCE, MAPPING = 1 << 5, 1 << 6  # what match statements ask
+
+
 class NotReplayable(BaseException):
     """The recording ends here, for a reason that explain() shows; the call is taken back and runs in Python."""
+
+
+def unknown(value: Any) -> NotReplayable:
+    """The error for an object that no read and no operator of the recording has led to."""
+    return NotReplayable(f"it is not known where a {type(value).__name__} comes from")
 
 
 class Raised(BaseException):
