@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kiln.capture import attributes, operations
+from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.recording import class_value
 from kiln.capture.values import MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor, unknown
 
@@ -31,8 +32,6 @@ class ListedIterator:
 
 
 def is_iterator(value: Any) -> bool:
-    from kiln.capture.interpreter import InterpretedGenerator
-
     return isinstance(value, (LiveIterator, ListedIterator, InterpretedGenerator))
 
 
@@ -87,8 +86,6 @@ def advance(machine: Any, source: Any) -> Any:
         return get_item(machine, items, source.index - 1)
     if type(source) is ListedIterator:
         return next(source.items, MISSING)
-    from kiln.capture.interpreter import InterpretedGenerator
-
     if isinstance(source, InterpretedGenerator):
         return source.send(None)
     step = attributes.check_class(rec, type(source), "__next__")
