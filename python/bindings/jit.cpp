@@ -10,6 +10,7 @@
 #include "python/bindings/modules.h"
 #include "python/bindings/replay.h"
 #include "python/bindings/tensor_type.h"
+#include "python/bindings/watched.h"
 #include "tracer/explain.h"
 #include "tracer/front_end.h"
 #include "tracer/recorder.h"
@@ -37,16 +38,6 @@ PyObject* record_call = nullptr;
 PyObject* not_recorded = nullptr;
 
 CapturedObject* object(PyObject* o) { return reinterpret_cast<CapturedObject*>(o); }
-
-// A debugger, settrace or a profiler sees each operator take effect, so nothing is deferred under one.
-bool watched() {
-  static PyObject* gettrace = PyObject_GetAttrString(PyImport_AddModule("sys"), "gettrace");
-  PyObject* trace = PyObject_CallNoArgs(gettrace);
-  const bool set = trace != nullptr && trace != Py_None;
-  Py_XDECREF(trace);
-  PyErr_Clear();
-  return set;
-}
 
 // Runs what is still pending; a failure becomes Python's unless an exception of the function itself is on its way out.
 bool finish(tracer::SegmentScope& scope, eager::FlushReason reason) {

@@ -342,13 +342,15 @@ class Run {
   static bool has_method(PyObject* instance, PyObject* name, PyObject* function) {
     if (_PyType_Lookup(Py_TYPE(instance), name) != function) return false;
     PyObject* found = nullptr;
-    bool right = false;
+#if PY_VERSION_HEX < 0x030D0000  // it is no longer exported
     if (Py_TYPE(instance)->tp_getattro == PyObject_GenericGetAttr) {
-      right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
-    } else {
-      found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-      right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
+      const bool right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
+      Py_XDECREF(found);
+      return right;
     }
+#endif
+    found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    const bool right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
     Py_XDECREF(found);
     return right;
   }

@@ -6,11 +6,13 @@ import bisect
 import functools
 import inspect
 import opcode
+import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kiln.capture.opcodes import Operation, nothing, operation_named
+from kiln.capture.opcodes import KNOWN_VERSIONS, Operation, nothing, operation_named
+from kiln.capture.values import NotReplayable
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Program:
 
 @functools.lru_cache(maxsize=4096)
 def decode(code: types.CodeType) -> Program:
+    if sys.version_info[:2] not in KNOWN_VERSIONS:
+        raise NotReplayable(f"the byte code of CPython {sys.version_info[0]}.{sys.version_info[1]} is not known")
     operations, arguments, offsets, targets = [], [], [], []
     for offset, after, number, argument in _instructions(code.co_code):
         operation = operation_named(opcode.opname[number])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kiln.capture.values import MISSING
+from kiln.capture.values import MISSING, Raised
 
 if TYPE_CHECKING:
     from kiln.capture.code import Program
@@ -44,6 +44,13 @@ class InterpretedGenerator:
         self.started = True
         try:
             kind, value = self.machine.run(self.frame)
+        except Raised as raised:
+            self.finished = True
+            if not isinstance(raised.error, StopIteration):
+                raise
+            error = RuntimeError("generator raised StopIteration")  # PEP 479
+            error.__cause__ = error.__context__ = raised.error
+            raise Raised(error) from None
         except BaseException:
             self.finished = True
             raise

@@ -3,6 +3,20 @@
 _NOTHING = object()
 
 
+def _message(function, *args):
+    """What CPython says of a failing call; its versions differ."""
+    try:
+        function(*args)
+    except (ValueError, IndexError) as error:
+        return str(error)
+
+
+_NO_LEAST, _NO_GREATEST = _message(min, ()), _message(max, ())
+_NOT_IN_LIST = _message([].index, 0).replace("0", "{!r}", 1)
+_NOT_TO_REMOVE = _message([].remove, 0)
+_NOT_TO_POP, _NONE_TO_POP = _message([0].pop, 1), _message([].pop)
+
+
 def any_(iterable):
     for item in iterable:
         if item:
@@ -34,7 +48,7 @@ def _best(args, key, default, better):
             best, best_value = item, value
     if best is _NOTHING:
         if default is _NOTHING:
-            raise ValueError("min() arg is an empty sequence" if better is _less else "max() arg is an empty sequence")
+            raise ValueError(_NO_LEAST if better is _less else _NO_GREATEST)
         return default
     return best
 
@@ -174,7 +188,7 @@ def list_index(target, wanted, start=0, stop=9223372036854775807):
     for i in range(start, min_(len(target), stop)):
         if target[i] is wanted or target[i] == wanted:
             return i
-    raise ValueError(f"{wanted!r} is not in list")
+    raise ValueError(_NOT_IN_LIST.format(wanted))
 
 
 def list_count(target, wanted):
@@ -235,13 +249,20 @@ def dict_copy(target):
 
 
 def list_pop(target, index=-1):
+    n = len(target)
+    if not -n <= index < n:
+        raise IndexError(_NOT_TO_POP if n else _NONE_TO_POP)
     value = target[index]
     del target[index]
     return value
 
 
 def list_remove(target, wanted):
-    del target[list_index(target, wanted)]
+    for i in range(len(target)):
+        if target[i] is wanted or target[i] == wanted:
+            del target[i]
+            return
+    raise ValueError(_NOT_TO_REMOVE)
 
 
 def set_update(target, *sources):

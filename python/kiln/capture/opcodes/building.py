@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import itertools
+from typing import Any
 
 from kiln.capture import containers
 from kiln.capture.opcodes.table import operation, pop_many
@@ -116,10 +118,18 @@ def DICT_MERGE(m, f, arg):
 
 @operation()
 def UNPACK_SEQUENCE(m, f, arg):
-    values = list(containers.iterate(m, f.stack.pop()))
-    if len(values) != arg:
-        few = f"not enough values to unpack (expected {arg}, got {len(values)})"
-        raise Raised(ValueError(few if len(values) < arg else f"too many values to unpack (expected {arg})"))
+    unpack(m, f, arg)
+
+
+def unpack(m: Any, f: Any, count: int, counts: tuple[type, ...] = ()) -> None:
+    """Puts that many items on the stack, the first on top. `counts`: of what classes the error says how many items there are."""
+    source = f.stack.pop()
+    values = list(itertools.islice(containers.iterate(m, source), count + 1))
+    if len(values) < count:
+        raise Raised(ValueError(f"not enough values to unpack (expected {count}, got {len(values)})"))
+    if len(values) > count:
+        got = f", got {containers.length_of(m, source)}" if type(source) in counts else ""
+        raise Raised(ValueError(f"too many values to unpack (expected {count}{got})"))
     f.stack.extend(reversed(values))
 
 

@@ -20,11 +20,12 @@ def LOAD_ATTR(m, f, arg):
 
 @operation()
 def LOAD_METHOD(m, f, arg):
-    value = attributes.get_attribute(m, f.stack.pop(), f.program.code.co_names[arg], method=True)
-    if type(value) is Bound:
-        f.stack += [value.function, value.receiver]
-    else:
-        f.stack += [MISSING, value]
+    push_callable(f, attributes.get_attribute(m, f.stack.pop(), f.program.code.co_names[arg], method=True))
+
+
+def push_callable(f: Any, value: Any) -> None:
+    """What CALL takes: a function and what it is bound to, or nothing and a callable."""
+    f.stack += [value.function, value.receiver] if type(value) is Bound else [MISSING, value]
 
 
 @operation()
@@ -63,11 +64,15 @@ def call_named(m: Any, function: Any, arguments: list[Any], names: tuple[str, ..
 
 @operation()
 def CALL_FUNCTION_EX(m, f, arg):
-    keywords = containers.dict_items(m, f.stack.pop()) if arg & 1 else {}
-    arguments = tuple(containers.iterate(m, f.stack.pop()))
-    function = f.stack.pop()
-    f.stack.pop()
-    f.stack.append(m.call(function, arguments, keywords))
+    keywords = f.stack.pop() if arg & 1 else MISSING
+    _, function, arguments = pop_many(f, 3)
+    f.stack.append(call_unpacked(m, function, arguments, keywords))
+
+
+def call_unpacked(m: Any, function: Any, arguments: Any, keywords: Any) -> Any:
+    """function(*arguments, **keywords), or without the last, which is MISSING."""
+    named = {} if keywords is MISSING else containers.dict_items(m, keywords)
+    return m.call(function, tuple(containers.iterate(m, arguments)), named)
 
 
 @operation()
@@ -77,11 +82,15 @@ def MAKE_FUNCTION(m, f, arg):
     annotations = f.stack.pop() if arg & 4 else None
     keyword_defaults = f.stack.pop() if arg & 2 else None
     defaults = f.stack.pop() if arg & 1 else None
+    del annotations
+    f.stack.append(make_function(m, f, code, defaults, keyword_defaults, closure))
+
+
+def make_function(m: Any, f: Any, code: Any, defaults: Any = None, keyword_defaults: Any = None, closure: Any = None) -> Any:
     made = types.FunctionType(code, f.globals, code.co_name, defaults, closure)
     made.__kwdefaults__ = keyword_defaults
     made.__qualname__ = code.co_qualname
-    del annotations
-    f.stack.append(m.rec.make(made))
+    return m.rec.make(made)
 
 
 @operation()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kiln.capture import containers
 from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.opcodes.table import operation
@@ -21,15 +23,19 @@ def YIELD_VALUE(m, f, arg):
 
 @operation()
 def SEND(m, f, arg):
-    value = f.stack.pop()
-    source = f.stack[-1]
-    if isinstance(source, InterpretedGenerator):
-        given = source.send(value)
-        result = source.frame.stack[-1] if given is MISSING and source.frame.stack else None
-    else:
-        given, result = containers.advance(m, source), None
+    given, result = resume(m, f)
     if given is MISSING:
         f.stack[-1] = result
         f.index = arg
     else:
         f.stack.append(given)
+
+
+def resume(m: Any, f: Any) -> tuple[Any, Any]:
+    """Sends what is on the stack to the generator or iterator below it: the next value, or MISSING and what was returned."""
+    value = f.stack.pop()
+    source = f.stack[-1]
+    if not isinstance(source, InterpretedGenerator):
+        return containers.advance(m, source), None
+    given = source.send(value)
+    return given, source.frame.stack[-1] if given is MISSING and source.frame.stack else None
