@@ -26,7 +26,8 @@ struct CapturedObject {
   std::optional<codegen::BackendKind> backend;
   std::shared_ptr<ReplayTree> replays;  // never null; a run that waits keeps its own
   bool deferred;                        // false: calls go straight through (KILN_JIT=0, generator functions, ...)
-  bool replayed;                        // may a call run without Python?
+  bool replayable;                      // as made: may calls run without Python?
+  bool replayed;                        // may they still?
   bool recordable;                      // may a call be recorded, if no replay fits?
   int misses;                           // calls that no recording fitted, less those that one did, once nothing more is recorded
 };
@@ -39,6 +40,15 @@ PyObject* not_recorded = nullptr;
 
 CapturedObject* object(PyObject* o) { return reinterpret_cast<CapturedObject*>(o); }
 
+PyObject* captured_type = nullptr;
+
+// The argument of a function of this file's.
+CapturedObject* captured_of(const py::object& o) {
+  const int is = PyObject_IsInstance(o.ptr(), captured_type);
+  if (is < 0) throw py::error_already_set();
+  if (is == 0) fail(ErrorCode::type, std::string("what kiln.jit makes is wanted here, not ") + Py_TYPE(o.ptr())->tp_name);
+  return object(o.ptr());
+}
 // Runs what is still pending; a failure becomes Python's unless an exception of the function itself is on its way out.
 bool finish(tracer::SegmentScope& scope, eager::FlushReason reason) {
   try {
@@ -120,7 +130,7 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     c->record->full_graph = full_graph != 0;
     new (&c->replays) std::shared_ptr<ReplayTree>(std::make_shared<ReplayTree>());
     c->deferred = deferred != 0;
-    c->replayed = c->recordable = replayed != 0;
+    c->replayable = c->replayed = c->recordable = replayed != 0;
     c->misses = 0;
     return made;
   });
@@ -247,29 +257,31 @@ static void bind_recording(py::module_& m) {
   not_recorded = py::object(py::module_::import("builtins").attr("object")()).release().ptr();
   m.attr("not_recorded") = py::handle(not_recorded);
   py::list names;
-  for (const char* name : kReplayOpNames) names.append(name);
+  for (const std::string_view name : kReplayOpNames) names.append(std::string(name));
   m.attr("replay_ops") = py::tuple(names);
+  m.attr("replay_unary") = py::tuple(py::cast(replay_unary_names()));
   m.def("install_recording", [](const py::object& function) { record_call = py::object(function).release().ptr(); });
   m.def("replay_constant",
-        [](const py::object& captured, const py::object& o) { return object(captured.ptr())->replays->add_constant(o.ptr()); });
+        [](const py::object& captured, const py::object& o) { return captured_of(captured)->replays->add_constant(o.ptr()); });
   m.def("add_replay", [](const py::object& captured, const std::vector<std::tuple<int, int, int, std::vector<int32_t>>>& instructions) {
     std::vector<ReplayInstruction> made;
     for (const auto& [op, extra, result, operands] : instructions)
       made.push_back({static_cast<ReplayOp>(op), static_cast<uint8_t>(extra), result, operands});
-    return object(captured.ptr())->replays->add(made);
+    return captured_of(captured)->replays->add(made);
   });
   m.def("replay_instructions", [](const py::object& captured) {
-    const ReplayTree& tree = *object(captured.ptr())->replays;
+    const ReplayTree& tree = *captured_of(captured)->replays;
     py::list all;
     for (size_t n = 0; n < tree.size(); ++n) {
       const ReplayInstruction& i = tree.at(n);
-      all.append(py::make_tuple(kReplayOpNames[static_cast<size_t>(i.op)], i.extra, i.result, i.operands, i.next, i.otherwise));
+      all.append(
+          py::make_tuple(std::string(kReplayOpNames[static_cast<size_t>(i.op)]), i.extra, i.result, i.operands, i.next, i.otherwise));
     }
     py::list constants;
     for (size_t n = 0; n < tree.constants(); ++n) constants.append(py::handle(tree.constant(~static_cast<int32_t>(n))));
     return py::make_tuple(all, constants);
   });
-  m.def("stop_recording", [](const py::object& captured) { object(captured.ptr())->recordable = false; });
+  m.def("stop_recording", [](const py::object& captured) { captured_of(captured)->recordable = false; });
   m.def("plant_replay_fault", &plant_replay_fault, "For tests: checks of one kind, by its place in replay_ops, pass always; -1: none.");
   m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {
     return !eager::grad_enabled() ||
@@ -293,14 +305,16 @@ void bind_jit(py::module_& m) {
   py::object type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
   if (!type) throw py::error_already_set();
   m.attr("Captured") = type;
+  captured_type = py::object(type).release().ptr();
   m.def(
-      "captured_records", [](const py::object& captured) { return records_of(*object(captured.ptr())->record); },
+      "captured_records", [](const py::object& captured) { return records_of(*captured_of(captured)->record); },
       "What a captured function ran, as plain data.");
   m.def("clear_captured", [](const py::object& captured) {
-    CapturedObject* c = object(captured.ptr());
+    CapturedObject* c = captured_of(captured);
     c->record->clear();
     c->replays = std::make_shared<ReplayTree>();
-    c->recordable = c->replayed;
+    c->replayed = c->recordable = c->replayable;
+    c->misses = 0;
   });
   bind_recording(m);
   m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");

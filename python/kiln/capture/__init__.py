@@ -82,7 +82,7 @@ def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -
 
 def _forget(rec: Recording) -> None:
     """Lets go of what the recording kept alive, so that the tensors nobody wants are not computed."""
-    for kept in (rec.alive, rec.memo, rec.seen, rec.written, rec.effects, rec.mutated, rec.owners):
+    for kept in (rec.alive, rec.memo, rec.seen, rec.written, rec.effects, rec.mutated, rec.owners, rec.replaced):
         kept.clear()
 
 
