@@ -7,9 +7,10 @@
 namespace kiln::python {
 namespace {
 
+#if PY_VERSION_HEX >= 0x030C0000
 PyObject* of_sys(const char* name) { return PyObject_GetAttrString(PyImport_AddModule("sys"), name); }
 
-// Did a function of sys give something? Takes the reference.
+// Did a function of sys.monitoring give something? Takes the reference.
 bool something(PyObject* given) {
   const bool is = given != nullptr && given != Py_None;
   Py_XDECREF(given);
@@ -17,7 +18,6 @@ bool something(PyObject* given) {
   return is;
 }
 
-#if PY_VERSION_HEX >= 0x030C0000
 // All six places for tools but the profilers', number 2. That a place is taken is all that is asked: what a tool looks at it may say later,
 // and of one code object alone.
 bool monitored() {
@@ -35,9 +35,6 @@ bool monitored() { return false; }
 
 }  // namespace
 
-bool watched() {
-  static PyObject* const gettrace = of_sys("gettrace");
-  return something(PyObject_CallNoArgs(gettrace)) || monitored();
-}
+bool watched() { return PyThreadState_Get()->c_tracefunc != nullptr || monitored(); }
 
 }  // namespace kiln::python

@@ -20,11 +20,16 @@ class Memory:
 
     def __init__(self, captured: Any) -> None:
         self.captured = captured
+        self.name: str = getattr(captured, "__qualname__", type(captured._function).__qualname__)
+        self.forced: bool = captured._options["mode"] == "replay"
         self.constants: dict[Any, int] = {}
         self.kept: list[Any] = []  # what is keyed by its id
         self.varying: set[str] = set()
         self.paths: list[str | None] = []  # of the tree's instructions: the number that one checks
-        self.reasons: dict[str, int] = {}
+        self.checks: list[str] = []  # of the same instructions: what they do
+        self.expected: list[int] = []  # and their last operands, which checks compare with
+        self.reasons: dict[str, int] = {}  # why Python runs -> how often a recording was given up for it
+        self.lost: dict[str, float] = {}  # the milliseconds of those recordings
         self.recordings = 0
         self.failures = 0
         self.recompiles: list[Any] = []
@@ -76,6 +81,7 @@ class Recording:
         self.replaced: dict[int, tuple] = {}  # tuples by the id of what they stand for: the same, with symbols in it
         self.seen: dict[str, Any] = {}  # what was read, by path
         self.inputs: set[str] = set()  # paths of numbers that are read anew at every replay
+        self.symbols: dict[int, str] = {}  # the paths of those, by register
         self.line = ""
 
     # ---- instructions ------------------------------------------------------------------------------------------------
@@ -196,6 +202,7 @@ class Recording:
         self.seen[path] = value
         if kind in (int, float) and path in self.memory.varying:
             self.inputs.add(path)
+            self.symbols[register] = path
             self.emit("type", register, self.constant(kind), path=None)
             return Symbol(value, register)
         if is_static(value) and not (structural and kind is types.FunctionType):
@@ -252,7 +259,9 @@ class Recording:
         """The number behind a symbol, from here on a constant."""
         if type(value) is not Symbol:
             return value
-        self.once("value", value.register, self.constant(value.value), path=f"register {value.register}")
+        path = self.symbols.get(value.register) or f"a number computed at {self.line}"
+        self.seen[path] = value.value
+        self.once("value", value.register, self.constant(value.value), path=path)
         return value.value
 
     def pin_all(self, value: Any) -> Any:
