@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, m) {
   bind_jit(m);
   bind_export(m);
   bind_simplify(m);
+  bind_transform(m);
 }

@@ -289,7 +289,7 @@ class Run {
       }
       case ReplayOp::no_item: return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr;
       case ReplayOp::off_tape: return off_tape(i);
-      case ReplayOp::leaf: return unwrap(x(0)).is_leaf();
+      case ReplayOp::leaf: return unwrap(x(0)).is_leaf() && !eager::has_hooks(unwrap(x(0)));
       case ReplayOp::attribute: return put(i, own_attribute(x(0), x(1)));
       case ReplayOp::item: return put_borrowed(i, item(x(0), PyLong_AsSsize_t(x(1))));
       case ReplayOp::dict_item: return put_borrowed(i, PyDict_GetItemWithError(x(0), x(1)));
