@@ -6,6 +6,7 @@ import collections
 import types
 from typing import Any
 
+from kiln import _core
 from kiln._core import Tensor
 from kiln.capture.recording import Recording, class_value, instance_value
 from kiln.capture.values import ATOMS, HEAP_TYPE, METHOD_DESCRIPTOR, MISSING, NotReplayable, Raised, is_static, is_tensor, unknown
@@ -376,7 +377,7 @@ def _of_static(machine: Any, obj: Any, name: str) -> Any:
             raise NotReplayable(f"it reads {obj.__qualname__}.{name}")
     if kind is types.MethodType and name in ("__self__", "__func__"):
         return getattr(obj, name)
-    if name in FIXED or type(obj).__module__ == "kiln":
+    if name in FIXED or isinstance(obj, (_core.dtype, _core.Operator)):
         value = getattr(obj, name)
         if type(value) in ATOMS or is_static(value):
             return value

@@ -32,7 +32,7 @@ NUMERIC: set[Any] = {
     *(getattr(operator, name) for name in _OPERATORS),
 }  # fmt: skip
 PURE: set[Any] = {
-    ord, chr, bin, oct, hex, ascii, repr, str, format, bytes, frozenset, range, slice, callable,
+    ord, chr, bin, oct, hex, ascii, repr, str, format, bytes, frozenset, range, slice,
     math.fsum, math.prod, math.dist, int.from_bytes, float.fromhex, str.maketrans, bytes.fromhex,
 }  # fmt: skip
 # Methods of immutable types are pure, whatever their arguments are, as long as those are constants.
@@ -54,10 +54,10 @@ LAZY = {map, filter, zip, enumerate, reversed}
 
 # Functions of the core, run as instructions: they see tensors and numbers, and what they change is put back when a run is taken back.
 CORE: set[Any] = {
-    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.gradients, _core.manual_seed,
+    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.manual_seed,
     _core.random_state, _core.set_random_state, _core.num_threads,
 }  # fmt: skip
-TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_", "backward")}
+TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_")}
 
 SPECIAL: dict[Any, Callable] = {}
 
@@ -167,13 +167,6 @@ def _before_method(machine: Any, function: Any, args: tuple) -> None:
     name = function.__name__
     if name == "requires_grad_" and id(args[0]) not in rec.fresh:
         raise NotReplayable("it asks for gradients of a tensor that was there before")
-    if name == "backward":
-        for x in list(rec.alive):
-            if is_tensor(x) and id(x) not in rec.fresh:
-                if not x.is_leaf:
-                    raise NotReplayable("backward() reaches what was computed before the call")
-                rec.once("leaf", rec.operand(x))
-        attributes.save_gradients(rec)
 
 
 def initialise(machine: Any, made: Any, args: tuple, kwargs: dict[str, Any]) -> None:
