@@ -40,7 +40,9 @@ def _backward(machine: Any, root: Any, gradient: Any = None, retain_graph: Any =
     attributes.save_gradients(rec)
 
     def whole() -> None:
-        operands = [rec.operand(root), rec.operand(gradient), rec.constant(retain), rec.constant(create)]
+        operands = [rec.operand(root)]
+        if gradient is not None or retain or create:
+            operands += [rec.operand(gradient), rec.constant(retain), rec.constant(create)]
         rec.emit("call", rec.constant(class_value(Tensor, "backward")), *operands, result=True)
 
     _run(machine, [root], [gradient], [], retain, create, whole)
