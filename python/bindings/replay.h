@@ -43,7 +43,7 @@ enum class ReplayOp : uint8_t {
   no_attribute,            // x, name: neither in the class nor in the instance
   no_item,                 // dict, key
   off_tape,                // x...: an operator on these would not be put on the tape
-  leaf,                    // x: a tensor without history
+  leaf,                    // x: a tensor without history, and without hooks on its gradient
   // Reads of Python's state, into `result`; all but `attribute`, with `extra`, are checks against one more operand: it is this object.
   attribute,         // x, name: of the instance; its class was checked
   class_attribute,   // type, name: of the class or its bases, as it is there: a descriptor is not asked

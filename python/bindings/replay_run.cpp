@@ -311,7 +311,7 @@ class Run {
       }
       case ReplayOp::no_item: return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr;
       case ReplayOp::off_tape: return off_tape(i);
-      case ReplayOp::leaf: return unwrap(x(0)).is_leaf();
+      case ReplayOp::leaf: return unwrap(x(0)).is_leaf() && !eager::has_hooks(unwrap(x(0)));
       case ReplayOp::attribute: return put(i, own_attribute(x(0), x(1)));
       case ReplayOp::class_attribute: return put_borrowed(i, _PyType_Lookup(reinterpret_cast<PyTypeObject*>(x(0)), x(1)));
       case ReplayOp::item: return take_item(i, x(0), PyLong_AsSsize_t(x(1)));
