@@ -11,7 +11,7 @@ namespace kiln::codegen {
 // clang-format off
 enum class Tunable : uint8_t {
   backend, isa, num_threads, llvm, dnnl, nvrtc, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
-  disk_cache_mb, cache_dir, cached_bytes, perf, profile,
+  disk_cache_mb, cache_dir, cached_bytes, perf, profile, measure_ways,
 };
 // clang-format on
 
@@ -59,6 +59,8 @@ inline constexpr std::array kTunables = {
                 "map or jitdump: tells `perf` the kernels' names, by /tmp/perf-PID.map or by a jit-PID.dump for `perf inject --jit`."},
     TunableInfo{Tunable::profile, "profile", "KILN_PROFILE", true, 0, 0, 1,
                 "1: captured functions measure each step of their programs, and explain() tells the times."},
+    TunableInfo{Tunable::measure_ways, "measure_ways", "KILN_MEASURE_WAYS", true, 1, 0, 1,
+                "0: no captured function times its calls to run in the way that takes least: by replay, in segments or undeferred."},
 };
 
 static_assert(

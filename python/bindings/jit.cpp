@@ -4,14 +4,17 @@
 #include <pybind11/stl.h>
 #include <structmember.h>
 
+#include <chrono>
 #include <new>
 
 #include "codegen/compiler.h"
+#include "codegen/tunables.h"
 #include "python/bindings/modules.h"
 #include "python/bindings/replay.h"
 #include "python/bindings/tensor_type.h"
 #include "tracer/explain.h"
 #include "tracer/front_end.h"
+#include "tracer/pace.h"
 #include "tracer/recorder.h"
 
 namespace kiln::python {
@@ -28,6 +31,9 @@ struct CapturedObject {
   bool replayed;                        // may a call run without Python?
   bool recordable;                      // may a call be recorded, if no replay fits?
   int misses;                           // calls that no recording fitted, less those that one did, once nothing more is recorded
+  bool measured;                        // may calls go the way that takes least time?
+  tracer::Pace pace;
+  bool timing;  // is a call being timed?
 };
 
 constexpr int kMostMisses = 64;
@@ -38,15 +44,8 @@ PyObject* not_recorded = nullptr;
 
 CapturedObject* object(PyObject* o) { return reinterpret_cast<CapturedObject*>(o); }
 
-// A debugger, settrace or a profiler sees each operator take effect, so nothing is deferred under one.
-bool watched() {
-  static PyObject* gettrace = PyObject_GetAttrString(PyImport_AddModule("sys"), "gettrace");
-  PyObject* trace = PyObject_CallNoArgs(gettrace);
-  const bool set = trace != nullptr && trace != Py_None;
-  Py_XDECREF(trace);
-  PyErr_Clear();
-  return set;
-}
+// A debugger, or whoever else has called sys.settrace, sees each operator take effect, so nothing is deferred under one.
+bool watched() { return PyThreadState_Get()->c_traceobj != nullptr; }
 
 // Runs what is still pending; a failure becomes Python's unless an exception of the function itself is on its way out.
 bool finish(tracer::SegmentScope& scope, eager::FlushReason reason) {
@@ -79,12 +78,13 @@ bool record(PyObject* self, PyObject* args, PyObject* kwargs, int32_t failed, tr
   return false;
 }
 
-PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+// A call with operators deferred, by replay if `replayed`.
+PyObject* call_deferred(PyObject* self, PyObject* args, PyObject* kwargs, bool replayed) {
   CapturedObject* c = object(self);
-  if (!c->deferred || watched()) return PyObject_Call(c->function, args, kwargs);
+  if (watched()) return PyObject_Call(c->function, args, kwargs);
   const codegen::BackendScope backend(c->backend);
   tracer::SegmentScope scope(c->record);
-  if (c->replayed && scope.trial() != nullptr) {
+  if (replayed && scope.trial() != nullptr) {
     int32_t failed = -1;
     if (!c->replays->empty()) {
       const std::shared_ptr<ReplayTree> tree = c->replays;
@@ -96,7 +96,10 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
       failed = replayed.failed_instruction;
     }
     PyObject* result = nullptr;
-    if (c->recordable && c->record->calls > 1 && record(self, args, kwargs, failed, scope, &result)) return result;
+    if (c->recordable && c->record->calls > 1) {
+      c->pace.unsettle();
+      if (record(self, args, kwargs, failed, scope, &result)) return result;
+    }
   }
   PyObject* result = PyObject_Call(c->function, args, kwargs);
   if (result == nullptr) {
@@ -110,13 +113,44 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
   return result;
 }
 
+// An undeferred call that is timed is undeferred all through: captured functions inside have yet to find their own way.
+thread_local bool undeferred_all_through = false;
+
+PyObject* call_eagerly(CapturedObject* c, PyObject* args, PyObject* kwargs) {
+  c->record->calls.fetch_add(1, std::memory_order_relaxed);
+  return PyObject_Call(c->function, args, kwargs);
+}
+
+PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  CapturedObject* c = object(self);
+  if (!c->deferred || undeferred_all_through) return PyObject_Call(c->function, args, kwargs);
+  if (!c->measured || eager::current_recorder() != nullptr || codegen::value(codegen::Tunable::measure_ways) == 0)
+    return call_deferred(self, args, kwargs, c->replayed);
+  if (c->timing)  // of another thread, or around a kn.disable in this one
+    return c->pace.way() == tracer::Way::eager ? call_eagerly(c, args, kwargs) : call_deferred(self, args, kwargs, c->replayed);
+  c->pace.set_replayed(c->replayed && !c->replays->empty());
+  const auto [way, timed] = c->pace.next();
+  const auto go = [&, way = way] {
+    return way == tracer::Way::eager ? call_eagerly(c, args, kwargs)
+                                     : call_deferred(self, args, kwargs, c->replayed && way == tracer::Way::replay);
+  };
+  if (!timed) return go();
+  c->timing = true;
+  undeferred_all_through = way == tracer::Way::eager;
+  const auto start = std::chrono::steady_clock::now();
+  PyObject* result = go();
+  c->pace.took(static_cast<uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count()));
+  c->timing = undeferred_all_through = false;
+  return result;
+}
+
 PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", "replayed", nullptr};
+  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", "replayed", "measured", nullptr};
   PyObject* function = nullptr;
   const char *name = "", *backend = "auto";
-  int full_graph = 0, deferred = 1, replayed = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|sppp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred,
-                                   &replayed))
+  int full_graph = 0, deferred = 1, replayed = 0, measured = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|spppp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred,
+                                   &replayed, &measured))
     return nullptr;
   return guarded([&]() -> PyObject* {
     const auto kind = codegen::backend_named(backend);
@@ -131,6 +165,9 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     c->deferred = deferred != 0;
     c->replayed = c->recordable = replayed != 0;
     c->misses = 0;
+    c->measured = measured != 0;
+    new (&c->pace) tracer::Pace();
+    c->timing = false;
     return made;
   });
 }
@@ -303,13 +340,35 @@ void bind_jit(py::module_& m) {
   if (!type) throw py::error_already_set();
   m.attr("Captured") = type;
   m.def(
-      "captured_records", [](const py::object& captured) { return records_of(*object(captured.ptr())->record); },
+      "captured_records",
+      [](const py::object& captured) {
+        const CapturedObject* c = object(captured.ptr());
+        py::dict d = records_of(*c->record);
+        tracer::Way way = c->deferred ? c->pace.way() : tracer::Way::eager;
+        if (way == tracer::Way::replay && (!c->replayed || c->replays->empty())) way = tracer::Way::segments;
+        py::dict microseconds;
+        for (size_t n = 0; n < tracer::kWays && c->pace.measured(); ++n)
+          if (const double ns = c->pace.nanoseconds(static_cast<tracer::Way>(n)); ns > 0)
+            microseconds[py::str(std::string(tracer::name_of(static_cast<tracer::Way>(n))))] = ns / 1e3;
+        d["way"] = std::string(tracer::name_of(way));
+        d["way_microseconds"] = microseconds;
+        return d;
+      },
       "What a captured function ran, as plain data.");
+  m.def(
+      "call_deferred",
+      [](const py::object& captured, const py::tuple& args, const py::dict& kwargs) {
+        PyObject* result = call_deferred(captured.ptr(), args.ptr(), kwargs.ptr(), object(captured.ptr())->replayed);
+        if (result == nullptr) throw py::error_already_set();
+        return py::reinterpret_steal<py::object>(result);
+      },
+      "Calls a captured function deferred, whatever its calls were measured to take.");
   m.def("clear_captured", [](const py::object& captured) {
     CapturedObject* c = object(captured.ptr());
     c->record->clear();
     c->replays = std::make_shared<ReplayTree>();
     c->recordable = c->replayed;
+    c->pace = {};
   });
   bind_recording(m);
   m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");
