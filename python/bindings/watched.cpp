@@ -9,24 +9,24 @@ namespace {
 
 PyObject* of_sys(const char* name) { return PyObject_GetAttrString(PyImport_AddModule("sys"), name); }
 
-// Did a function of sys give something? Takes the reference.
-bool something(PyObject* given) {
-  const bool is = given != nullptr && given != Py_None;
+// Does the function of sys give something for these arguments?
+bool gives(PyObject* function, PyObject* const* arguments, size_t count) {
+  PyObject* given = PyObject_Vectorcall(function, arguments, count, nullptr);
+  if (given == nullptr) PyErr_Clear();
+  const bool something = given != nullptr && given != Py_None;
   Py_XDECREF(given);
-  PyErr_Clear();
-  return is;
+  return something;
 }
 
 #if PY_VERSION_HEX >= 0x030C0000
-// All six places for tools but the profilers', number 2. That a place is taken is all that is asked: what a tool looks at it may say later,
-// and of one code object alone.
+// All places for tools but the profilers', number 2. That a place is taken is all that is asked: what a tool looks at it may say later, and
+// of one code object alone.
 bool monitored() {
-  static PyObject* const monitoring = of_sys("monitoring");
-  static PyObject* const get_tool = monitoring == nullptr ? nullptr : PyObject_GetAttrString(monitoring, "get_tool");
+  static PyObject* const get_tool = PyObject_GetAttrString(of_sys("monitoring"), "get_tool");
   static const std::array<PyObject*, 5> places = {PyLong_FromLong(0), PyLong_FromLong(1), PyLong_FromLong(3), PyLong_FromLong(4),
                                                   PyLong_FromLong(5)};
-  for (PyObject* place : places)
-    if (something(PyObject_CallOneArg(get_tool, place))) return true;
+  for (PyObject* const& place : places)
+    if (gives(get_tool, &place, 1)) return true;
   return false;
 }
 #else
@@ -37,7 +37,7 @@ bool monitored() { return false; }
 
 bool watched() {
   static PyObject* const gettrace = of_sys("gettrace");
-  return something(PyObject_CallNoArgs(gettrace)) || monitored();
+  return gives(gettrace, nullptr, 0) || monitored();
 }
 
 }  // namespace kiln::python
