@@ -7,26 +7,20 @@
 namespace kiln::python {
 namespace {
 
-PyObject* of_sys(const char* name) { return PyObject_GetAttrString(PyImport_AddModule("sys"), name); }
-
-// Does the function of sys give something for these arguments?
-bool gives(PyObject* function, PyObject* const* arguments, size_t count) {
-  PyObject* given = PyObject_Vectorcall(function, arguments, count, nullptr);
-  if (given == nullptr) PyErr_Clear();
-  const bool something = given != nullptr && given != Py_None;
-  Py_XDECREF(given);
-  return something;
-}
-
 #if PY_VERSION_HEX >= 0x030C0000
 // All places for tools but the profilers', number 2. That a place is taken is all that is asked: what a tool looks at it may say later, and
 // of one code object alone.
 bool monitored() {
-  static PyObject* const get_tool = PyObject_GetAttrString(of_sys("monitoring"), "get_tool");
+  static PyObject* const monitoring = PyObject_GetAttrString(PyImport_AddModule("sys"), "monitoring");
+  static PyObject* const get_tool = PyObject_GetAttrString(monitoring, "get_tool");
   static const std::array<PyObject*, 5> places = {PyLong_FromLong(0), PyLong_FromLong(1), PyLong_FromLong(3), PyLong_FromLong(4),
                                                   PyLong_FromLong(5)};
-  for (PyObject* const& place : places)
-    if (gives(get_tool, &place, 1)) return true;
+  for (PyObject* const& place : places) {
+    PyObject* tool = PyObject_Vectorcall(get_tool, &place, 1, nullptr);
+    if (tool == nullptr) PyErr_Clear();
+    Py_XDECREF(tool);
+    if (tool != nullptr && tool != Py_None) return true;
+  }
   return false;
 }
 #else
@@ -35,9 +29,6 @@ bool monitored() { return false; }
 
 }  // namespace
 
-bool watched() {
-  static PyObject* const gettrace = of_sys("gettrace");
-  return gives(gettrace, nullptr, 0) || monitored();
-}
+bool watched() { return PyThreadState_Get()->c_tracefunc != nullptr || monitored(); }
 
 }  // namespace kiln::python

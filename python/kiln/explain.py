@@ -53,6 +53,7 @@ class Explanation:
         self.guards: list[str] = capture.guards
         self.rerecordings = capture.recompiles  # each with the .path that had changed, .before, .now and .milliseconds
         self.compile_ms: float = records["compile_ms"]
+        self.lost_ms: dict[str, float] = capture.lost  # of fallbacks of recordings: the milliseconds that were spent on them
         self._text: str = records["text"] + capture.text()
 
     @property

@@ -148,6 +148,20 @@ def test_results_of_rows_beside_square_operands(shape):
         same(kn.jit(f)(tensor(shape)), f(tensor(shape)))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_a_kernel_writes_in_another_order_it_does_not_read(backend):
+    """The gradient of x[::-1] is written backwards, beside one that the same kernel could compute."""
+    w, x = tensor((64,)), tensor((64,), seed=1).requires_grad_()
+
+    def slope(w):
+        x.grad = None
+        y = x[::-1] * 0.5 + x * 3
+        kn.sum(y * w).backward()
+        return x.grad
+
+    same(kn.jit(slope, backend=backend, mode="segments")(w), slope(w))
+
+
 def test_an_unknown_back_end_is_an_error():
     with pytest.raises(ValueError, match="backend must be auto"):
         kn.jit(lambda x: x, backend="gpu")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kiln.capture.values import MISSING, Raised
+from kiln.capture.values import MISSING, NotReplayable, Raised
 
 if TYPE_CHECKING:
     from kiln.capture.code import Program
@@ -30,10 +30,11 @@ class Frame:
 class InterpretedGenerator:
     """A generator of a function that is being interpreted; it lives and dies inside of one recording."""
 
-    __slots__ = ("finished", "frame", "machine", "started")
+    __slots__ = ("finished", "frame", "machine", "running", "started")
 
-    def __init__(self, machine: Any, frame: Frame) -> None:
-        self.machine, self.frame, self.started, self.finished = machine, frame, False, False
+    def __init__(self, machine: Any, frame: Any) -> None:
+        self.machine, self.frame = machine, frame
+        self.started = self.finished = self.running = False
 
     def send(self, value: Any) -> Any:
         """The next value; MISSING at the end, with what was returned in `frame.stack[-1]`."""
@@ -41,21 +42,59 @@ class InterpretedGenerator:
             return MISSING
         if self.started:
             self.frame.stack.append(value)
-        self.started = True
+        return self._go()
+
+    def throw(self, error: BaseException) -> Any:
+        """The next value after an exception at the place where the generator waits."""
+        raised = Raised(error)
+        if self.finished or not self.started:
+            self.finished = True
+            raise raised
+        program, at = self.frame.program, self.frame.index
+        if program.operations[at - 2].__name__ == "SEND":
+            raise NotReplayable("an exception is thrown into a generator that waits for another one")
+        return self._go(raised)
+
+    def close(self) -> None:
+        if not self.started:
+            self.finished = True
+        if self.finished:
+            return
         try:
-            kind, value = self.machine.run(self.frame)
+            if self.throw(GeneratorExit()) is not MISSING:
+                raise NotReplayable("a generator goes on when it is closed")
         except Raised as raised:
-            self.finished = True
-            if not isinstance(raised.error, StopIteration):
+            if not isinstance(raised.error, GeneratorExit):
                 raise
-            error = RuntimeError("generator raised StopIteration")  # PEP 479
-            error.__cause__ = error.__context__ = raised.error
-            raise Raised(error) from None
-        except BaseException:
+
+    def _go(self, raised: Raised | None = None) -> Any:
+        if self.running:
+            raise NotReplayable("a generator is asked for a value while it runs")
+        self.started = self.running = True
+        try:
+            if raised is not None:
+                self.machine.unwind(self.frame, self.frame.index - 1, raised)
+            kind, value = self.machine.run(self.frame)
+        except BaseException as error:
             self.finished = True
-            raise
+            if not isinstance(error, Raised) or not isinstance(error.error, StopIteration):
+                raise
+            wrong = RuntimeError("generator raised StopIteration")  # PEP 479
+            wrong.__cause__ = wrong.__context__ = error.error
+            raise Raised(wrong) from None
+        finally:
+            self.running = False
         if kind == "return":
             self.finished = True
             self.frame.stack = [value]
             return MISSING
         return value
+
+    @property
+    def has_to_end(self) -> bool:
+        """Would Python run more of it when it is dropped: a finally clause, the end of a with block?"""
+        if self.finished or not self.started:
+            return False
+        program, at = self.frame.program, self.frame.index - 1
+        every = "CALL_INTRINSIC_1"  # from CPython 3.12 on every generator has a handler around it, for StopIteration
+        return any(h.start <= at < h.end and program.operations[h.target].__name__ != every for h in program.handlers)

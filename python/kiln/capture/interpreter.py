@@ -55,7 +55,7 @@ class Machine:
                 try:
                     done = operations[at](self, frame, arguments[at])
                 except Raised as raised:
-                    self._unwind(frame, at, raised)
+                    self.unwind(frame, at, raised)
                     continue
                 except NotReplayable:
                     if not self.rec.line:
@@ -74,7 +74,7 @@ class Machine:
             self.depth -= 1
             self.frames.pop()
 
-    def _unwind(self, frame: Frame, at: int, raised: Raised) -> None:
+    def unwind(self, frame: Frame, at: int, raised: Raised) -> None:
         for handler in frame.program.handlers:
             if handler.start <= at < handler.end:
                 del frame.stack[handler.depth :]

@@ -1,5 +1,7 @@
 """Functions of C, written again in Python, so that a recording can look into what they call and compare."""
 
+from collections import OrderedDict
+
 _NOTHING = object()
 
 
@@ -135,7 +137,40 @@ def sorted_(iterable, /, *, key=None, reverse=False):
 
 
 def sorted_by(items, keys, reverse):
-    """Replaced by the recording, which sorts keys that are constants."""
+    """Replaced by the recording."""
+
+
+def list_sort(target, /, *, key=None, reverse=False):
+    items = [*target]
+    target.clear()  # as it is for a key function that looks
+    try:
+        target[:] = sorted_(items, key=key, reverse=reverse)
+    except BaseException:
+        target[:] = items
+        raise
+
+
+def same_or_equal(x, y):
+    """Replaced by the recording."""
+
+
+def iter_until(function, sentinel):
+    while True:
+        value = function()
+        if same_or_equal(value, sentinel):
+            return
+        yield value
+
+
+def items_of(sequence):
+    i = 0
+    while True:
+        try:
+            item = sequence[i]
+        except (IndexError, StopIteration):
+            return
+        yield item
+        i = i + 1
 
 
 def list_(iterable=()):
@@ -186,7 +221,7 @@ def list_extend(target, items):
 
 def list_index(target, wanted, start=0, stop=9223372036854775807):
     for i in range(start, min_(len(target), stop)):
-        if target[i] is wanted or target[i] == wanted:
+        if same_or_equal(target[i], wanted):
             return i
     raise ValueError(_NOT_IN_LIST.format(wanted))
 
@@ -194,7 +229,7 @@ def list_index(target, wanted, start=0, stop=9223372036854775807):
 def list_count(target, wanted):
     n = 0
     for item in target:
-        if item is wanted or item == wanted:
+        if same_or_equal(item, wanted):
             n = n + 1
     return n
 
@@ -248,6 +283,25 @@ def dict_copy(target):
     return {**target}
 
 
+def ordered_copy(target):
+    made = OrderedDict()
+    for key in target:
+        made[key] = target[key]
+    return made
+
+
+def dict_fromkeys(keys, value=None):
+    made = {}
+    for key in keys:
+        made[key] = value
+    return made
+
+
+def count_elements(mapping, items):
+    for item in items:
+        mapping[item] = mapping.get(item, 0) + 1
+
+
 def list_pop(target, index=-1):
     n = len(target)
     if not -n <= index < n:
@@ -269,3 +323,9 @@ def set_update(target, *sources):
     for source in sources:
         for item in source:
             target.add(item)
+
+
+def set_remove(target, wanted):
+    if wanted not in target:
+        raise KeyError(wanted)
+    target.discard(wanted)

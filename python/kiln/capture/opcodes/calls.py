@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import types
 from typing import Any
 
-from kiln.capture import attributes, containers
+from kiln.capture import attributes, containers, functions
 from kiln.capture.attributes import Bound
 from kiln.capture.opcodes.table import operation, pop_many
 from kiln.capture.values import MISSING, NotReplayable
@@ -82,15 +81,9 @@ def MAKE_FUNCTION(m, f, arg):
     annotations = f.stack.pop() if arg & 4 else None
     keyword_defaults = f.stack.pop() if arg & 2 else None
     defaults = f.stack.pop() if arg & 1 else None
-    del annotations
-    f.stack.append(make_function(m, f, code, defaults, keyword_defaults, closure))
-
-
-def make_function(m: Any, f: Any, code: Any, defaults: Any = None, keyword_defaults: Any = None, closure: Any = None) -> Any:
-    made = types.FunctionType(code, f.globals, code.co_name, defaults, closure)
-    made.__kwdefaults__ = keyword_defaults
-    made.__qualname__ = code.co_qualname
-    return m.rec.make(made)
+    made = functions.make(m, f, code, closure, keyword_defaults, defaults)
+    functions.annotate(made, annotations)
+    f.stack.append(made)
 
 
 @operation()

@@ -6,10 +6,10 @@ import builtins
 import types
 from typing import Any
 
-from kiln.capture import attributes
+from kiln.capture import attributes, functions
 from kiln.capture.attributes import Bound
 from kiln.capture.opcodes import arithmetic, variables
-from kiln.capture.opcodes.calls import call_named, call_unpacked, make_function
+from kiln.capture.opcodes.calls import call_named, call_unpacked
 from kiln.capture.opcodes.python312 import attribute_of_super
 from kiln.capture.opcodes.table import operation, pop_many
 from kiln.capture.values import MISSING
@@ -135,7 +135,7 @@ def CALL_FUNCTION_EX(m, f, arg):
 def MAKE_FUNCTION(m, f, arg):
     code = f.stack.pop()
     unbound = tuple(types.CellType() for _ in code.co_freevars)  # until SET_FUNCTION_ATTRIBUTE
-    f.stack.append(make_function(m, f, code, closure=unbound or None))
+    f.stack.append(functions.make(m, f, code, unbound or None))
 
 
 @operation()
@@ -146,6 +146,12 @@ def SET_FUNCTION_ATTRIBUTE(m, f, arg):
         made.__defaults__ = value
     elif arg == 2:
         made.__kwdefaults__ = value
+    elif arg == 4:
+        functions.annotate(made, value)
     elif arg == 8:
-        made = make_function(m, f, made.__code__, made.__defaults__, made.__kwdefaults__, value)
-    f.stack.append(made)  # annotations are not looked at
+        annotations = made.__annotations__
+        made = functions.make(m, f, made.__code__, value, made.__kwdefaults__, made.__defaults__)
+        functions.annotate(made, annotations)
+    elif arg == 16:  # from 3.14 on
+        made.__annotate__ = value
+    f.stack.append(made)
