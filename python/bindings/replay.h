@@ -89,6 +89,12 @@ struct ReplayInstruction {
   std::vector<int32_t> operands;  // registers; ~i is constant i
   int32_t next = -1;              // the instruction that follows
   int32_t otherwise = -1;         // where to go on when this one fails; -1: the run is taken back
+  PyObject* fixed[3] = {};        // of the first operands, those that are constants; the tree has them
+  // Where the instruction last found what it wanted. Classes and dicts of the same versions hold the same, so it is not looked for again.
+  mutable struct Seen {
+    uint64_t type = 0, dict = 0;
+    PyObject* found = nullptr;  // borrowed from the dict
+  } seen{};
 };
 
 struct FrozenReplay;  // replay_frozen.h
