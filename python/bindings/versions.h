@@ -9,7 +9,11 @@ namespace kiln::python {
 
 // 0: nothing is known. No two classes have one version, and a class whose bases or attributes change, or those of a base, gets another.
 inline uint64_t version_of(const PyTypeObject* type) {
+#if PY_VERSION_HEX >= 0x030D0000  // a version that no longer holds is set to 0, and the flag is not used
+  return type->tp_version_tag;
+#else
   return (type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG) != 0 ? type->tp_version_tag : 0;
+#endif
 }
 
 #if PY_VERSION_HEX < 0x030C0000

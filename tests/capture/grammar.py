@@ -11,8 +11,8 @@ def _table(text: str) -> list[tuple[str, str]]:
 
 NUMBERS = _table("""
 1.0
-code | 3
-code | (x.shape[0] * 3)
+code | 3.0
+code | (x.shape[0] * 3.0)
 0.5
 n | n
 k | k

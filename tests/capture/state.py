@@ -252,7 +252,8 @@ CHANGES = {
     "n defaults": ["plain.__defaults__ = ({v}, None)"],
     "k defaults": ["plain.__kwdefaults__['k'] = {v}"],
     "code of": [
-        "plain.__code__ = plain.__code__.replace(co_consts=tuple(-3 if c == 3 and type(c) is int else c for c in plain.__code__.co_consts))"
+        "plain.__code__ = plain.__code__.replace("
+        "co_consts=tuple(-c if c == 3.0 and type(c) is float else c for c in plain.__code__.co_consts))"
     ],
     "dtype default": ["kn.set_default_dtype(kn.float64)", "kn.set_default_dtype(kn.float32)"],
     "random seeded": ["random.seed(3)", "kn.manual_seed(4)"],

@@ -1,5 +1,6 @@
 """Each operation of the running version's byte code that the recording interpreter has is run by some program."""
 
+import functools
 import opcode
 
 from kiln.capture.code import decode
@@ -13,6 +14,7 @@ def test_every_operation_is_run_by_some_program(monkeypatch):
     ran = set()
 
     def noting(name, operation):
+        @functools.wraps(operation)
         def noted(machine, frame, argument):
             ran.add(name)
             return operation(machine, frame, argument)

@@ -30,6 +30,7 @@ def main(jit):
         held.value = x
         x = held.value + ~n
         del held.value
+        x[n - 3 : n - 2] = n
         own = {n, *(n, n + 1)}
         return x * len(own), hasattr(held, "value")
 
