@@ -13,6 +13,7 @@ from typing import Any
 from kiln.capture import attributes, containers
 from kiln.capture.recording import Recording
 from kiln.capture.values import ATOMS, DICT_VIEWS, MISSING, ORDERED_VIEWS, NotReplayable, Raised, is_constant, is_static
+from kiln.config import config
 
 # ---- operator.itemgetter and its like: what they were made of never changes --------------------------------------------
 
@@ -79,6 +80,10 @@ def _cached(machine: Any, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
     if kwargs or settings["typed"] or settings["maxsize"] is not None or len(held) != 1 or not all(map(is_constant, args)):
         raise NotReplayable(f"it calls {wrapper.__qualname__}, whose cache is bounded, typed, or asked for what is no constant")
     key = args[0] if len(args) == 1 and type(args[0]) in (int, str) else args
+    if config.verify:
+        raise NotReplayable(
+            f"it calls {wrapper.__qualname__}, whose cache counts calls, and verification runs each twice"
+        )
     place = f"{wrapper.__qualname__}{args}"
     if key not in held[0]:
         raise NotReplayable(f"the cache has no {place} yet")
