@@ -4,7 +4,15 @@ import kiln as kn
 from tests.capture.show import show
 
 
-class Layer:
+class Plain:
+    pass
+
+
+class Root(Plain):
+    pass
+
+
+class Layer(Plain):
     "Computes."
 
 
@@ -33,5 +41,5 @@ def main(jit):
     show(f(x))
     Layer.__doc__ = "Computes more."
     show(f(x))
-    Layer.__bases__ = (type("Root", (), {}),)
+    Layer.__bases__ = (Root,)
     show(f(x))
