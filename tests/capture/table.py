@@ -13,6 +13,30 @@ from tests.capture.modes import MODES
 from tests.capture.run import PROGRAMS, run
 
 IO = "effects_io"  # printing, files, locks: Python runs, as it should
+HOW = {
+    "autograd": "the tape's operators are called again; gradients are put back where a run is given up",
+    "control": "options, modes, what is kept in Python",
+    IO: "never replayed: such calls run in segments",
+    "exceptions": "caught ones are followed; one that leaves the function is Python's own",
+    "reads/absence": "what was looked for and not there is checked to be still not there; defaultdict, `__missing__`",
+    "reads/attributes": "of instances, classes, bases, slots, properties, descriptors, `__getattr__`, functions, thread locals",
+    "reads/builtins": "by name, shadowed or not; any, sum, min, sorted, map, zip and their like are interpreted",
+    "reads/callables": "functions, bound methods, partial, itemgetter, instances, classes and their metaclasses, functools.cache",
+    "reads/calls": "arguments, `*args`, recursion, super(), generators consumed inside, with send, throw and close",
+    "reads/changed": "`__class__`, `__code__`, bases, names and methods that change",
+    "reads/closures": "cells, nonlocal; functions that a call makes and gives away",
+    "reads/containers": "items, keys, lengths, order of list, dict, set, deque, OrderedDict, defaultdict, Counter; views",
+    "reads/defaults": "`__defaults__` and `__kwdefaults__`, mutable ones too",
+    "reads/exact_types": "True is not 1 is not 1.0; bits of floats, big integers, strings by content",
+    "reads/globals": "by name, with their absence",
+    "reads/isinstance": "classes, bases, abstract classes, `__instancecheck__`, `__class__` that is a property",
+    "reads/overloading": "special methods of the program's own classes; subclasses of int and float as numbers",
+    "reads/statements": "comprehensions, try, with, match, f-strings, walrus, unpacking",
+    "shapes": "extents that Python reads are checked, and inputs once they change",
+    "tensor_control": "a branch on data is a check; sorting by values checks the order",
+    "threads": "one recording serves all threads, and children of fork",
+    "writes": "attributes, items, closures, classes, functions, modules, tensors in place: in order, behind the last check",
+}
 
 
 def replays_of(path) -> tuple[int, list[str]]:
@@ -44,9 +68,9 @@ def main() -> None:
         if not replays:
             others.append((path.relative_to(PROGRAMS), why))
             reasons.update(why[:1])
-    print("| category | programs | of them, with calls that replay |\n|---|---|---|")
+    print("| programs | what is captured how | number | with calls that replay |\n|---|---|---|---|")
     for category, (replayed, programs) in counts.items():
-        print(f"| {category} | {programs} | {replayed} |")
+        print(f"| [{category}](../tests/capture/programs/{category}) | {HOW.get(category, '')} | {programs} | {replayed} |")
     plain = [c for name, c in counts.items() if name != IO]
     share = sum(c[0] for c in plain) / sum(c[1] for c in plain)
     print(f"\n{share:.0%} of the {sum(c[1] for c in plain)} programs without input and output replay. The others:\n")

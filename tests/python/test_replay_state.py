@@ -174,3 +174,19 @@ def test_operators_that_wait_keep_the_default_dtype_of_their_call():
         for _ in range(4):
             for made, wanted in zip(g(n), expected, strict=True):
                 assert made.dtype is wanted.dtype and made.tolist() == wanted.tolist()
+
+
+def test_calls_that_raise_do_not_keep_others_from_replaying(capsys):
+    @kn.jit
+    def f(x, n):
+        if n < 0:
+            raise ValueError("negative")
+        return x * 2
+
+    for n in (-1, -1, -1, -1, 1, 1, 1):
+        if n < 0:
+            with pytest.raises(ValueError, match="negative"):
+                f(floats(1), n)
+        else:
+            assert f(floats(1), n).tolist() == [2]
+    assert told(f, capsys).replays == 2

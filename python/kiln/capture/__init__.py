@@ -18,6 +18,7 @@ from kiln.errors import NotReplayedError, RecompileError
 
 MAX_RECORDINGS = 12
 MAX_FAILURES = 2
+MAX_RAISED = 8  # calls that an exception left, recorded in vain: others may yet replay
 ELSE = "something else"
 TOO_MANY = f"{MAX_RECORDINGS} recordings were made, and calls still differ from all of them"
 
@@ -128,12 +129,15 @@ def _note_failure(captured: Any, memory: Memory, rec: Recording, error: BaseExce
     where = rec.line
     reason = f"{type(error.error).__name__} left it" if isinstance(error, Raised) else str(error)
     _forget(rec)
-    memory.failures += 1
+    if isinstance(error, Raised):
+        memory.raised += 1
+    else:
+        memory.failures += 1
     text = f"{where}: {reason}" if where else reason
     memory.reasons[text] = memory.reasons.get(text, 0) + 1
     memory.lost[text] = memory.lost.get(text, 0.0) + milliseconds
     note_once(memory, memory.name, text)
-    if memory.failures >= MAX_FAILURES and not memory.forced:
+    if (memory.failures >= MAX_FAILURES or memory.raised >= MAX_RAISED) and not memory.forced:
         _core.stop_recording(captured)
     return text
 

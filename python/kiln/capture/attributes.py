@@ -117,7 +117,7 @@ def check_class(rec: Recording, kind: type, name: str) -> Any:
 def _of_class(machine: Any, cls: type, name: str, method: bool) -> Any:
     rec: Recording = machine.rec
     if name in ("__name__", "__qualname__", "__module__", "__mro__"):
-        return getattr(cls, name)
+        return _of_type(rec, cls, name)
     if name == "__class__":
         return type(cls)
     if name == "__doc__" and cls.__flags__ & HEAP_TYPE and type(cls.__dict__.get(name)) in (str, type(None)):
@@ -163,6 +163,21 @@ def _of_class(machine: Any, cls: type, name: str, method: bool) -> Any:
     if _class_of(rec, found, "__get__") is not MISSING:
         return machine.call(class_value(kind, "__get__"), (found, None, cls))
     return state_of_class(rec, cls, name, found)
+
+
+def _of_type(rec: Recording, cls: type, name: str) -> Any:
+    """What a class is called and where it comes from; its bases."""
+    meta = type(cls)
+    if meta is not type and (class_value(meta, name) is not class_value(type, name) or meta.__getattribute__ is not type.__getattribute__):
+        raise NotReplayable(f"{meta.__name__} decides itself what {name} is")
+    value = getattr(cls, name)
+    if name == "__mro__":
+        check_bases(rec, cls)
+    elif cls.__flags__ & HEAP_TYPE:
+        if type(value) is not str:
+            raise NotReplayable(f"it reads {cls.__name__}.{name}")
+        rec.load(value, "get_attribute", rec.constant(cls), rec.constant(name), path=f"{cls.__name__}.{name}")
+    return value
 
 
 def _is_plain(value: Any) -> bool:

@@ -14,6 +14,7 @@ import math
 import operator
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -274,10 +275,8 @@ for _name in ("union", "intersection", "difference", "issubset", "issuperset", "
 
     SLOTS[getattr(set, _name)] = _of_sets
 
-for _number, (_slot, _function, _in_place) in enumerate(operations.BINARY):
-    SPECIAL[_function] = _binary = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
-    if (_of_tensor := class_value(Tensor, f"__{'i' * _in_place}{_slot}__")) is not MISSING:  # called by its name
-        SLOTS[_of_tensor] = _binary
+for _number, (_, _function, _) in enumerate(operations.BINARY):
+    SPECIAL[_function] = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
 for _number, _function in enumerate(operations.COMPARE):
     SPECIAL[_function] = lambda m, x, y, _number=_number: operations.compare(m, _number, x, y)
 SPECIAL[operator.neg] = lambda m, x: operations.unary(m, "UNARY_NEGATIVE", x)
@@ -389,7 +388,6 @@ def _isinstance(machine: Any, value: Any, classes: Any) -> bool:
         if isinstance(classes, type) and issubclass(classes, (Tensor, list, tuple, dict, set, str)):
             return False
         raise NotReplayable("it asks for the class of an iterator")
-    claimed = kind if type(value) is Symbol else attributes.class_of(machine, value)
     for cls in classes if isinstance(classes, tuple) else (classes,):
         if isinstance(cls, tuple):
             if _isinstance(machine, value, cls):
@@ -422,9 +420,12 @@ def _isinstance(machine: Any, value: Any, classes: Any) -> bool:
                 _abc_check(machine, kind, cls, False)
                 continue
             raise NotReplayable(f"{cls.__name__} decides itself what is an instance of it")
-        for known in {kind, claimed}:
-            attributes.check_bases(rec, known)
-        if issubclass(kind, cls) or issubclass(claimed, cls):
+        attributes.check_bases(rec, kind)
+        if issubclass(kind, cls):
+            return True
+        claimed = kind if type(value) is Symbol else attributes.class_of(machine, value)  # asked where the type alone says no
+        attributes.check_bases(rec, claimed)
+        if issubclass(claimed, cls):
             return True
     return False
 
@@ -611,8 +612,15 @@ def _number_new(machine: Any, cls: type, *args: Any) -> Any:
     return made
 
 
-for _kind, _make in {**collected.MADE, **{kind: library.make_getter(kind) for kind in library.CALLED}}.items():
+for _kind, _make in {**collected.MADE, **{kind: library.make_getter(kind) for kind in library.GETTERS}}.items():
     SPECIAL[_kind] = _make
+
+
+@special(weakref.ref)
+def _weak_reference(machine: Any, target: Any, *rest: Any) -> Any:
+    if rest or type(target) is not type:
+        raise NotReplayable("it makes a weak reference")
+    return weakref.ref(target)  # the one that there is
 
 
 @special(vars)

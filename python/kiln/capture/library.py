@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import gc
 import operator
 import threading
@@ -11,7 +12,8 @@ from typing import Any
 
 from kiln.capture import attributes, containers
 from kiln.capture.recording import Recording
-from kiln.capture.values import DICT_VIEWS, MISSING, ORDERED_VIEWS, NotReplayable, Raised, is_constant
+from kiln.capture.values import ATOMS, DICT_VIEWS, MISSING, ORDERED_VIEWS, NotReplayable, Raised, is_constant, is_static
+from kiln.config import config
 
 # ---- operator.itemgetter and its like: what they were made of never changes --------------------------------------------
 
@@ -47,7 +49,10 @@ def _held(machine: Any, value: Any) -> Any:
     return value if is_constant(value) else machine.rec.know_constant(value)
 
 
-CALLED = {operator.itemgetter: _itemgetter, operator.attrgetter: _attrgetter, operator.methodcaller: _methodcaller}
+GETTERS = {operator.itemgetter: _itemgetter, operator.attrgetter: _attrgetter, operator.methodcaller: _methodcaller}
+
+
+CALLED: dict[type, Any] = dict(GETTERS)
 
 
 def make_getter(kind: type) -> Any:
@@ -61,6 +66,37 @@ def make_getter(kind: type) -> Any:
         return rec.make(containers.pure_result(lambda: kind(*args, **kwargs)))
 
     return make
+
+
+# ---- functools.cache: a hit is an entry of its dict -------------------------------------------------------------------
+
+
+def _cached(machine: Any, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+    """A call that the cache has a result for: the entry is checked to be the same. The call, which counts it, comes behind the commit."""
+    rec: Recording = machine.rec
+    held = [o for o in gc.get_referents(wrapper) if type(o) is dict and o is not wrapper.__dict__]
+    args = tuple(rec.pin_all(a) for a in args)
+    settings = wrapper.cache_parameters()
+    if kwargs or settings["typed"] or settings["maxsize"] is not None or len(held) != 1 or not all(map(is_constant, args)):
+        raise NotReplayable(f"it calls {wrapper.__qualname__}, whose cache is bounded, typed, or asked for what is no constant")
+    key = args[0] if len(args) == 1 and type(args[0]) in (int, str) else args
+    if config.verify:
+        raise NotReplayable(
+            f"it calls {wrapper.__qualname__}, whose cache counts calls, and verification runs each twice"
+        )
+    place = f"{wrapper.__qualname__}{args}"
+    if key not in held[0]:
+        raise NotReplayable(f"the cache has no {place} yet")
+    value = held[0][key]
+    operands = rec.constant(held[0]), rec.constant(key)
+    rec.once("dict_item", *operands, rec.constant(value), extra=1, path=place)
+    if type(value) not in ATOMS and not is_static(value):
+        rec.know_constant(value, place)
+    rec.effect("call", wrapper, type(wrapper).__call__, args)
+    return value
+
+
+CALLED[type(functools.cache(len))] = _cached
 
 
 # ---- windows: what is behind them is read --------------------------------------------------------------------------------
@@ -163,4 +199,15 @@ def _get_of_context(machine: Any, variable: contextvars.ContextVar, *default: An
 
 METHODS = {contextvars.ContextVar.get: _get_of_context, **PROXY_METHODS}
 
-__all__ = ["CALLED", "METHODS", "delete_of_local", "get_of_local", "is_view", "make_getter", "set_of_local", "view_position", "viewed"]
+__all__ = [
+    "CALLED",
+    "GETTERS",
+    "METHODS",
+    "delete_of_local",
+    "get_of_local",
+    "is_view",
+    "make_getter",
+    "set_of_local",
+    "view_position",
+    "viewed",
+]

@@ -144,10 +144,14 @@ def list_sort(target, /, *, key=None, reverse=False):
     items = [*target]
     target.clear()  # as it is for a key function that looks
     try:
-        target[:] = sorted_(items, key=key, reverse=reverse)
+        ordered = sorted_(items, key=key, reverse=reverse)
     except BaseException:
         target[:] = items
         raise
+    modified = len(target) > 0
+    target[:] = ordered
+    if modified:
+        raise ValueError("list modified during sort")
 
 
 def same_or_equal(x, y):

@@ -31,7 +31,8 @@ class Memory:
         self.reasons: dict[str, int] = {}  # why Python runs -> how often a recording was given up for it
         self.lost: dict[str, float] = {}  # the milliseconds of those recordings
         self.recordings = 0
-        self.failures = 0
+        self.failures = 0  # calls that could not be recorded
+        self.raised = 0  # calls that were not, because an exception left them
         self.recompiles: list[Any] = []
         self.values: dict[str, str] = {}  # what the last recording saw under a path
         self.told = False
@@ -97,11 +98,11 @@ class Recording:
         self.paths.append(path)
         return register
 
-    def once(self, op: str, *operands: int, path: str | None = None) -> None:
+    def once(self, op: str, *operands: int, extra: int = 0, path: str | None = None) -> None:
         """A check, unless it has been made."""
         if (op, operands) not in self.memo:
             self.memo[op, operands] = None
-            self.emit(op, *operands, path=path)
+            self.emit(op, *operands, extra=extra, path=path)
 
     def constant(self, value: Any) -> int:
         """The operand that stands for a constant."""
@@ -339,8 +340,9 @@ class Recording:
 
     def keeps_places(self, container: Any, index: int) -> bool:
         """Is the item at a place of a list still the one that was there, or one put there?"""
-        changes = [rest[0] for kind, target, *rest in self.effects if target is container and (kind, rest[0]) != ("call", list.append)]
-        return 0 <= index < len(container) and all(type(place) is int for place in changes)
+        changes = [(kind, rest) for kind, target, *rest in self.effects if target is container]
+        stay = all(rest[0] is list.append if kind == "call" else kind == "setitem" and type(rest[0]) is int for kind, rest in changes)
+        return stay and 0 <= index < len(container)
 
     def content(self, container: Any) -> Any:
         """A container as the program sees it by now."""

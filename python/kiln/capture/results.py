@@ -61,6 +61,8 @@ class Builder:
                 self.emit("set_item", register, self.build(k), self.build(v))
             return register
         if kind is set:
+            if list(value) != list(_made_again(value)):
+                raise NotReplayable("a set outlives the call whose members would come in another order if it were made again")
             register = self.keep(value, self.emit("call", rec.constant(set), result=True))
             for item in value:
                 self.emit("call", rec.constant(set.add), register, self.build(item), result=True)
@@ -119,6 +121,14 @@ class Builder:
             self.emit("store_cell", place, self.build(rest[0]))
         else:
             self.emit("call", rec.constant(rest[0]), place, *[self.build(a) for a in rest[1]], result=True)
+
+
+def _made_again(members: set) -> set:
+    """Of the same members, each added when its turn comes: a set's order follows from how it came to be."""
+    made = set()
+    for member in members:
+        made.add(member)
+    return made
 
 
 def _attributes(value: Any) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import collections
 import contextvars
+import functools
 import operator
 import threading
 import types
+import weakref
 from typing import Any
 
 from kiln import _core
@@ -34,6 +36,7 @@ STATIC = (
     operator.attrgetter,
     operator.methodcaller,
     contextvars.ContextVar,
+    type(functools.cache(len)),
 )
 DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 ORDERED_VIEWS = tuple(type(getattr(collections.OrderedDict(), name)()) for name in ("keys", "values", "items"))
@@ -99,6 +102,8 @@ def is_static(value: Any) -> bool:
     if type(value) is types.BuiltinFunctionType:  # also [].append, which is bound to an object that may be anyone's
         owner = value.__self__
         return owner is None or isinstance(owner, (types.ModuleType, type)) or type(owner).__name__ == "PyCapsule"  # pybind11's
+    if type(value) is weakref.ref:  # which compare as what they are to
+        return type(value()) is type
     return isinstance(value, STATIC)
 
 

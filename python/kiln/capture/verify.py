@@ -20,6 +20,7 @@ import numpy as np
 
 from kiln import _core
 from kiln._core import Tensor
+from kiln.capture.recording import keys_of
 from kiln.capture.values import ATOMS, HEAP_TYPE
 from kiln.errors import VerificationError
 from kiln.jit import AssumedConstant
@@ -157,12 +158,12 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Tensor):
         yield "grad", value.grad if value.is_leaf else None
     elif isinstance(value, (tuple, list, collections.deque)):
-        yield from ((f"[{i}]", item) for i, item in enumerate(kind.__iter__(value)))
+        yield from ((f"[{i}]", item) for i, item in enumerate(_items(value)))
     elif isinstance(value, dict):
         yield from ((f"[{key!r}]" if type(key) in ATOMS else f"[a {_kind(key)}]", item) for key, item in dict.items(value))
         yield from (("a key", key) for key in dict.keys(value) if type(key) not in ATOMS)
     elif isinstance(value, (set, frozenset)):
-        yield from (("an item", item) for item in value)
+        yield from (("an item", item) for item in _items(value))
     elif isinstance(value, types.CellType):
         with contextlib.suppress(ValueError):
             yield "value", value.cell_contents
@@ -240,20 +241,27 @@ def _content(value: Any, text: Callable[[Any], str]) -> Iterator[tuple[str, str]
     elif isinstance(value, np.generic):
         yield "value", value.tobytes().hex()
     elif isinstance(value, (set, frozenset)):
-        yield "items", repr(sorted(map(text, value)))
+        yield "items", repr(sorted(map(text, _items(value))))
+        return  # told by these; the order of a set that was put back is another
     elif isinstance(value, bytearray):
         yield "bytes", bytes(value).hex()
-    elif isinstance(value, (int, float, str, bytes)):
-        plain = next(base for base in (int, float, str, bytes) if isinstance(value, base))
+    elif issubclass(type(value), (int, float, str, bytes)):  # whatever it says of its __class__
+        plain = next(base for base in (int, float, str, bytes) if issubclass(type(value), base))
         yield "value", plain.__repr__(value)
     if isinstance(value, dict):
-        yield "keys", f"({', '.join(map(text, dict.keys(value)))})"
+        yield "keys", f"({', '.join(map(text, keys_of(value)))})"
     if isinstance(value, (list, collections.deque)):
-        yield "length", str(len(value))
+        yield "length", str(len(_items(value)))
     yield from ((what, text(part)) for what, part in _parts(value))
 
 
 # ---- putting back ----------------------------------------------------------------------------------------------------------
+
+
+def _items(value: Any) -> list[Any]:
+    """What a sequence or set holds, whatever its class has for an __iter__."""
+    plain = next(kind for kind in (tuple, list, collections.deque, set, frozenset) if isinstance(value, kind))
+    return list(plain.__iter__(value))
 
 
 def _undo(value: Any) -> Callable[[], None] | None:
@@ -266,13 +274,14 @@ def _undos(value: Any) -> Iterator[Callable[[], None]]:
     if isinstance(value, Tensor):
         yield _tensor_undo(value)
     elif isinstance(value, dict):
-        yield _refill(value, dict.clear, dict.update, dict(value))
+        plain = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict  # which keeps its order itself
+        yield _refill(value, plain.clear, plain.update, {k: dict.__getitem__(value, k) for k in keys_of(value)})
     elif isinstance(value, list):
-        yield _refill(value, list.clear, list.extend, list(value))
+        yield _refill(value, list.clear, list.extend, _items(value))
     elif isinstance(value, set):
-        yield _refill(value, set.clear, set.update, set(value))
+        yield _refill(value, set.clear, set.update, _items(value))
     elif isinstance(value, collections.deque):
-        yield _refill(value, collections.deque.clear, collections.deque.extend, list(value))
+        yield _refill(value, collections.deque.clear, collections.deque.extend, _items(value))
     elif isinstance(value, bytearray):
         yield _refill(value, bytearray.clear, bytearray.extend, bytes(value))
     elif isinstance(value, types.CellType):
