@@ -75,7 +75,9 @@ def _of_module(rec: Recording, module: Any, name: str) -> Any:
 def check_class(rec: Recording, kind: type, name: str) -> Any:
     """What a class has under a name, checked to be still there."""
     found = class_value(kind, name)
-    rec.seen[f"{kind.__name__}.{name}"] = found
+    path = f"{kind.__name__}.{name}"
+    if found is not MISSING or path not in rec.seen:  # what the instance has under the name counts more
+        rec.seen[path] = found
     if found is MISSING:
         rec.once("no_class_attribute", rec.constant(kind), rec.constant(name), path=f"{kind.__name__}.{name}")
     else:
