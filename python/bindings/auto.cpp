@@ -13,6 +13,7 @@
 
 #include "python/bindings/auto.h"
 #include "python/bindings/modules.h"
+#include "python/bindings/watched.h"
 
 namespace kiln::python {
 namespace {
@@ -42,8 +43,6 @@ uint64_t site() {
   const uint64_t place = address() * 0x9e3779b97f4a7c15;
   return place ^ place >> 29;
 }
-
-bool watched() { return PyThreadState_Get()->c_tracefunc != nullptr; }
 
 bool finalizing() {
 #if PY_VERSION_HEX >= 0x030d0000

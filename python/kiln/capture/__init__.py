@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from kiln import _core
+from kiln.capture import callables, slots, tape
 from kiln.capture.interpreter import Machine
 from kiln.capture.recording import Memory, Recording
 from kiln.capture.results import apply, finish
@@ -120,7 +121,7 @@ def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -
 
 def _forget(rec: Recording) -> None:
     """Lets go of what the recording kept alive, so that the tensors nobody wants are not computed."""
-    for kept in (rec.alive, rec.memo, rec.seen, rec.written, rec.effects, rec.mutated, rec.owners):
+    for kept in (rec.alive, rec.memo, rec.seen, rec.written, rec.effects, rec.mutated, rec.owners, rec.replaced):
         kept.clear()
 
 

@@ -8,7 +8,7 @@ import types
 from typing import Any
 
 from kiln import _core
-from kiln.capture import attributes, callables
+from kiln.capture import attributes, callables, library
 from kiln.capture.attributes import Bound
 from kiln.capture.recording import Recording, class_value
 from kiln.capture.values import HEAP_TYPE, IS_ABSTRACT, MISSING, NotReplayable, Raised, is_constant, is_static, is_tensor
@@ -43,6 +43,8 @@ def call_value(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any])
         return _call_partial(machine, function, args, kwargs)
     if isinstance(function, type):
         return construct(machine, function, args, kwargs)
+    if kind in library.CALLED:
+        return library.CALLED[kind](machine, function, *args, **kwargs)
     if callables.is_listed(function):
         return callables.call(machine, function, args, kwargs)
     if is_static(function):
@@ -201,7 +203,13 @@ def construct(machine: Any, cls: type, args: tuple, kwargs: dict[str, Any]) -> A
     if meta is not type:
         caller = attributes.check_class(rec, meta, "__call__")
         if type(caller) is types.FunctionType:
-            raise NotReplayable(f"it calls {cls.__name__}, whose metaclass decides what that means")
+            return call_python(machine, caller, (cls, *args), kwargs)
+    return construct_plain(machine, cls, args, kwargs)
+
+
+def construct_plain(machine: Any, cls: type, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """What type.__call__ does."""
+    rec: Recording = machine.rec
     if cls.__flags__ & IS_ABSTRACT:
         raise NotReplayable(f"it makes an instance of {cls.__name__}, which is abstract")
     maker = attributes.check_class(rec, cls, "__new__")
