@@ -127,7 +127,13 @@ class ExecutableBuilder {
   }
 
   // Tells of the steps added since the last line.
-  void note(const std::string& line, const std::string& why, tracer::StepCost cost) {
+  void note(const std::string& line, const std::string& why, tracer::StepCost cost, std::span<const uint32_t> nodes = {}) {
+    std::vector<uint32_t> calls;
+    for (const uint32_t n : nodes)
+      if (g_.nodes[n].origin != tracer::kNoOrigin) calls.push_back(g_.nodes[n].origin);
+    std::ranges::sort(calls);
+    calls.erase(std::ranges::unique(calls).begin(), calls.end());
+    out_->info_.calls.push_back(std::move(calls));
     out_->info_.steps.push_back(line);
     out_->info_.reasons.push_back(why);
     out_->info_.costs.push_back(cost);
@@ -149,10 +155,10 @@ class ExecutableBuilder {
     for (const PlannedCopy& p : plan_.before[c]) copy(p.source, address(*plan_.places[p.to_value]));
     switch (cluster.kind) {
       case StepKind::kernel: kernel(cluster, *drafts_.kernels[c], why); break;
-      case StepKind::contraction: contraction(g_.nodes[cluster.nodes[0]], why); break;
+      case StepKind::contraction: contraction(g_.nodes[cluster.nodes[0]], why, cluster.nodes); break;
       case StepKind::reorder: reorder(g_.nodes[cluster.nodes[0]], why); break;
       case StepKind::update:
-      case StepKind::opaque: opaque(g_.nodes[cluster.nodes[0]], why); break;
+      case StepKind::opaque: opaque(g_.nodes[cluster.nodes[0]], why, cluster.nodes); break;
     }
   }
 
@@ -169,7 +175,7 @@ class ExecutableBuilder {
     char sizes[64];
     std::snprintf(sizes, sizeof sizes, ": reads %.3g MB, writes %.3g MB", static_cast<double>(read) / 1e6,
                   static_cast<double>(written) / 1e6);
-    note("kernel  " + what + sizes, why, {read + written, false});
+    note("kernel  " + what + sizes, why, {read + written, false}, cluster.nodes);
   }
 
   template <class AddressOf>
@@ -247,7 +253,7 @@ class ExecutableBuilder {
     return true;
   }
 
-  void contraction(const Node& n, const std::string& why) {
+  void contraction(const Node& n, const std::string& why, std::span<const uint32_t> nodes) {
     std::vector<eager::OperandType> types;
     ContractionStep s;
     for (const Operand& o : n.operands) {
@@ -260,7 +266,7 @@ class ExecutableBuilder {
     out_->info_.work += s.plan->flops() / 32;  // per element of a vector, as the rest is counted
     const std::string text = s.plan->describe();
     out_->steps_.emplace_back(std::move(s));
-    note("library " + text, why, {bytes_of_node(n), true});
+    note("library " + text, why, {bytes_of_node(n), true}, nodes);
     ++out_->info_.contractions;
   }
 
@@ -293,7 +299,7 @@ class ExecutableBuilder {
     note("kernel  reorder " + eager::to_string(shape), why, {bytes_of_node(n), false});
   }
 
-  void opaque(const Node& n, const std::string& why) {
+  void opaque(const Node& n, const std::string& why, std::span<const uint32_t> nodes) {
     OpaqueStep s;
     s.op = n.op;
     s.attrs = n.attrs;
@@ -312,7 +318,7 @@ class ExecutableBuilder {
       s.types.push_back({g_.type(n.first_output + k).dtype, constant_shape(g_.type(n.first_output + k))});
     }
     out_->steps_.emplace_back(std::move(s));
-    note((n.op->routine ? "routine " : "eager   ") + std::string(n.op->name), why, {bytes_of_node(n), false});
+    note((n.op->routine ? "routine " : "eager   ") + std::string(n.op->name), why, {bytes_of_node(n), false}, nodes);
   }
 
   // A whole value into row-major memory.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 
+#include "codegen/thread_owned.h"
 #include "codegen/tunables.h"
 #include "tracer/hot_code.h"
 #include "tracer/recorder.h"
@@ -22,7 +23,7 @@ struct ThreadState {
   bool deferring = false;  // is the thread's recorder set, for ambient work?
   int paused = 0;
 };
-thread_local ThreadState here;
+ThreadState& this_thread() { return codegen::thread_owned<ThreadState>(); }
 
 int64_t nanoseconds() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -33,6 +34,7 @@ void run_pending() {
 }
 
 void start() {
+  ThreadState& here = this_thread();
   if (here.deferring) return;
   here.deferring = true;
   ambient_users.fetch_add(1, std::memory_order_relaxed);
@@ -41,6 +43,7 @@ void start() {
 }
 
 void stop() {
+  ThreadState& here = this_thread();
   if (!here.deferring) return;
   here.deferring = false;
   ambient_users.fetch_sub(1, std::memory_order_relaxed);
@@ -52,7 +55,7 @@ void stop() {
 }  // namespace
 
 bool ambient_is_on() { return is_on.load(std::memory_order_relaxed); }
-bool defers_ambient() { return here.deferring; }
+bool defers_ambient() { return this_thread().deferring; }
 
 void set_ambient(bool on) {
   if (is_on.exchange(on) == on) return;
@@ -67,6 +70,7 @@ const std::shared_ptr<FunctionRecord>& ambient_record() {
 }
 
 void arrive_ambient(uint64_t (*site)(), bool watched) {
+  ThreadState& here = this_thread();
   if (in_captured_call() || here.paused > 0) return;
   if (const eager::Recorder* r = eager::current_recorder(); r != nullptr && !here.deferring) return;  // an export's
   if (watched || !ambient_is_on()) return stop();
@@ -92,8 +96,8 @@ void leave_ambient() noexcept {
 
 AmbientPause::AmbientPause() {
   leave_ambient();
-  ++here.paused;
+  ++this_thread().paused;
 }
-AmbientPause::~AmbientPause() { --here.paused; }
+AmbientPause::~AmbientPause() { --this_thread().paused; }
 
 }  // namespace kiln::tracer

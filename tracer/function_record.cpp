@@ -25,7 +25,10 @@ void FunctionRecord::note_run(const std::shared_ptr<const Program>& program, eag
     ++untold_runs_;
     return;
   }
-  if (added) traces_.push_back({program, 0, {}});
+  if (added) {
+    traces_.push_back({program, 0, {}, {}});
+    wants_lines_.store(true, std::memory_order_relaxed);
+  }
   last_ = at->second;
   TraceRecord* trace = &traces_[last_];
   ++trace->runs;
@@ -36,6 +39,14 @@ void FunctionRecord::note_run(const std::shared_ptr<const Program>& program, eag
     flush = trace->flushes.insert(trace->flushes.end(), Flush{reason, where, 0});
   }
   ++flush->count;
+}
+
+bool FunctionRecord::note_lines(const std::shared_ptr<const Program>& program, std::vector<std::string> lines) {
+  std::lock_guard lock(mutex_);
+  const auto at = trace_of_.find(program.get());
+  if (at == trace_of_.end() || !traces_[at->second].lines.empty()) return false;
+  traces_[at->second].lines = std::move(lines);
+  return true;
 }
 
 void FunctionRecord::note_fallback(const std::string& reason) {
@@ -71,6 +82,7 @@ void FunctionRecord::clear() {
   untold_runs_ = 0;
   fallbacks_.clear();
   compile_ms_ = 0;
+  wants_lines_ = true;
 }
 
 }  // namespace kiln::tracer

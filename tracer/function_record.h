@@ -25,6 +25,7 @@ struct TraceRecord {
   std::shared_ptr<const Program> program;
   uint64_t runs = 0;
   std::vector<Flush> flushes;
+  std::vector<std::string> lines;  // of each recorded call: "file.py:12"; empty where they were not asked for
 };
 
 class FunctionRecord {
@@ -38,6 +39,10 @@ class FunctionRecord {
   bool full_graph = false;           // a flush before the function's end is an error
 
   void note_run(const std::shared_ptr<const Program>&, eager::FlushReason, double first_compile_ms);
+  // The lines of the calls of a program that ran. They are asked for at the first call of a function, and at the call after one that found a
+  // program without lines: asking costs more than recording the call. False: they were known, and need not be asked for again.
+  bool note_lines(const std::shared_ptr<const Program>&, std::vector<std::string> lines);
+  bool take_wants_lines() { return wants_lines_.exchange(false, std::memory_order_relaxed); }
   void note_fallback(const std::string& reason);  // a call that ran undeferred, or an operator that did
   std::vector<TraceRecord> traces() const;        // in order of first use; the first kMaxTraces
   uint64_t untold_runs() const;                   // runs of later ones
@@ -56,6 +61,7 @@ class FunctionRecord {
   uint64_t untold_runs_ = 0;
   std::map<std::string, uint64_t> fallbacks_;
   double compile_ms_ = 0;
+  std::atomic<bool> wants_lines_{true};
 };
 
 }  // namespace kiln::tracer

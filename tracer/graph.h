@@ -50,6 +50,8 @@ struct Window {  // of a value's row-major elements
   bool operator==(const Window&) const = default;
 };
 
+inline constexpr uint32_t kNoOrigin = ~uint32_t{0};
+
 struct Node {
   NodeKind kind = NodeKind::operation;
   const eager::Operator* op = nullptr;  // operation
@@ -59,6 +61,7 @@ struct Node {
   uint32_t storage = 0;  // input
   ValueId first_output = kNoValue;
   uint32_t outputs = 1;
+  uint32_t origin = kNoOrigin;  // operation: which of the calls that were recorded it is, or is made of
 };
 
 struct Value {

@@ -40,6 +40,7 @@ struct ProgramInfo {
   std::vector<std::string> steps;    // one line a step: what it fuses, what it reads and writes
   std::vector<std::string> reasons;  // of each of them: why it is one step
   std::vector<StepCost> costs;       // of each of them
+  std::vector<std::vector<uint32_t>> calls;  // of each of them: the recorded calls that it computes, in ascending order
 };
 
 // Work of a program beyond which its run gives up the front end's lock: about 20 us.

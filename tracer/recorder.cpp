@@ -105,6 +105,7 @@ bool SegmentRecorder::record(const eager::Operator& op, const eager::Arguments& 
   words_.add_attrs(arguments.attrs);
   words_.add_outputs(static_cast<uint32_t>(storages_.size()), types);
   for (size_t i = 0; i < types.size(); ++i) add_output(outputs[i].storage());
+  note_line();
   return true;
 }
 
@@ -136,6 +137,7 @@ bool SegmentRecorder::record_again(const eager::Operator& op, std::span<const ea
     if (o.is_scalar()) scalars_.push_back(o.scalar);
   again.commit();
   add_output(output.storage());
+  note_line();
   return true;
 }
 
@@ -162,7 +164,17 @@ bool SegmentRecorder::record_write(const Tensor& destination, const eager::Opera
   words_.begin_call(nullptr, 2, 0);
   add_operand(destination);
   add_operand(snapshot);
+  note_line();
   return true;
+}
+
+void SegmentRecorder::set_function(std::shared_ptr<FunctionRecord> f) {
+  function_ = std::move(f);
+  notes_lines_ = function_ && front_end().source_location && pending() == 0 && function_->take_wants_lines();
+}
+
+void SegmentRecorder::note_line() {
+  if (notes_lines_ && !revocable_) lines_.push_back(front_end().source_location());
 }
 
 void SegmentRecorder::check_limit() {
@@ -244,6 +256,7 @@ void SegmentRecorder::flush(FlushReason reason) {
     p.run({bound_, scalars_});  // an error leaves everything pending, as it was
   }
   if (function_) function_->note_run(last_, reason, compile_ms);
+  if (notes_lines_ && function_ && lines_.size() == words_.calls()) notes_lines_ = function_->note_lines(last_, std::move(lines_));
   ++runs_;
   if (keep_ != nullptr) {
     keep_->program = last_;
@@ -265,6 +278,7 @@ void SegmentRecorder::forget() {
   scalars_.clear();
   words_.clear();
   pending_bytes_ = 0;
+  lines_.clear();
   writes_leaves_ = false;
 }
 

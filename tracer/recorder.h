@@ -48,7 +48,7 @@ class SegmentRecorder final : public eager::Recorder {
   uint64_t compiles() const { return compiles_; }           // of them, those that were compiled first
   int64_t pending_bytes() const { return pending_bytes_; }  // of results that are pending
   void keep_next(KeptSegment* kept) { keep_ = kept; }       // filled by the next flush that runs one
-  void set_function(std::shared_ptr<FunctionRecord> f) { function_ = std::move(f); }
+  void set_function(std::shared_ptr<FunctionRecord>);
 
  private:
   struct Entry {
@@ -63,6 +63,7 @@ class SegmentRecorder final : public eager::Recorder {
   void add_output(eager::Storage&);
   eager::Operand snapshot_if_shared(const eager::Operand&, bool* run_now);
   void check_limit();
+  void note_line();
   void refuse_if_full_graph(eager::FlushReason) const;
   void refuse_if_revocable() const;
   void forget();
@@ -83,6 +84,8 @@ class SegmentRecorder final : public eager::Recorder {
   KeptSegment* keep_ = nullptr;
   bool writes_leaves_ = false;  // is a write to a storage that was there before pending?
   std::shared_ptr<FunctionRecord> function_;
+  bool notes_lines_ = false;
+  std::vector<std::string> lines_;       // of the pending calls, if they are noted
   std::shared_ptr<const Program> last_;  // of the segment before, with the rest of its key, and the cache's age then
   std::vector<uint64_t> last_rest_;
   uint64_t last_clearings_ = 0;

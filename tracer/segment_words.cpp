@@ -266,7 +266,7 @@ Graph SegmentWords::build(const std::vector<int64_t>& leaf_bytes, const std::vec
   graph.storages = static_cast<uint32_t>(leaf_bytes.size());
   Builder builder(graph, leaf_bytes);
   Reader in(words_);
-  while (!in.done()) {
+  for (uint32_t call = 0; !in.done(); ++call) {
     const auto* op = reinterpret_cast<const eager::Operator*>(static_cast<uintptr_t>(in.next()));
     const uint64_t counts = in.next();
     const size_t count = counts & 0xffffffff, attrs = counts >> 32;
@@ -296,6 +296,7 @@ Graph SegmentWords::build(const std::vector<int64_t>& leaf_bytes, const std::vec
     }
     Node node;
     node.op = op;
+    node.origin = call;
     node.operands = std::move(operands);
     if (attrs > 0) {
       node.attrs = attrs_[in.next()];

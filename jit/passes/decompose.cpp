@@ -40,6 +40,7 @@ void copy_awkward_operands(Graph& g, size_t node) {
     if (!awkward && g.type(o.id).dtype == dtype) continue;
     Node copy;
     copy.op = eager::find_operator("copy_to");
+    copy.origin = g.nodes[node].origin;
     const Type type{dtype, g.type(o.id).shape};
     copy.operands = {o};
     copy.attrs = {eager::Attr(type.dtype), eager::Attr(constant_shape(type))};
@@ -59,6 +60,7 @@ void round_results(Graph& g, size_t node, std::vector<ValueId>& forward) {
     const Type type = g.type(n.first_output + k);
     Node rounding;
     rounding.op = eager::find_operator("copy_to");
+    rounding.origin = n.origin;
     rounding.operands = {Operand::value(computed + k)};
     rounding.attrs = {eager::Attr(type.dtype), eager::Attr(constant_shape(type))};
     forward[n.first_output + k] = g.add(std::move(rounding), {type});
@@ -75,6 +77,7 @@ ValueId split_reduction(Graph& g, const Node& n) {
   for (const eager::ReductionShape& step : steps) {
     Node part;
     part.op = n.op;
+    part.origin = n.origin;
     part.operands = {Operand::value(v)};
     part.attrs = n.attrs;
     eager::Dims axes;

@@ -264,6 +264,7 @@ py::dict program_record(const tracer::Program& p) {
   py::list costs;
   for (const tracer::StepCost& c : info.costs) costs.append(py::make_tuple(c.bytes, c.contraction));
   d["costs"] = costs;
+  d["calls"] = info.calls;
   d["times"] = p.times();
   d["steps"] = info.steps;
   d["reasons"] = info.reasons;
@@ -312,6 +313,7 @@ py::dict records_of(const tracer::FunctionRecord& record) {
   for (const tracer::TraceRecord& t : record.traces()) {
     py::dict d = program_record(*t.program);
     d["runs"] = t.runs;
+    d["lines"] = t.lines;
     py::list flushes;
     for (const tracer::Flush& f : t.flushes) {
       py::dict flush;

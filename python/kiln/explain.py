@@ -20,6 +20,8 @@ class Trace:
     least_bytes: int  # what those would move if everything between two contractions were one kernel
     runs: int
     steps: list[str]
+    calls: list[list[int]]  # of each step: which of the recorded calls it computes
+    lines: list[str]  # of each recorded call: "file.py:12"; empty where they are not known, as in calls without Python
     reasons: list[str]  # of each step: why it is one, and why what it reads is not computed in it
     costs: list[tuple[int, bool]]  # of each step: bytes read and written, and whether it is a contraction
     times: list[float]  # of each step: the shortest time in seconds while kn.config.profile was 1; empty if it never was
@@ -88,12 +90,12 @@ class Explanation:
         return self._text
 
     def to_html(self, path) -> None:
-        """Writes one page that needs nothing else: each trace's graph and kernels, and why they are what they are."""
+        """Writes one page that needs nothing else: what ran without Python and what did not, what is checked and what changed, and each
+        program's graph and kernels, with the lines they are made of and why they are what they are."""
         from kiln._files import write_whole
-        from kiln.comparing.page import programs_page
-        from kiln.comparing.program import Program
+        from kiln.comparing.explained import explanation_page
 
-        write_whole(path, programs_page(self.name, str(self).partition("\n")[0], [Program.of(vars(t)) for t in self.traces]).encode())
+        write_whole(path, explanation_page(self).encode())
 
     def __repr__(self) -> str:  # short: explain() has printed the text
         return f"<explanation of {self.name}: {self.calls} calls, {len(self.traces)} traces>"

@@ -106,3 +106,36 @@ def test_an_input_that_ends_lends_its_memory():
     (trace,) = step.explain().traces
     assert trace.lent_bytes == 4 * 200 * 50
     assert "0.04 MB in the memory of inputs that end here" in str(step.explain())
+
+
+def test_each_step_knows_the_lines_that_it_computes():
+    def f(x, w):
+        h = x @ w
+        y = kn.exp(h) + 1
+        return kn.sum(y)
+
+    first = f.__code__.co_firstlineno
+    for mode in ("segments", "auto"):
+        jitted = kn.jit(f, mode=mode)
+        for _ in range(4):
+            jitted(kn.ones((4, 8)), kn.ones((8, 8)))
+        trace = jitted.explain().traces[0]
+        assert [int(line.rpartition(":")[2]) - first for line in trace.lines] == [1, 2, 2, 3]
+        assert all("test_explain.py" in line for line in trace.lines)
+        assert trace.calls == [[0], [1, 2, 3]]
+
+
+def test_lines_of_a_program_that_came_later_are_told_too():
+    f = kn.jit(lambda x: kn.exp(x) * 2, mode="segments")
+    for n in (3, 3, 4, 4, 5, 5):
+        f(kn.ones((n,)))
+    assert all(len(trace.lines) == 2 for trace in f.explain().traces)
+
+
+def test_steps_that_passes_add_belong_to_the_call_that_they_are_for():
+    f = kn.jit(lambda x: kn.sum(x, axis=(0, 2)) + 1, mode="segments")  # a reduction over scattered axes becomes two
+    f(kn.ones((3, 4, 5)))
+    trace = f.explain().traces[0]
+    assert len(trace.steps) > 1
+    assert sorted({call for calls in trace.calls for call in calls}) == [0, 1]
+    assert all(trace.calls)

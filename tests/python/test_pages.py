@@ -1,5 +1,6 @@
 """The pages of kiln.compare and f.explain(): self-contained, every figure with a unit, and, in a browser, no overflow and no error."""
 
+import contextlib
 import html
 import json
 import re
@@ -46,7 +47,45 @@ def pages(comparison, tmp_path_factory):
     jitted = kn.jit(block)
     jitted(kn.ones((64, 128)), kn.ones((128, 256)))
     jitted.explain().to_html(folder / "explain.html")
-    return [folder / "compare.html", folder / "explain.html"]
+    explained_replays().to_html(folder / "replays.html")
+    return [folder / "compare.html", folder / "explain.html", folder / "replays.html"]
+
+
+HOSTILE = "<script>alert('1')</script>" * 3
+
+
+class Hostile:
+    """Its name, attributes and values would break out of a page that believed them."""
+
+    def __init__(self):
+        setattr(self, HOSTILE, 1.0)
+        self.label = HOSTILE
+        self.scale = 2.0
+
+    def __call__(self, x, name="a"):
+        y = x * self.scale + getattr(self, HOSTILE)
+        return y + len(name) if self.label == HOSTILE else y
+
+
+def explained_replays():
+    """Replays, recordings, changes and a reason to run in Python, of a function with a hostile name."""
+    Hostile.__qualname__ = f"Hostile{HOSTILE}"
+    hostile = Hostile()
+    f = kn.jit(hostile)
+    x = kn.ones((4,))
+    for _ in range(4):
+        f(x)
+    hostile.scale = 3.0
+    f(x)
+    for name in ("a", HOSTILE, HOSTILE, "b"):
+        f(x, name)
+    with contextlib.suppress(TypeError):
+        f(x, Unsized())
+    return f.explain()
+
+
+class Unsized:
+    """Has no len()."""
 
 
 class Reader(HTMLParser):
@@ -150,7 +189,7 @@ def looked_at(texts, folder):
 @pytest.mark.skipif(BROWSER is None, reason="no chromium; the tests above hold the page's text")
 def test_pages_in_a_browser(pages, tmp_path):
     results, messages = looked_at([page.read_text() for page in pages], tmp_path)
-    assert sorted(result["width"] for result in results) == [390, 390, 1280, 1280]
+    assert sorted(result["width"] for result in results) == [390] * len(pages) + [1280] * len(pages)
     for result in results:
         assert result["document"] == result["width"] and result["wide"] == []
     assert messages == []
@@ -163,3 +202,31 @@ def test_the_browser_test_sees_what_is_wrong(tmp_path):
     narrow = min(results, key=lambda result: result["width"])
     assert narrow["document"] == 500 and narrow["wide"] == ['<p style="width: 500px">wide</p>']
     assert "of its own" in "".join(messages)
+
+
+def test_the_page_tells_of_replays_recordings_checks_and_reasons(pages):
+    text = pages[2].read_text()
+    assert "<script" not in text and "&lt;script&gt;alert(&#x27;1&#x27;)" in text
+    for part in (
+        "without Python",
+        "recordings",
+        "things checked",
+        "Recorded again",
+        "how to avoid it",
+        "Why Python ran",
+        "What is checked",
+    ):
+        assert part in text, part
+    for path, before, now in ((r"[^<]*scale", "2.0", "3.0"), ("the arguments", "[^<]*1 by position[^<]*", "[^<]*2 by position[^<]*")):
+        assert re.search(rf"<td[^>]*>{path}</td><td[^>]*>{before}</td><td[^>]*>{now}</td><td[^>]*>[0-9.]+ (ms|µs)</td>", text), path
+
+
+def test_kernels_show_the_lines_that_they_compute(pages):
+    text = pages[1].read_text()
+    steps = text.split('<div class="step')[1:]
+    sources = [re.findall(r'title="([^"]*)">([^<]*)</span><code>([^<]*)</code>', step) for step in steps]
+    told = {html.unescape(code) for step in sources for _, _, code in step}
+    assert {"y = kn.relu(x @ w)", "y = y * 2", "e = kn.exp(y - kn.max(y, axis=-1, keepdims=True))"} <= told
+    assert all(place.startswith("test_pages.py:") and file.endswith(place) for step in sources for file, place, _ in step)
+    library = next(source for step, source in zip(steps, sources, strict=True) if "<b>library</b>" in step)
+    assert [html.unescape(code) for _, _, code in library] == ["y = kn.relu(x @ w)"]

@@ -71,16 +71,16 @@ def _change(memory: Memory, rec: Recording, place: int) -> Recompile | None:
     if memory.recordings == 0:
         return None
     path = memory.paths[place] if place >= 0 else None
-    if path is None:  # how it is called, or a check of what has no name of its own
-        return Recompile(
-            f"what '{memory.checks[place]}' checks" if place >= 0 else "the call", ELSE, ELSE, 0.0, False, memory.checks[place]
-        )
-    again = next((i for i, known in enumerate(rec.paths) if known == path), None)
-    now = (
-        short(rec.seen[path]) if path in rec.seen else ELSE if again is None else _constant(memory, _last_operand(rec.instructions[again]))
-    )
+    check = memory.checks[place] if place >= 0 else "arguments"
+    if path is None:  # a check that has no name of its own
+        return Recompile(f"what '{check}' checks", ELSE, ELSE, 0.0, False, check)
+    if path in rec.seen:
+        now = short(rec.seen[path])
+    else:
+        again = next((i for i, known in zip(rec.instructions, rec.paths, strict=True) if known == path), None)
+        now = _constant(memory, _last_operand(again)) if again else ELSE
     before = memory.values.get(path) or _constant(memory, memory.expected[place])
-    return Recompile(path, before, now, 0.0, path in rec.inputs, memory.checks[place])
+    return Recompile(path, before, now, 0.0, path in rec.inputs, check)
 
 
 def _last_operand(instruction: tuple) -> int:
@@ -105,7 +105,8 @@ def _keep(captured: Any, memory: Memory, rec: Recording) -> None:
 
 def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     rec = machine.rec
-    rec.emit("arguments", rec.constant(len(args)), rec.constant(tuple(kwargs)))
+    rec.seen["the arguments"] = f"{len(args)} by position{''.join(f', {name}=' for name in kwargs)}"
+    rec.emit("arguments", rec.constant(len(args)), rec.constant(tuple(kwargs)), path="the arguments")
     values = []
     for i, value in enumerate((*args, *kwargs.values())):
         register, rec.count = rec.count, rec.count + 1

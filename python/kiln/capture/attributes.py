@@ -104,7 +104,8 @@ def check_class(rec: Recording, kind: type, name: str) -> Any:
     place = f"{kind.__name__}.{name}"
     if name in rec.assigned_in_classes and any((id(base), name) in rec.written for base in kind.__mro__):
         raise NotReplayable(f"it looks for {place}, which it has assigned itself")
-    rec.seen[place] = found
+    if found is not MISSING or place not in rec.seen:  # what the instance has under the name counts more
+        rec.seen[place] = found
     operands = rec.constant(kind), rec.constant(name)
     if found is MISSING:
         rec.once("no_class_attribute", *operands, path=place)

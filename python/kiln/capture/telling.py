@@ -37,7 +37,7 @@ class Recompile:
 
 
 _ADVICE = {
-    "value": "each value costs one recording; what has many is better given as a tensor, or not decided by inside of the function",
+    "value": "each value costs one recording; pass it as a tensor, or capture one function for each value",
     "type": "each type costs one recording; call it with one, or capture one function for each",
     "same": "make the object once, outside, and change what is in it",
     "length": "each length costs one recording; stack the items to one tensor, or keep their number",
@@ -62,9 +62,14 @@ _HINTS = (
 )
 
 
+def helps(reason: str) -> str:
+    """What helps against a reason to run in Python; empty where nothing is known to."""
+    return next((advice for part, advice in _HINTS if part in reason), "")
+
+
 def hint(reason: str) -> str:
-    """What helps against a reason to run in Python, with a semicolon before it; empty where nothing is known to."""
-    return next((f"; {helps}" for part, helps in _HINTS if part in reason), "")
+    """The same at the end of a line, behind a semicolon."""
+    return f"; {helps(reason)}" if helps(reason) else ""
 
 
 @dataclass

@@ -309,11 +309,21 @@ def _undos(value: Any) -> Iterator[Callable[[], None]]:
 
 
 def _refill(value: Any, clear: Callable, fill: Callable, content: Any) -> Callable[[], None]:
+    before = _identities(value)
+
     def undo() -> None:
-        clear(value)
-        fill(value, content)
+        if _identities(value) != before:  # else it would lose its order, as sets do
+            clear(value)
+            fill(value, content)
 
     return undo
+
+
+def _identities(value: Any) -> list[int]:
+    """Which objects a container holds, and in which order; bytes as they are."""
+    if isinstance(value, dict):
+        return [id(part) for item in dict.items(value) for part in item]
+    return list(value) if isinstance(value, bytearray) else [id(part) for part in type(value).__iter__(value)]
 
 
 def _cell_undo(cell: types.CellType) -> Callable[[], None]:

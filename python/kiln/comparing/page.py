@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from kiln.comparing import units
 from kiln.comparing.chart import bars
-from kiln.comparing.program import Program, Step
+from kiln.comparing.program import Program, Source, Step
 from kiln.comparing.rows import Comparison, Row
 
 STYLE = """
@@ -34,6 +34,11 @@ td.why { white-space: normal; color: var(--soft); } .good { color: var(--good); 
 .step.other { border-left-color: var(--peer); }
 .ops { display: flex; flex-wrap: wrap; gap: .3rem; margin: .4rem 0; padding: 0; list-style: none; }
 .ops li { padding: .05rem .5rem; background: var(--panel); border-radius: 1rem; font-size: .85rem; }
+.source { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .5rem 0; font-size: .85rem; }
+.source code { white-space: pre-wrap; } .guards { columns: 2; padding-left: 1.2rem; font-size: .85rem; }
+.told td { text-align: left; white-space: normal; vertical-align: top; } .told th { text-align: left; }
+.told td.figure, .told th.figure { text-align: right; white-space: nowrap; } .told td.place { white-space: nowrap; }
+.told td.code { font-family: ui-monospace, monospace; font-size: .85rem; }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--soft); }
 pre { overflow-x: auto; overflow-wrap: normal; padding: .8rem 1rem; background: var(--panel); border-radius: .4rem; }
 @media (max-width: 46rem) {
@@ -41,6 +46,8 @@ pre { overflow-x: auto; overflow-wrap: normal; padding: .8rem 1rem; background: 
   .chart svg { grid-column: 1 / -1; margin-bottom: .5rem; }
   thead { display: none; } tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--line); }
   td { display: flex; justify-content: space-between; padding: .1rem 0; border: 0; text-align: right; }
+  .guards { columns: 1; } .told td, .told td.figure { gap: 1rem; justify-content: start; text-align: left; }
+  .told td::before { flex: none; width: 8.5rem; font: 400 1rem/1.5 system-ui, sans-serif; }
   td:empty { display: none; } td:first-child { font-weight: 600; } td[data-label]::before { content: attr(data-label); color: var(--soft); }
 }
 """
@@ -62,9 +69,9 @@ def comparison_page(c: Comparison) -> str:
     """The page of kiln.compare."""
     shown = [row for row in c.rows if row.error is None]
     parts = [
-        f"<h1>{_text(c.function)}</h1>",
-        f"<p>{_text(', '.join(c.inputs) or 'no inputs')}</p>",
-        f'<p class="soft">{_text(c.processor)}, {units.counted(c.threads, "thread")}; {_text(_versions(c.rows))}; {_text(c.date)}</p>',
+        f"<h1>{text(c.function)}</h1>",
+        f"<p>{text(', '.join(c.inputs) or 'no inputs')}</p>",
+        f'<p class="soft">{text(c.processor)}, {units.counted(c.threads, "thread")}; {text(_versions(c.rows))}; {text(c.date)}</p>',
         _cards(c),
         '<h2>A call</h2><p class="soft">The median; the line spans the middle half of the samples.</p>',
         bars([(r, r.median_ms, (r.quartile1_ms, r.quartile3_ms), units.time(r.median_ms)) for r in shown]),
@@ -72,26 +79,22 @@ def comparison_page(c: Comparison) -> str:
         bars([(r, r.first_call_ms, None, units.time(r.first_call_ms)) for r in shown]),
         "<h2>All figures</h2>",
         _table(c),
-        *(f'<p class="soft">{_text(note)}</p>' for note in c.notes()),
-        *_programs(c.programs),
+        *(f'<p class="soft">{text(note)}</p>' for note in c.notes()),
+        *programs(c.programs),
     ]
-    return _page(f"{c.function}, eager and compiled", parts)
+    return page(f"{c.function}, eager and compiled", parts)
 
 
-def programs_page(name: str, summary: str, programs: Sequence[Program]) -> str:
-    """The page of f.explain()."""
-    return _page(f"{name}, explained", [f"<h1>{_text(name)}</h1>", f"<p>{_text(summary)}</p>", *_programs(programs)])
-
-
-def _text(x: str) -> str:
+def text(x: str) -> str:
+    """As HTML: nothing that is shown can be read as markup."""
     return html.escape(x)
 
 
-def _page(title: str, parts: Iterable[str]) -> str:
+def page(title: str, parts: Iterable[str]) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{_text(title)}</title>\n<link rel="icon" href="data:,">\n<style>{STYLE}</style>\n</head>\n<body>\n'
+        f'<title>{text(title)}</title>\n<link rel="icon" href="data:,">\n<style>{STYLE}</style>\n</head>\n<body>\n'
         + "\n".join(part for part in parts if part)
         + "\n</body>\n</html>\n"
     )
@@ -118,7 +121,7 @@ def _cards(c: Comparison) -> str:
         cards.append(('<span class="good">bits equal</span>', "eager and compiled"))
     else:
         cards.append(('<span class="bad">bits differ</span>', "eager and compiled"))
-    return '<div class="cards">' + "".join(f'<div class="card"><b>{figure}</b>{_text(what)}</div>' for figure, what in cards) + "</div>"
+    return '<div class="cards">' + "".join(f'<div class="card"><b>{figure}</b>{text(what)}</div>' for figure, what in cards) + "</div>"
 
 
 def _table(c: Comparison) -> str:
@@ -129,7 +132,7 @@ def _table(c: Comparison) -> str:
 
 def _line(c: Comparison, row: Row) -> str:
     if row.error is not None:
-        return f'<tr><td>{_text(row.label)}</td><td class="why" colspan="{len(COLUMNS) - 1}">not measured: {_text(row.error)}</td></tr>'
+        return f'<tr><td>{text(row.label)}</td><td class="why" colspan="{len(COLUMNS) - 1}">not measured: {text(row.error)}</td></tr>'
     figures = (
         units.time(row.median_ms),
         units.time_range(row.quartile1_ms, row.quartile3_ms),
@@ -141,31 +144,41 @@ def _line(c: Comparison, row: Row) -> str:
         row.bits(),
     )
     cells = [
-        f'<td data-label="{column}">{_text(figure)}</td>' if figure else "<td></td>"
+        f'<td data-label="{column}">{text(figure)}</td>' if figure else "<td></td>"
         for column, figure in zip(COLUMNS[1:], figures, strict=True)
     ]
     if row.library == "kiln" and row.bits_equal_to_eager is not None:
         cells[-1] = cells[-1].replace("<td", f'<td class="{"good" if row.bits_equal_to_eager else "bad"}"')
-    return f"<tr><td>{_text(row.label)}</td>{''.join(cells)}</tr>"
+    return f"<tr><td>{text(row.label)}</td>{''.join(cells)}</tr>"
 
 
-def _programs(programs: Sequence[Program]) -> Iterable[str]:
-    for i, p in enumerate(programs):
-        yield f"<h2>What is fused, and why{f': program {i + 1} of {len(programs)}' if len(programs) > 1 else ''}</h2>"
+def programs(all_of_them: Sequence[Program]) -> Iterable[str]:
+    """What was compiled: each program's steps with the lines that they are made of, its graph and its code."""
+    for i, p in enumerate(all_of_them):
+        yield f"<h2>What is fused, and why{f': program {i + 1} of {len(all_of_them)}' if len(all_of_them) > 1 else ''}</h2>"
         library = f" and {units.counted(p.library_calls, 'library call')}" if p.library_calls else ""
         yield (
             f"<p>{units.counted(p.operators, 'operator')} became {units.counted(p.kernels, 'kernel')}{library};"
             f" {units.size(p.temporaries_bytes)} of temporaries; planned in {units.time(p.compile_ms)}"
             f"{f'; run {p.runs} times' if p.runs > 1 else ''}.</p>"
         )
-        yield from (f'<p class="soft">Ended early at {_text(end)}</p>' for end in p.early_ends)
-        for line, reason in zip(p.steps, p.reasons, strict=True):
+        yield from (f'<p class="soft">Ended early at {text(end)}</p>' for end in p.early_ends)
+        for line, reason, sources in zip(p.steps, p.reasons, p.sources, strict=True):
             step = Step.of(line)
-            operators = "".join(f"<li>{_text(name)}</li>" for name in step.operators)
+            operators = "".join(f"<li>{text(name)}</li>" for name in step.operators)
             yield (
-                f'<div class="step{"" if step.kind == "kernel" else " other"}"><b>{_text(step.kind)}</b>'
-                f' <span class="soft">{_text(step.detail)}</span>'
-                f'<ul class="ops">{operators}</ul><div class="soft">{_text(reason)}</div></div>'
+                f'<div class="step{"" if step.kind == "kernel" else " other"}"><b>{text(step.kind)}</b>'
+                f' <span class="soft">{text(step.detail)}</span>'
+                f'<ul class="ops">{operators}</ul>{_source(sources)}<div class="soft">{text(reason)}</div></div>'
             )
-        yield f"<details open><summary>The traced graph, after the passes</summary><pre>{_text(p.graph)}</pre></details>"
-        yield f"<details><summary>The kernels' code</summary><pre>{_text(p.kernel_code)}</pre></details>"
+        yield f"<details open><summary>The traced graph, after the passes</summary><pre>{text(p.graph)}</pre></details>"
+        yield f"<details><summary>The kernels' code</summary><pre>{text(p.kernel_code)}</pre></details>"
+
+
+def _source(lines: Sequence[Source]) -> str:
+    """Lines of the program, each with its place."""
+    rows = "".join(
+        f'<span class="soft" title="{text(line.file)}:{line.number}">{text(line.place)}</span><code>{text(line.code)}</code>'
+        for line in lines
+    )
+    return f'<div class="source">{rows}</div>' if rows else ""

@@ -1,8 +1,29 @@
 """One compiled program of a function, as reports show it."""
 
+import linecache
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Source:
+    """A line of somebody's program."""
+
+    file: str
+    number: int
+    code: str  # empty where the file is not there to be read
+
+    @property
+    def place(self) -> str:
+        return f"{os.path.basename(self.file)}:{self.number}"
+
+    @staticmethod
+    def of(place: str) -> "Source":
+        """From "folder/file.py:12"."""
+        file, _, number = place.rpartition(":")
+        return Source(file, int(number), linecache.getline(file, int(number)).strip())
 
 
 @dataclass
@@ -17,6 +38,7 @@ class Program:
     runs: int
     steps: list[str]
     reasons: list[str]  # one for each step: why it is one, and why what it reads is not computed in it
+    sources: list[list[Source]]  # one list for each step: the lines whose operators it computes, as far as they are known
     early_ends: list[str]
     graph: str
     kernel_code: str
@@ -33,10 +55,16 @@ class Program:
             runs=trace["runs"],
             steps=list(trace["steps"]),
             reasons=list(trace["reasons"]),
+            sources=[_sources(trace["lines"], calls) for calls in trace["calls"]],
             early_ends=[f"{end['where'] or 'unknown place'}: {end['reason']}" for end in trace["flushes"] if not end["at_end"]],
             graph=trace["text"]("graph"),
             kernel_code=trace["text"]("kernels"),
         )
+
+
+def _sources(lines: list[str], calls: list[int]) -> list[Source]:
+    """The lines of some of a program's calls, each once."""
+    return [Source.of(place) for place in dict.fromkeys(lines[call] for call in calls if call < len(lines) and ":" in lines[call])]
 
 
 @dataclass
