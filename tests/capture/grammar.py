@@ -42,6 +42,8 @@ table | table.get('b', 4.0)
 table | next(iter(table.values()), 0.0)
 table mode | table.get(f'{mode[:1]}', {N})
 table | float(list(table) == sorted(table))
+table | sum(i * v for i, v in enumerate(table.values()))
+table | float(list(table) == sorted(table))
 names len | len(names)
 array | float(array[0])
 array | array.sum()
@@ -50,6 +52,7 @@ nested | nested['inner'][1]['deep'][1][0]
 nested | nested['inner'][1]['deep'][0]
 mode len | len(mode)
 holder holder.b __len__ | len(holder)
+extra holder | getattr(holder, 'extra', {N})
 extra holder | getattr(holder, 'extra', {N})
 ({N} + {N})
 ({N} * {N})
@@ -91,6 +94,7 @@ table | 'b' in table
 table | 'c' not in table
 table | len(table) > 1
 extra holder | hasattr(holder, 'extra')
+holder __len__ holder.b | holder
 holder __len__ holder.b | holder
 holder __contains__ holder.a | 1.25 in holder
 names | 'slow' in names
@@ -143,6 +147,7 @@ holder holder.m holder.b | holder.m({T})
 holder holder.act holder.c | holder.act({T})
 cell | closure({T})
 net | net({T})
+net | net(y)
 array | ({T} * kn.asarray(array[:1]))
 (y + {T})[::-1]
 (w if w is not None else {T})
@@ -150,6 +155,13 @@ array | ({T} * kn.asarray(array[:1]))
 items | sum([y * v for v in items], y)
 kn | kn.exp(-kn.abs({T}))
 dtype | ({T} + kn.zeros((1,)))
+hooks | pulled({T})
+hooks | pulled(y)
+hooks | pulled(x)
+rule | kn.grad(lambda v: kn.sum(ruled(v) * 0.5))(y.detach())
+rule | kn.grad(lambda v: kn.sum(ruled(v)))({T}.detach())
+energy | kn.grad(energy)({T}.detach())
+energy | kn.grad(energy)(y.detach())
 {T}.astype(kn.float32)
 random | kn.random.uniform((3,))
 h0 | list(map(h0, [y]))[0]
