@@ -48,7 +48,6 @@ Tensor CallRecorder::add_input(const eager::TensorType& type) {
 
 void CallRecorder::start() {
   recorder_before_ = eager::current_recorder();
-  if (recorder_before_ && !recorder_before_->types_only()) recorder_before_->flush(FlushReason::unsupported);
   eager::set_recorder(this);
   observer_before_ = eager::set_call_observer(this);
   recording_ = true;
