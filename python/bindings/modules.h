@@ -16,6 +16,7 @@ void bind_autograd(py::module_&);
 void bind_random(py::module_&);
 void bind_config(py::module_&);
 void bind_jit(py::module_&);
+void bind_auto(py::module_&);
 void bind_export(py::module_&);
 void bind_simplify(py::module_&);
 void bind_transform(py::module_&);

@@ -8,6 +8,7 @@
 #include "eager/dispatch.h"
 #include "eager/promotion.h"
 #include "python/bindings/arguments.h"
+#include "python/bindings/auto.h"
 #include "python/bindings/dtype_type.h"
 #include "python/bindings/tensor_type.h"
 
@@ -40,6 +41,7 @@ bool heavy(const Operator& op, const BoundArguments& bound) {
 
 PyObject* call(PyObject* self, PyObject* const* arguments, size_t flags, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
+    arrive();
     const Operator& op = *object(self)->op;
     const BoundArguments bound = object(self)->signature->bind(arguments, PyVectorcall_NARGS(flags), keywords);
     if (op.outputs == 1) {

@@ -4,8 +4,10 @@
 #include <cstring>
 #include <optional>
 
+#include "codegen/few.h"
 #include "python/bindings/replay_frozen.h"
 #include "python/bindings/tensor_type.h"
+#include "python/bindings/versions.h"
 #include "tracer/front_end.h"
 
 namespace kiln::python {
@@ -42,11 +44,26 @@ Py_ssize_t length_of(PyObject* x) {
   if (PyUnicode_Check(x)) return PyUnicode_GET_LENGTH(x);
   if (PyBytes_Check(x)) return PyBytes_GET_SIZE(x);
   if (PyAnySet_Check(x)) return PySet_GET_SIZE(x);
-  return -1;
+  return PySequence_Size(x);  // of a deque
+}
+
+// Does iterating over a container of C give these, in this order?
+bool iterates_over(PyObject* container, PyObject* expected) {
+  PyObject* iterator = PyObject_GetIter(container);
+  if (iterator == nullptr) return false;
+  bool same = true;
+  for (Py_ssize_t i = 0; same && i < PyTuple_GET_SIZE(expected); ++i) {
+    PyObject* found = PyIter_Next(iterator);
+    same = found != nullptr && same_value(found, PyTuple_GET_ITEM(expected, i));
+    Py_XDECREF(found);
+  }
+  Py_DECREF(iterator);
+  return same;
 }
 
 bool has_keys(PyObject* dict, PyObject* keys) {
   if (PyDict_GET_SIZE(dict) != PyTuple_GET_SIZE(keys)) return false;
+  if (PyODict_Check(dict)) return iterates_over(dict, keys);  // whose order is not the one that it is stored in
   Py_ssize_t position = 0, i = 0;
   PyObject *key, *value;
   while (PyDict_Next(dict, &position, &key, &value))
@@ -93,8 +110,15 @@ PyObject* negation(PyObject* x) {
   const int is = PyObject_IsTrue(x);
   return is < 0 ? nullptr : PyBool_FromLong(!is);
 }
-using Unary = PyObject* (*)(PyObject*);
-constexpr Unary kUnary[] = {PyNumber_Positive, PyNumber_Negative, negation, PyNumber_Invert, truth};  // in kiln/capture: UNARY
+struct Unary {
+  const char* name;
+  PyObject* (*function)(PyObject*);
+};
+constexpr Unary kUnary[] = {{"UNARY_POSITIVE", PyNumber_Positive},
+                            {"UNARY_NEGATIVE", PyNumber_Negative},
+                            {"UNARY_NOT", negation},
+                            {"UNARY_INVERT", PyNumber_Invert},
+                            {"TRUTH", truth}};
 
 int planted_fault = -1;  // a ReplayOp
 
@@ -157,9 +181,8 @@ class Run {
   // The same by a program that is known already. Refused: something is not as it was then.
   ReplayResult go_frozen(const FrozenReplay& f, tracer::FunctionRecord& record) {
     if (f.settings != settings_) return {ReplayOutcome::refused};
-    for (const int32_t n : f.steps) {
-      const ReplayInstruction& i = tree_.at(static_cast<size_t>(n));
-      if (step(i) || overlooked(i)) continue;
+    for (const ReplayInstruction* i : f.steps) {
+      if (step(*i) || overlooked(*i)) continue;
       if (interrupted()) return {ReplayOutcome::failed};
       eager::set_grad_enabled(settings_.grad_enabled);
       return {ReplayOutcome::refused};
@@ -203,8 +226,7 @@ class Run {
     static const eager::Ref<eager::Storage> unseen(new eager::Storage(0));  // for values that are never in memory of their own
     for (const FrozenReplay::Value& v : f.values)
       if (!same_value(registers_[v.number], v.value.ptr())) return false;
-    std::vector<eager::Storage*>& bound = bound_;
-    bound.assign(f.made.size(), nullptr);
+    Few<eager::Storage*, 32> bound(f.made.size());
     for (const FrozenReplay::Input& in : f.inputs) {
       PyObject* held = registers_[in.number];
       if (!is_tensor(held)) return false;
@@ -222,14 +244,14 @@ class Run {
       if (!bound[in.slot]->writable()) return false;
       if (std::count(bound.begin(), bound.end(), bound[in.slot]) != 1) return false;
     }
-    std::vector<std::pair<const FrozenReplay::Output*, Tensor>> outputs;
+    Few<std::pair<const FrozenReplay::Output*, Tensor>, 4> outputs;
     for (const FrozenReplay::Output& out : f.outputs) {
       if (out.same_as) continue;
       if (bound[out.slot] == nullptr) {
-        made_.emplace_back(new eager::Storage(static_cast<size_t>(f.made[out.slot])));
+        made_.push_back(eager::Ref<eager::Storage>(new eager::Storage(static_cast<size_t>(f.made[out.slot]))));
         bound[out.slot] = made_.back().get();
       }
-      outputs.emplace_back(&out, tensor(*bound[out.slot], out.layout));
+      outputs.push_back({&out, tensor(*bound[out.slot], out.layout)});
       if (out.base) outputs.back().second.impl()->base = eager::Ref<eager::TensorImpl>(tensor(*bound[out.slot], *out.base).impl());
     }
     std::replace(bound.begin(), bound.end(), static_cast<eager::Storage*>(nullptr), unseen.get());
@@ -267,7 +289,7 @@ class Run {
   PyObject* operand(const ReplayInstruction& i, size_t n) const { return registers_[i.operands[n]]; }
 
   bool step(const ReplayInstruction& i) {
-    const auto x = [&](size_t n) { return operand(i, n); };
+    const auto x = [&](size_t n) { return i.fixed[n] != nullptr ? i.fixed[n] : registers_[i.operands[n]]; };
     switch (i.op) {
       case ReplayOp::arguments: return take_arguments(PyLong_AsSsize_t(x(0)), x(1));
       case ReplayOp::type: return reinterpret_cast<PyObject*>(Py_TYPE(x(0))) == x(1);
@@ -275,39 +297,42 @@ class Run {
       case ReplayOp::distinct: return x(0) != x(1);
       case ReplayOp::value: return same_value(x(0), x(1));
       case ReplayOp::length: return length_of(x(0)) == PyLong_AsSsize_t(x(1));
-      case ReplayOp::keys: return has_keys(x(0), x(1));
-      case ReplayOp::class_attribute: return _PyType_Lookup(reinterpret_cast<PyTypeObject*>(x(0)), x(1)) == x(2);
-      case ReplayOp::no_class_attribute: return _PyType_Lookup(reinterpret_cast<PyTypeObject*>(x(0)), x(1)) == nullptr;
+      case ReplayOp::keys: return in_dict(i, x(0), [&] { return has_keys(x(0), x(1)); });
+      case ReplayOp::members: return PySet_GET_SIZE(x(0)) == PyTuple_GET_SIZE(x(1)) && iterates_over(x(0), x(1));
+      case ReplayOp::no_class_attribute:
+        return in_class(i, x(0), [&](PyTypeObject* type) { return _PyType_Lookup(type, x(1)) == nullptr; });
       case ReplayOp::own_class_attribute: return own(x(0), x(1)) == x(2);
       case ReplayOp::no_own_class_attribute: return own(x(0), x(1)) == nullptr;
-      case ReplayOp::class_bases: return reinterpret_cast<PyTypeObject*>(x(0))->tp_bases == x(1);
-      case ReplayOp::method: return has_method(x(0), x(1), x(2));
-      case ReplayOp::no_attribute: {
-        PyObject* found = _PyObject_GenericGetAttrWithDict(x(0), x(1), nullptr, 1);
-        Py_XDECREF(found);
-        return found == nullptr && PyErr_Occurred() == nullptr;
-      }
-      case ReplayOp::no_item: return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr;
+      case ReplayOp::class_bases: return same_value(reinterpret_cast<PyTypeObject*>(x(0))->tp_bases, x(1));
+      case ReplayOp::method:  // a function that was read anew is not the one that was seen
+        if (i.fixed[2] == nullptr) return has_method(x(0), x(1), x(2));
+        return in_instance(i, x(0), [&] { return has_method(x(0), x(1), x(2)); });
+      case ReplayOp::no_attribute:  // a slot of the class's may be filled without a trace in the instance's dict
+        if (_PyType_Lookup(Py_TYPE(x(0)), x(1)) != nullptr) return has_no_attribute(x(0), x(1));
+        return in_instance(i, x(0), [&] { return has_no_attribute(x(0), x(1)); });
+      case ReplayOp::no_item:
+        return in_dict(i, x(0), [&] { return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr; });
       case ReplayOp::off_tape: return off_tape(i);
       case ReplayOp::leaf: return unwrap(x(0)).is_leaf() && !eager::has_hooks(unwrap(x(0)));
-      case ReplayOp::attribute: return put(i, own_attribute(x(0), x(1)));
-      case ReplayOp::item: return put_borrowed(i, item(x(0), PyLong_AsSsize_t(x(1))));
-      case ReplayOp::dict_item: return put_borrowed(i, PyDict_GetItemWithError(x(0), x(1)));
+      case ReplayOp::attribute: return put(i, own_attribute(i, x(0), x(1)));
+      case ReplayOp::class_attribute: return put_borrowed(i, class_attribute(i, reinterpret_cast<PyTypeObject*>(x(0)), x(1)));
+      case ReplayOp::item: return take_item(i, x(0), PyLong_AsSsize_t(x(1)));
+      case ReplayOp::dict_item: return put_borrowed(i, dict_item(i, x(0), x(1)));
       case ReplayOp::cell: return put_borrowed(i, PyCell_GET(x(0)));
       case ReplayOp::code: return put_borrowed(i, PyFunction_GET_CODE(x(0)));
       case ReplayOp::defaults: return put_borrowed(i, or_none(PyFunction_GET_DEFAULTS(x(0))));
-      case ReplayOp::keyword_defaults: return put_borrowed(i, PyFunction_GET_KW_DEFAULTS(x(0)));
+      case ReplayOp::keyword_defaults: return put_borrowed(i, or_none(PyFunction_GET_KW_DEFAULTS(x(0))));
       case ReplayOp::closure: return put_borrowed(i, or_none(PyFunction_GET_CLOSURE(x(0))));
       case ReplayOp::receiver: return put_borrowed(i, PyMethod_GET_SELF(x(0)));
       case ReplayOp::function: return put_borrowed(i, PyMethod_GET_FUNCTION(x(0)));
       case ReplayOp::call: return put(i, call(i));
       case ReplayOp::binary: return put(i, kBinary[i.extra](x(0), x(1)));
       case ReplayOp::compare: return put(i, PyObject_RichCompare(x(0), x(1), i.extra));
-      case ReplayOp::unary: return put(i, kUnary[i.extra](x(0)));
+      case ReplayOp::unary: return put(i, kUnary[i.extra].function(x(0)));
       case ReplayOp::get_item: return put(i, PyObject_GetItem(x(0), x(1)));
       case ReplayOp::set_item: return PyObject_SetItem(x(0), x(1), x(2)) == 0;
       case ReplayOp::get_attribute: return put(i, PyObject_GetAttr(x(0), x(1)));
-      case ReplayOp::set_attribute: return PyObject_GenericSetAttr(x(0), x(1), x(2)) == 0;
+      case ReplayOp::set_attribute: return set_attribute(x(0), x(1), x(2));
       case ReplayOp::make_tuple: return put(i, sequence(i, PyTuple_New(size(i)), true));
       case ReplayOp::make_list: return put(i, sequence(i, PyList_New(size(i)), false));
       case ReplayOp::make_dict: return put(i, dict(i));
@@ -316,7 +341,7 @@ class Run {
       case ReplayOp::commit: return commit();
       case ReplayOp::store_cell: return PyCell_Set(x(0), x(1)) == 0;
       case ReplayOp::delete_item: return PyObject_DelItem(x(0), x(1)) == 0;
-      case ReplayOp::delete_attribute: return PyObject_GenericSetAttr(x(0), x(1), nullptr) == 0;
+      case ReplayOp::delete_attribute: return set_attribute(x(0), x(1), nullptr);
       case ReplayOp::give: return give(Py_NewRef(x(0)));
       case ReplayOp::count: break;
     }
@@ -324,31 +349,81 @@ class Run {
   }
 
   static Py_ssize_t size(const ReplayInstruction& i) { return static_cast<Py_ssize_t>(i.operands.size()); }
+  // Checks of what follows from a class, from a dict, or from an instance's class and its dict alone.
+  static bool in_class(const ReplayInstruction& i, PyObject* type, const auto& holds) {
+    auto* const t = reinterpret_cast<PyTypeObject*>(type);
+    if (const uint64_t version = version_of(t); version != 0 && version == i.seen.type) return true;
+    if (!holds(t)) return false;
+    i.seen.type = version_of(t);
+    return true;
+  }
+  static bool in_dict(const ReplayInstruction& i, PyObject* dict, const auto& holds) {
+    const uint64_t version = version_of_dict(dict);
+    if (version != 0 && version == i.seen.dict) return true;
+    if (!holds()) return false;
+    i.seen.dict = version;
+    return true;
+  }
+  static bool in_instance(const ReplayInstruction& i, PyObject* instance, const auto& holds) {
+    const uint64_t type = version_of(Py_TYPE(instance));
+    PyObject* dict = dict_of(instance);
+    const uint64_t version = dict == nullptr ? 0 : version_of_dict(dict);
+    if (version != 0 && type != 0 && version == i.seen.dict && type == i.seen.type) return true;
+    if (!holds()) return false;
+    i.seen = {version_of(Py_TYPE(instance)), version, nullptr};
+    return true;
+  }
+  static PyObject* class_attribute(const ReplayInstruction& i, PyTypeObject* type, PyObject* name) {
+    if (const uint64_t version = version_of(type); version != 0 && version == i.seen.type) return i.seen.found;
+    PyObject* found = _PyType_Lookup(type, name);
+    if (found != nullptr) i.seen = {version_of(type), 0, found};
+    return found;
+  }
+  static PyObject* dict_item(const ReplayInstruction& i, PyObject* dict, PyObject* key) {
+    const uint64_t version = version_of_dict(dict);
+    if (version != 0 && version == i.seen.dict) return i.seen.found;
+    PyObject* found = PyDict_GetItemWithError(dict, key);
+    if (found != nullptr) i.seen = {0, version, found};
+    return found;
+  }
+
   // What an instance holds itself, in a slot or its dict; nullptr without an error if it does not. A descriptor of its class's that is written
   // in Python is not asked.
-  static PyObject* own_attribute(PyObject* instance, PyObject* name) {
+  static PyObject* own_attribute(const ReplayInstruction& i, PyObject* instance, PyObject* name) {
+    const uint64_t type = version_of(Py_TYPE(instance));
+    PyObject* known = type != 0 ? dict_of(instance) : nullptr;
+    if (known != nullptr && type == i.seen.type && version_of_dict(known) == i.seen.dict) return Py_NewRef(i.seen.found);
     PyObject* of_class = _PyType_Lookup(Py_TYPE(instance), name);
-    if (of_class == nullptr || Py_TYPE(of_class) == &PyMemberDescr_Type)
+    if (of_class != nullptr && Py_TYPE(of_class) == &PyMemberDescr_Type)
       return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    if (of_class == nullptr && known == nullptr) return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
     PyObject* dict = PyObject_GenericGetDict(instance, nullptr);
     if (dict == nullptr) return nullptr;
     PyObject* found = PyDict_GetItemWithError(dict, name);
     Py_XINCREF(found);
+    if (found != nullptr && version_of_dict(dict) != 0) i.seen = {version_of(Py_TYPE(instance)), version_of_dict(dict), found};
     Py_DECREF(dict);
     return found;
+  }
+  static bool has_no_attribute(PyObject* instance, PyObject* name) {
+    PyObject* found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    Py_XDECREF(found);
+    return found == nullptr && PyErr_Occurred() == nullptr;
   }
   // Does the instance give this function of its class's under the name? A class with a __getattr__ must not be asked in the quick way, which
   // might call it.
   static bool has_method(PyObject* instance, PyObject* name, PyObject* function) {
     if (_PyType_Lookup(Py_TYPE(instance), name) != function) return false;
     PyObject* found = nullptr;
-    bool right = false;
+#if PY_VERSION_HEX < 0x030D0000  // it is no longer exported
     if (Py_TYPE(instance)->tp_getattro == PyObject_GenericGetAttr) {
-      right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
-    } else {
-      found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-      right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
+      const bool right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
+      Py_XDECREF(found);
+      return right;
     }
+#endif
+    found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    const bool right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
     Py_XDECREF(found);
     return right;
   }
@@ -356,9 +431,16 @@ class Run {
     return PyDict_GetItemWithError(reinterpret_cast<PyTypeObject*>(type)->tp_dict, name);
   }
   static PyObject* or_none(PyObject* o) { return o == nullptr ? Py_None : o; }
-  static PyObject* item(PyObject* sequence, Py_ssize_t n) {
-    if (PyTuple_Check(sequence)) return n < PyTuple_GET_SIZE(sequence) ? PyTuple_GET_ITEM(sequence, n) : nullptr;
-    return n < PyList_GET_SIZE(sequence) ? PyList_GET_ITEM(sequence, n) : nullptr;
+  bool take_item(const ReplayInstruction& i, PyObject* sequence, Py_ssize_t n) {
+    if (PyTuple_Check(sequence)) return put_borrowed(i, n < PyTuple_GET_SIZE(sequence) ? PyTuple_GET_ITEM(sequence, n) : nullptr);
+    if (PyList_Check(sequence)) return put_borrowed(i, n < PyList_GET_SIZE(sequence) ? PyList_GET_ITEM(sequence, n) : nullptr);
+    PyObject* found = PySequence_GetItem(sequence, n);  // of a deque
+    const bool good = put_borrowed(i, found);
+    Py_XDECREF(found);
+    return good;
+  }
+  static bool set_attribute(PyObject* x, PyObject* name, PyObject* value) {
+    return (PyType_Check(x) ? PyType_Type.tp_setattro(x, name, value) : PyObject_GenericSetAttr(x, name, value)) == 0;
   }
 
   // Positional arguments, then named ones in the order of `names`, into the first registers.
@@ -465,9 +547,7 @@ class Run {
   uint64_t runs_before_ = 0;
   std::vector<int32_t> path_;
   int32_t after_ = -1;
-  // Of a frozen one.
-  std::vector<eager::Storage*> bound_;
-  std::vector<eager::Ref<eager::Storage>> made_;
+  Few<eager::Ref<eager::Storage>, 4> made_;           // of a frozen one
   std::vector<std::pair<Tensor, Tensor>> gradients_;  // to be put back, the newest first
   PyObject* given_ = nullptr;
   int32_t failed_ = -1;
@@ -484,6 +564,12 @@ void Trial::take_back() const {
 }
 
 void plant_replay_fault(int op) { planted_fault = op; }
+
+std::vector<std::string> replay_unary_names() {
+  std::vector<std::string> names;
+  for (const Unary& u : kUnary) names.emplace_back(u.name);
+  return names;
+}
 
 ReplayResult replay(ReplayTree& tree, tracer::FunctionRecord& record, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope) {
   ReplayResult result{ReplayOutcome::refused};

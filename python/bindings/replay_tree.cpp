@@ -2,53 +2,6 @@
 
 namespace kiln::python {
 
-const char* const kReplayOpNames[] = {"arguments",
-                                      "type",
-                                      "same",
-                                      "distinct",
-                                      "value",
-                                      "length",
-                                      "keys",
-                                      "class_attribute",
-                                      "no_class_attribute",
-                                      "own_class_attribute",
-                                      "no_own_class_attribute",
-                                      "class_bases",
-                                      "method",
-                                      "no_attribute",
-                                      "no_item",
-                                      "off_tape",
-                                      "leaf",
-                                      "attribute",
-                                      "item",
-                                      "dict_item",
-                                      "cell",
-                                      "code",
-                                      "defaults",
-                                      "keyword_defaults",
-                                      "closure",
-                                      "receiver",
-                                      "function",
-                                      "call",
-                                      "binary",
-                                      "compare",
-                                      "unary",
-                                      "get_item",
-                                      "set_item",
-                                      "get_attribute",
-                                      "set_attribute",
-                                      "make_tuple",
-                                      "make_list",
-                                      "make_dict",
-                                      "make_slice",
-                                      "save_gradients",
-                                      "commit",
-                                      "store_cell",
-                                      "delete_item",
-                                      "delete_attribute",
-                                      "give"};
-static_assert(std::size(kReplayOpNames) == kReplayOps);
-
 namespace {
 
 bool alike(const ReplayInstruction& a, const ReplayInstruction& b) {
@@ -117,8 +70,10 @@ size_t ReplayTree::add(const std::vector<ReplayInstruction>& recording) {
   if (shared == recording.size()) return shared;
   const auto first = static_cast<int32_t>(instructions_.size());
   for (size_t i = shared; i < recording.size(); ++i) {
-    instructions_.push_back(recording[i]);
-    instructions_.back().next = i + 1 < recording.size() ? static_cast<int32_t>(instructions_.size()) : -1;
+    ReplayInstruction& made = instructions_.emplace_back(recording[i]);
+    for (size_t n = 0; n < std::min(made.operands.size(), std::size(made.fixed)); ++n)
+      if (made.operands[n] < 0) made.fixed[n] = constant(made.operands[n]);
+    made.next = i + 1 < recording.size() ? static_cast<int32_t>(instructions_.size()) : -1;
   }
   if (link != nullptr) {
     *link = first;

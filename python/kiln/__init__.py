@@ -10,6 +10,7 @@ Every operator of Kiln is a function here and most are methods of tensors; their
 
 from kiln import _core, _setup, _tensor  # isort: skip  (first: the rest needs tensors)
 from kiln import data, nn, optim, random, testing
+from kiln._auto import auto
 from kiln._core import (
     Tensor,
     __version__,
@@ -58,8 +59,9 @@ from kiln._vmap import vmap
 from kiln._weights import load, save
 from kiln.comparing.compare import compare
 from kiln.config import config
+from kiln.errors import NotReplayedError, RecompileError, VerificationError
 from kiln.export import Program, export, spec
-from kiln.jit import disable, jit
+from kiln.jit import assume_constant, disable, jit
 
 newaxis = None
 pi = 3.141592653589793
