@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "eager/tape.h"
+#include "tracer/ambient.h"
 #include "tracer/front_end.h"
 #include "tracer/never_computed.h"
 
@@ -47,6 +48,7 @@ Tensor CallRecorder::add_input(const eager::TensorType& type) {
 }
 
 void CallRecorder::start() {
+  leave_ambient();
   recorder_before_ = eager::current_recorder();
   eager::set_recorder(this);
   observer_before_ = eager::set_call_observer(this);

@@ -256,6 +256,13 @@ def test_in_captured_functions():
     close(f(X, W[:, :1]), kn.tanh(X @ W[:, :1]).sum(1))
 
 
+def test_where_nobody_decorated():
+    f = kn.vmap(lambda row: kn.tanh(row @ W).sum())
+    with kn.auto():
+        for _ in range(50):
+            close(f(X), kn.tanh(X @ W).sum(1))
+
+
 def test_random_numbers_are_refused_and_not_drawn():
     state = kn.random.get_state()
     with pytest.raises(RuntimeError, match="draws random numbers"):
