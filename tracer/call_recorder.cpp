@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "eager/tape.h"
+#include "tracer/ambient.h"
 #include "tracer/front_end.h"
 #include "tracer/never_computed.h"
 
@@ -47,8 +48,8 @@ Tensor CallRecorder::add_input(const eager::TensorType& type) {
 }
 
 void CallRecorder::start() {
+  leave_ambient();
   recorder_before_ = eager::current_recorder();
-  if (recorder_before_ && !recorder_before_->types_only()) recorder_before_->flush(FlushReason::unsupported);
   eager::set_recorder(this);
   observer_before_ = eager::set_call_observer(this);
   recording_ = true;

@@ -31,7 +31,7 @@ class CallRecorder final : public eager::Recorder, public eager::CallObserver {
   };
 
   eager::Tensor add_input(const eager::TensorType&);  // a placeholder, before start()
-  void start();
+  void start();                                       // what this thread has deferred stays so: nothing here looks at values
   void stop();
   const std::string& failure() const { return failure_; }  // the first thing that could not be noted
 

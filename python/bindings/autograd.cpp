@@ -109,6 +109,7 @@ class PythonFunction final : public eager::HostFunction {
   }
   void remove() { function_ = {}; }
 
+  const py::object& function() const { return function_; }
   const py::object& data() const { return data_; }
   // What a pass that stops here shows: the function, its data, the gradients.
   py::tuple shown(std::span<const Tensor> gradients) const { return py::make_tuple(function_, data_, tuple(gradients)); }
@@ -225,6 +226,16 @@ void bind_autograd(py::module_& m) {
       "depends_on_others",
       [](const std::vector<Tensor>& tensors, const std::vector<Tensor>& inputs) { return eager::depends_on_others(tensors, inputs); },
       py::arg("tensors"), py::arg("inputs"), "Is there anything on the tape behind the tensors but the leaves among the inputs?");
+  m.def(
+      "hooks_of",
+      [](const Tensor& t) {
+        py::list functions;
+        if (!eager::has_hooks(t)) return functions;
+        for (const auto& hook : t.impl()->autograd->hooks)
+          if (hook->active()) functions.append(static_cast<const PythonFunction&>(*hook).function());
+        return functions;
+      },
+      py::arg("tensor"), "Who waits for this leaf's gradient.");
   m.def("has_hooks", &eager::has_hooks, "Does somebody wait for this leaf's gradient?");
   m.def(
       "attach_rule",

@@ -48,6 +48,7 @@ void bind_transform(py::module_& m) {
       .def("stop", &CallRecorder::stop)
       .def_property_readonly("failure", &CallRecorder::failure)
       .def("use", [](CallRecorder& r, const Tensor& t) { return plain(r.use(t)); })
+      .def("owns", [](const CallRecorder& r, const Tensor& t) { return t.storage().recorder() == &r; })
       .def("count", [](const CallRecorder& r) { return r.calls().size(); })
       .def("calls",
            [](const CallRecorder& r) {

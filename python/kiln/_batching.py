@@ -17,6 +17,22 @@ from kiln._core import Tensor
 ops = _core.operators
 
 
+class Operators:
+    """How the calls for the batch are made: here, at once. A recording of a captured function makes them, and notes how."""
+
+    def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        return ops[name](*args, **kwargs)
+
+    def detach(self, x: Tensor) -> Tensor:
+        return x.detach()
+
+    def constant(self, value: Any) -> Tensor:
+        return _core.asarray(value)
+
+    def write(self, x: Tensor, value: Any) -> None:
+        x[...] = value
+
+
 @dataclass
 class Value:
     """A tensor of the transformed function: of all samples, or one for all of them."""
@@ -43,6 +59,7 @@ class Call:
     attrs: list[Any]
     batch: int
     views: bool  # must what is a view of a sample be a view of the batch? (Something is written in place.)
+    do: Operators
 
     def run(self, operands: list[Any], attrs: list[Any]) -> Any:
         """The operator itself, on tensors."""
@@ -55,7 +72,7 @@ class Call:
                 arguments[p["name"]] = operands.pop(0)
             else:
                 arguments[p["name"]] = attrs.pop(0)
-        return self.op(**arguments)
+        return self.do(self.op.__name__, **arguments)
 
     def tensors(self) -> list[Any]:
         return [o.tensor if isinstance(o, Value) else o for o in self.operands]
@@ -65,7 +82,7 @@ class Call:
         value = self.operands[i]
         if value.batched:
             return value.tensor
-        return ops["broadcast_to"](value.tensor, (self.batch, *value.shape))
+        return self.do("broadcast_to", value.tensor, (self.batch, *value.shape))
 
     def all_batched(self) -> list[Tensor]:
         return [self.batched(i) for i in range(len(self.operands))]
@@ -98,12 +115,14 @@ def one_by_one(call: Call) -> Any:
         raise ValueError(f"vmap: {call.op.__name__} runs sample by sample, and there is none: the mapped axis has extent 0")
 
     def sample(o: Any, i: int) -> Any:
-        return o if not isinstance(o, Value) else o.tensor[i] if o.batched else o.tensor
+        if not isinstance(o, Value) or not o.batched:
+            return o.tensor if isinstance(o, Value) else o
+        return call.do("squeeze", call.do("slice", o.tensor, (i,), (i + 1,)), 0)
 
     results = [call.run([sample(o, i) for o in call.operands], call.attrs) for i in range(call.batch)]
     if isinstance(results[0], Tensor):
-        return ops["stack"](results)
-    return tuple(ops["stack"](parts) for parts in zip(*results, strict=True))
+        return call.do("stack", results)
+    return tuple(call.do("stack", parts) for parts in zip(*results, strict=True))
 
 
 def same_rank(call: Call, rank: int) -> list[Any]:
@@ -111,14 +130,14 @@ def same_rank(call: Call, rank: int) -> list[Any]:
     given = []
     for o in call.operands:
         if isinstance(o, Value) and o.batched and o.ndim < rank:
-            given.append(_reshape(o.tensor, (call.batch, *[1] * (rank - o.ndim), *o.shape)))
+            given.append(_reshape(call, o.tensor, (call.batch, *[1] * (rank - o.ndim), *o.shape)))
         else:
             given.append(o.tensor if isinstance(o, Value) else o)
     return given
 
 
-def _reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return ops["reshape"](x, shape)
+def _reshape(call: Call, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return call.do("reshape", x, shape)
 
 
 def axis_in_batch(axis: int, rank: int) -> int:
@@ -188,7 +207,7 @@ def pad(call: Call) -> Any:
 @rule("view")
 def view(call: Call) -> Any:
     shape = (call.batch, *call.attrs[0])
-    return call.run(call.tensors(), [shape]) if call.views else _reshape(call.operands[0].tensor, shape)
+    return call.run(call.tensors(), [shape]) if call.views else _reshape(call, call.operands[0].tensor, shape)
 
 
 @rule("broadcast_to")
@@ -249,15 +268,15 @@ def unslice(call: Call) -> Any:
 def _row_numbers(call: Call, extent: int) -> Tensor:
     """Indices into an axis of each sample as indices into all samples' rows, one sample's after the other's."""
     indices = call.operands[1]
-    within = ops["where"](ops["less"](indices.tensor, 0), ops["add"](indices.tensor, extent), indices.tensor)
-    firsts = _reshape(ops["arange"](0, call.batch * extent, extent), (call.batch, *[1] * indices.ndim))
-    return ops["add"](within, firsts)
+    within = call.do("where", call.do("less", indices.tensor, 0), call.do("add", indices.tensor, extent), indices.tensor)
+    firsts = _reshape(call, call.do("arange", 0, call.batch * extent, extent), (call.batch, *[1] * indices.ndim))
+    return call.do("add", within, firsts)
 
 
-def _rows(x: Tensor, axis: int) -> Tensor:
+def _rows(call: Call, x: Tensor, axis: int) -> Tensor:
     """[batch, ...] as [batch * extent of the axis, the others]."""
-    first = ops["moveaxis"](x, (axis,), (1,))
-    return _reshape(first, (first.shape[0] * first.shape[1], *first.shape[2:]))
+    first = call.do("moveaxis", x, (axis,), (1,))
+    return _reshape(call, first, (first.shape[0] * first.shape[1], *first.shape[2:]))
 
 
 @rule("gather_rows")
@@ -267,10 +286,10 @@ def gather_rows(call: Call) -> Any:
     if not indices.batched:
         return call.run(call.tensors(), [axis + 1])
     if not x.batched:
-        return ops["moveaxis"](call.run(call.tensors(), [axis]), (axis,), (0,))
-    found = ops["gather_rows"](_rows(x.tensor, axis + 1), _row_numbers(call, x.shape[axis]), 0)  # [batch, indices, others]
+        return call.do("moveaxis", call.run(call.tensors(), [axis]), (axis,), (0,))
+    found = call.do("gather_rows", _rows(call, x.tensor, axis + 1), _row_numbers(call, x.shape[axis]), 0)  # [batch, indices, others]
     places = tuple(range(1, indices.ndim + 1))
-    return ops["moveaxis"](found, places, tuple(p + axis for p in places))
+    return call.do("moveaxis", found, places, tuple(p + axis for p in places))
 
 
 @rule("scatter_rows")
@@ -281,25 +300,25 @@ def scatter_rows(call: Call) -> Any:
     if not indices.batched:
         return call.run([whole, indices.tensor, values], [axis + 1, how])
     places = tuple(range(1, indices.ndim + 1))
-    values = ops["moveaxis"](values, tuple(p + axis for p in places), places)
-    rows = _rows(whole, axis + 1)
-    made = ops["scatter_rows"](rows, _row_numbers(call, x.shape[axis]), values, 0, how)
+    values = call.do("moveaxis", values, tuple(p + axis for p in places), places)
+    rows = _rows(call, whole, axis + 1)
+    made = call.do("scatter_rows", rows, _row_numbers(call, x.shape[axis]), values, 0, how)
     others = tuple(n for i, n in enumerate(x.shape) if i != axis)
-    return ops["moveaxis"](_reshape(made, (call.batch, x.shape[axis], *others)), (1,), (axis + 1,))
+    return call.do("moveaxis", _reshape(call, made, (call.batch, x.shape[axis], *others)), (1,), (axis + 1,))
 
 
 # ---- windows and contractions, which have a batch of their own ------------------------------------------------------------
 
 
-def _fold(x: Tensor) -> Tensor:
-    return _reshape(x, (x.shape[0] * x.shape[1], *x.shape[2:]))
+def _fold(call: Call, x: Tensor) -> Tensor:
+    return _reshape(call, x, (x.shape[0] * x.shape[1], *x.shape[2:]))
 
 
 def _folded(call: Call, operands: list[Any], attrs: list[Any], own: int) -> Any:
     """The call with the batch in the samples' first axis, of that extent."""
 
     def unfold(y: Tensor) -> Tensor:
-        return _reshape(y, (call.batch, own, *y.shape[1:]))
+        return _reshape(call, y, (call.batch, own, *y.shape[1:]))
 
     result = call.run(operands, attrs)
     return unfold(result) if isinstance(result, Tensor) else tuple(unfold(y) for y in result)
@@ -312,7 +331,7 @@ def windows(call: Call) -> Any:
     own = call.operands[0].shape[0]
     sized = "backward" in call.op.__name__
     attrs = _with_batch(call, call.attrs) if sized else call.attrs
-    return _folded(call, [_fold(x) for x in call.all_batched()], attrs, own)
+    return _folded(call, [_fold(call, x) for x in call.all_batched()], attrs, own)
 
 
 def _with_batch(call: Call, attrs: list[Any]) -> list[Any]:
@@ -326,7 +345,7 @@ def conv2d(call: Call) -> Any:
     if not call.only_first_is_batched() or call.operands[0].ndim != 4:
         return NotImplemented
     x = call.operands[0]
-    return _folded(call, [_fold(x.tensor), *call.tensors()[1:]], call.attrs, x.shape[0])
+    return _folded(call, [_fold(call, x.tensor), *call.tensors()[1:]], call.attrs, x.shape[0])
 
 
 @rule("conv2d_data")
@@ -334,7 +353,7 @@ def conv2d_data(call: Call) -> Any:
     if not call.only_first_is_batched() or call.operands[0].ndim != 4:
         return NotImplemented
     dy = call.operands[0]
-    return _folded(call, [_fold(dy.tensor), *call.tensors()[1:]], _with_batch(call, call.attrs), dy.shape[0])
+    return _folded(call, [_fold(call, dy.tensor), *call.tensors()[1:]], _with_batch(call, call.attrs), dy.shape[0])
 
 
 @rule("linear")
@@ -347,20 +366,20 @@ def linear(call: Call) -> Any:
     dtypes = [o.tensor.dtype for o in call.operands if o is not None]
     if any(d is not dtypes[0] for d in dtypes):
         return NotImplemented
-    rows = _reshape(call.batched(0), (call.batch, _product(x.shape[:-1]), x.shape[-1]))
-    y = ops["matmul_batched"](rows, call.batched(1), False, True)
-    y = _reshape(y, (call.batch, *x.shape[:-1], weight.shape[0]))
+    rows = _reshape(call, call.batched(0), (call.batch, _product(x.shape[:-1]), x.shape[-1]))
+    y = call.do("matmul_batched", rows, call.batched(1), False, True)
+    y = _reshape(call, y, (call.batch, *x.shape[:-1], weight.shape[0]))
     if bias is None:
         return y
-    b = bias.tensor if not bias.batched else _reshape(bias.tensor, (call.batch, *[1] * (x.ndim - 1), bias.shape[0]))
-    return ops["add"](y, b)
+    b = bias.tensor if not bias.batched else _reshape(call, bias.tensor, (call.batch, *[1] * (x.ndim - 1), bias.shape[0]))
+    return call.do("add", y, b)
 
 
 @rule("matmul_batched")
 def matmul_batched(call: Call) -> Any:
     a, b = call.operands
     if a.ndim == 2 and b.ndim == 2 and not b.batched and not call.attrs[0]:  # rows of all samples, one matrix
-        return _folded(call, [_fold(a.tensor), b.tensor], call.attrs, a.shape[0])
+        return _folded(call, [_fold(call, a.tensor), b.tensor], call.attrs, a.shape[0])
     return call.run(call.all_batched(), call.attrs)
 
 
@@ -370,9 +389,9 @@ def nll_loss(call: Call) -> Any:
     reduction_ = call.attrs[0]
     if x.ndim != 2 or target.ndim != 1 or x.shape[0] == 0:
         return NotImplemented
-    losses = ops["nll_loss"](_fold(call.batched(0)), _fold(call.batched(1)), "none")
-    losses = _reshape(losses, (call.batch, x.shape[0]))
-    return losses if reduction_ == "none" else ops["sum" if reduction_ == "sum" else "mean"](losses, 1)
+    losses = call.do("nll_loss", _fold(call, call.batched(0)), _fold(call, call.batched(1)), "none")
+    losses = _reshape(call, losses, (call.batch, x.shape[0]))
+    return losses if reduction_ == "none" else call.do("sum" if reduction_ == "sum" else "mean", losses, 1)
 
 
 def _product(extents: tuple[int, ...]) -> int:

@@ -59,7 +59,7 @@ class _ValueAndGrad(Derivative):
         _check_value(value)
         again = differentiable and _core.depends_on_others([value], inputs)
         gradients = _gradients([value], [None], inputs, again, again) if value.requires_grad else [None] * len(inputs)
-        found = _tree.join(structure, _no_zeros_missing(gradients, inputs))
+        found = _tree.join(structure, _zeros_for_none(gradients, inputs))
         result = value if again else value.detach()
         given = found[0] if isinstance(argnums, int) else tuple(found)
         return ((result, aux), given) if self._has_aux else (result, given)
@@ -112,7 +112,7 @@ class _Pullback:
                 seeds.append(cotangent)
         again = _core.is_grad_enabled() and _core.depends_on_others([*self._outputs, *seeds], self._inputs)
         gradients = _gradients(roots, seeds, self._inputs, True, again) if roots else [None] * len(self._inputs)
-        return tuple(_tree.join(self._of_primals, _no_zeros_missing(gradients, self._inputs)))
+        return tuple(_tree.join(self._of_primals, _zeros_for_none(gradients, self._inputs)))
 
 
 def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
@@ -159,7 +159,7 @@ def jvp(f: Callable, primals: tuple | list, tangents: tuple | list) -> tuple:
         pairs = [(g, d) for g, d in zip(pulled, directions, strict=True) if g is not None and g.requires_grad]
     again = differentiable and others
     found = _gradients([g for g, _ in pairs], [d for _, d in pairs], seeds, again, again) if pairs else [None] * len(moved)
-    by_output = iter(_no_zeros_missing(found, moved))
+    by_output = iter(_zeros_for_none(found, moved))
     derivative = [next(by_output) if y.requires_grad else _zeros_like(y) for y in outputs]
     return _tree.join(of_value, [y if again else y.detach() for y in outputs]), _tree.join(of_value, derivative)
 
@@ -177,7 +177,7 @@ def _as_input(leaf: Any) -> Tensor:
     return _view(x, x.shape) if x.requires_grad else x.detach().requires_grad_()
 
 
-def _no_zeros_missing(gradients: list[Any], like: list[Tensor]) -> list[Tensor]:
+def _zeros_for_none(gradients: list[Any], like: list[Tensor]) -> list[Tensor]:
     return [_zeros_like(x.detach()) if g is None else g for g, x in zip(gradients, like, strict=True)]
 
 

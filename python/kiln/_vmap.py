@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kiln import _batching, _core, _tree
-from kiln._batching import Call, Value, ops
+from kiln._batching import Call, Operators, Value, ops
 from kiln._core import Tensor
 from kiln._derivatives import Derivative
 
@@ -48,18 +48,12 @@ class _Vmap(Derivative):
 
     def __call__(self, *args, **kwargs):
         leaves, structure = _tree.split(list(args))
-        axes = self._in_axes if not isinstance(self._in_axes, tuple) else list(self._in_axes)
-        axes = _tree.along(structure, axes, "vmap: in_axes", prefix=True)
-        leaves = [x if axis is None else _mapped(x, axis) for x, axis in zip(leaves, axes, strict=True)]
-        batch = _batch_size(leaves, axes)
-        run = _Run(batch)
-        given = run.trace(self.__wrapped__, leaves, axes, structure, kwargs)
-        values, of_result = run.replay(given)
-        places = _tree.along(of_result, self._out_axes, "vmap: out_axes", prefix=True)
-        return _tree.join(of_result, [_placed(v, axis, batch) for v, axis in zip(values, places, strict=True)])
+        run = Run(self._in_axes, self._out_axes, leaves, structure, Operators())
+        found = run.trace(lambda samples: _tree.split(self.__wrapped__(*_tree.join(structure, samples), **kwargs)))
+        return _tree.join(run.of_result, run.on_batch(found))
 
 
-def _mapped(x: Any, axis: int) -> Tensor:
+def mapped(x: Any, axis: int, do: Operators) -> Tensor:
     """An argument with the axis that is mapped at the front."""
     if not isinstance(x, Tensor):
         if not isinstance(x, np.ndarray):
@@ -67,7 +61,7 @@ def _mapped(x: Any, axis: int) -> Tensor:
         x = _core.asarray(x)
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"vmap: an argument of shape {x.shape} has no axis {axis} to be mapped")
-    return x if axis % x.ndim == 0 else ops["moveaxis"](x, (axis,), (0,))
+    return x if axis % x.ndim == 0 else do("moveaxis", x, (axis,), (0,))
 
 
 def _batch_size(leaves: list[Any], axes: list[int | None]) -> int:
@@ -79,42 +73,54 @@ def _batch_size(leaves: list[Any], axes: list[int | None]) -> int:
     return sizes[0]
 
 
-def _placed(value: Value, axis: int | None, batch: int) -> Tensor:
+def _placed(value: Value, axis: int | None, batch: int, do: Operators) -> Tensor:
     if axis is None:
         if value.batched:
             raise ValueError("vmap: a result whose out_axes is None must be the same for all samples")
         return value.tensor
-    x = value.tensor if value.batched else ops["broadcast_to"](value.tensor, (batch, *value.shape))
+    x = value.tensor if value.batched else do("broadcast_to", value.tensor, (batch, *value.shape))
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"vmap: out_axes {axis} is no axis of a result of shape {x.shape}")
-    return x if axis % x.ndim == 0 else ops["moveaxis"](x, (0,), (axis,))
+    return x if axis % x.ndim == 0 else do("moveaxis", x, (0,), (axis,))
 
 
-class _Run:
+class Run:
     """One call: what the function did on placeholders, and the doing of it on the batch."""
 
-    def __init__(self, batch: int) -> None:
-        self.batch = batch
+    def __init__(self, in_axes: Any, out_axes: Any, leaves: list[Any], structure: tuple, do: Operators) -> None:
+        """Of arguments as their leaves and structure."""
+        axes = list(in_axes) if isinstance(in_axes, tuple) else in_axes
+        self.axes = _tree.along(structure, axes, "vmap: in_axes", prefix=True)
+        self.out_axes, self.do = out_axes, do
+        self.leaves = [x if axis is None else mapped(x, axis, do) for x, axis in zip(leaves, self.axes, strict=True)]
+        self.batch = _batch_size(self.leaves, self.axes)
+        self.of_result: tuple = ()
         self.recorder = _core.CallRecorder()
         self.known: dict[int, Value] = {}
         self.later: list[tuple[int, Callable[[], None]]] = []  # by the number of calls before
 
-    def trace(self, function: Callable, leaves: list[Any], axes: list[Any], structure: tuple, kwargs: dict[str, Any]) -> Any:
-        recorder = self.recorder
-        arguments = list(leaves)
-        for i, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
+    def placeholders(self) -> list[Any]:
+        """The leaves, with a sample without values for each that is mapped. One that is on the tape is no leaf of it in the function."""
+        made = list(self.leaves)
+        for i, (x, axis) in enumerate(zip(self.leaves, self.axes, strict=True)):
             if axis is not None:
-                arguments[i] = recorder.add_input(x.shape[1:], x.dtype)
-                self.known[recorder.use(arguments[i])[0]] = Value(x, True)
+                made[i] = self.recorder.add_input(x.shape[1:], x.dtype)
+                self.known[self.recorder.use(made[i])[0]] = Value(x, True)
+                if x.requires_grad and _core.is_grad_enabled():
+                    made[i] = ops["view"](made[i].requires_grad_(), made[i].shape)
+        return made
+
+    def trace(self, function: Callable) -> list[Any]:
+        """Runs a function of samples of the leaves, which gives the leaves and the structure of its result.
+
+        Gives what is known of these leaves: uses of tensors, and what are none.
+        """
+        recorder = self.recorder
         state, before = _core.random_state(), _core.set_transforming(True)
         outer, _traces.current = current(), self
         recorder.start()
         try:
-            for i, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
-                if axis is not None and x.requires_grad and _core.is_grad_enabled():  # neither a leaf in the function
-                    arguments[i] = ops["view"](arguments[i].requires_grad_(), arguments[i].shape)
-            result = function(*_tree.join(structure, arguments), **kwargs)
-            found, of_result = _tree.split(result)
+            found, self.of_result = function(self.placeholders())
             given = [recorder.use(y) if isinstance(y, Tensor) else y for y in found]
         except Exception as error:
             if recorder.failure:
@@ -127,9 +133,10 @@ class _Run:
             _core.set_random_state(state)
         if recorder.failure:  # which the function caught
             raise RuntimeError(f"vmap: {recorder.failure}")
-        return given, of_result
+        return given
 
-    def replay(self, given: tuple) -> tuple[list[Value], tuple]:
+    def on_batch(self, given: list[Any]) -> list[Tensor]:
+        """Makes the calls for all samples, and gives the leaves of the result."""
         for number, tensor in self.recorder.outside():
             self.known[number] = Value(tensor, False)
         calls = self.recorder.calls()
@@ -141,8 +148,9 @@ class _Run:
             self._call(name, operands, attrs, outputs, destination, where, writes)
         for _, action in later:
             action()
-        found, of_result = given
-        return [self.value(y) if isinstance(y, tuple) else Value(_core.asarray(y), False) for y in found], of_result
+        values = [self.value(y) if isinstance(y, tuple) else Value(self.do.constant(y), False) for y in given]
+        places = _tree.along(self.of_result, self.out_axes, "vmap: out_axes", prefix=True)
+        return [_placed(v, axis, self.batch, self.do) for v, axis in zip(values, places, strict=True)]
 
     def note(self, action: Callable[[], None]) -> None:
         """What is to be done on the batch behind the calls so far."""
@@ -154,7 +162,7 @@ class _Run:
         value = self.known[number]
         if on_tape or not value.tensor.requires_grad:
             return value
-        return Value(value.tensor.detach(), value.batched)
+        return Value(self.do.detach(value.tensor), value.batched)
 
     def _call(self, name: str | None, operands: list, attrs: list, outputs: list, destination: Any, where: str, views: bool) -> None:
         given = [self.value(o) if isinstance(o, tuple) else o for o in operands]
@@ -165,7 +173,7 @@ class _Run:
         if op.is_random:
             place = f"{where}: " if where else ""
             raise RuntimeError(f"vmap: {place}{name} draws random numbers; draw them outside, and map over what was drawn")
-        call = Call(op, given, attrs, self.batch, views)
+        call = Call(op, given, attrs, self.batch, views, self.do)
         result = _batching.on_batch(call) if batched else call.run(call.tensors(), attrs)
         if destination is not None:
             return self._write(destination, Value(result, batched), where)
@@ -184,15 +192,14 @@ class _Run:
                 "tensor of an argument (x * 0, kiln.zeros_like), or write x = x + y"
             )
         if not isinstance(source, Value):
-            value.tensor[...] = source
+            self.do.write(value.tensor, source)
             return
         x = source.tensor
         if batched and source.ndim < value.ndim:
-            x = ops["reshape"](x, (self.batch, *[1] * (value.ndim - source.ndim), *source.shape))
-        value.tensor[...] = x
-        return
+            x = self.do("reshape", x, (self.batch, *[1] * (value.ndim - source.ndim), *source.shape))
+        self.do.write(value.tensor, x)
 
 
-def current() -> _Run | None:
+def current() -> Run | None:
     """The trace that is going on, of the innermost vmap."""
     return getattr(_traces, "current", None)

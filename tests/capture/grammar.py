@@ -58,6 +58,8 @@ table | table.get('b', 4.0)
 table | next(iter(table.values()), 0.0)
 table mode | table.get(f'{mode[:1]}', {N})
 table | float(list(table) == sorted(table))
+table | sum(i * v for i, v in enumerate(table.values()))
+table | float(list(table) == sorted(table))
 names len | len(names)
 array | float(array[0])
 array | array.sum()
@@ -66,6 +68,7 @@ nested | nested['inner'][1]['deep'][1][0]
 nested | nested['inner'][1]['deep'][0]
 mode len | len(mode)
 holder holder.b __len__ | len(holder)
+extra holder | getattr(holder, 'extra', {N})
 extra holder | getattr(holder, 'extra', {N})
 ({N} + {N})
 ({N} * {N})
@@ -111,6 +114,7 @@ ordered | list(ordered) == ['a', 'b']
 table | 'c' not in table
 table | len(table) > 1
 extra holder | hasattr(holder, 'extra')
+holder __len__ holder.b | holder
 holder __len__ holder.b | holder
 holder __contains__ holder.a | 1.25 in holder
 names | 'slow' in names
@@ -168,6 +172,7 @@ of_class holder.c | of_class({T})
 acc | (acc + {T})
 cell | closure({T})
 net | net({T})
+net | net(y)
 array | ({T} * kn.asarray(array[:1]))
 (y + {T})[::-1]
 (w if w is not None else {T})
@@ -175,6 +180,13 @@ array | ({T} * kn.asarray(array[:1]))
 items | sum([y * v for v in items], y)
 kn | kn.exp(-kn.abs({T}))
 dtype | ({T} + kn.zeros((1,)))
+hooks | pulled({T})
+hooks | pulled(y)
+hooks | pulled(x)
+rule | kn.grad(lambda v: kn.sum(ruled(v) * 0.5))(y.detach())
+rule | kn.grad(lambda v: kn.sum(ruled(v)))({T}.detach())
+energy | kn.grad(energy)({T}.detach())
+energy | kn.grad(energy)(y.detach())
 {T}.astype(kn.float32)
 random | kn.random.uniform((3,))
 h0 | list(map(h0, [y]))[0]

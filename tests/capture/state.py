@@ -149,6 +149,30 @@ def halves(v, count):
         v = v * 0.5
 
 
+def energy(v):
+    return kn.sum(v * v * 0.5)
+
+
+@kn.custom_vjp
+def ruled(v):
+    return v * 1
+
+
+ruled.defvjp(lambda v: (v * 1, v), lambda r, g: (g * r,))
+hooked = kn.asarray([0.5, -1.0]).requires_grad_()
+handles = []
+
+
+def double(g):
+    return g * 2
+
+
+def pulled(v):
+    hooked.grad = None
+    kn.sum(hooked[0] * kn.tanh(v.detach())).backward()
+    return v * hooked.grad[0]
+
+
 fns = {"first": h0, "second": h1}
 part = functools.partial(h2, s=0.5)
 """
@@ -255,6 +279,9 @@ CHANGES = {
         "plain.__code__ = plain.__code__.replace("
         "co_consts=tuple(-c if c == 3.0 and type(c) is float else c for c in plain.__code__.co_consts))"
     ],
+    "hooks registered": ["handles.append(hooked.register_hook(double))", "handles and handles.pop().remove()"],
+    "rule replaced": ["ruled.defvjp(lambda v: (v * 1, v), lambda r, g: (g * {v},))"],
+    "energy rebound": ["globals()['energy'] = lambda v: kn.sum(v * {v})", "globals()['energy'] = lambda v: kn.sum(kn.sin(v))"],
     "dtype default": ["kn.set_default_dtype(kn.float64)", "kn.set_default_dtype(kn.float32)"],
     "random seeded": ["random.seed(3)", "kn.manual_seed(4)"],
     "kn replaced": ["kn.exp = kn.sin"],

@@ -81,6 +81,31 @@ def test_every_operator_is_its_loop(call: Call):
             close(a, kn.stack(list(parts)))
 
 
+FIRST = {c.op.__name__: c for c in reversed(CALLS)}
+
+
+@pytest.mark.parametrize("call", FIRST.values(), ids=lambda c: c.name)
+def test_every_operator_is_replayed_in_batches(call: Call):
+    names = _arrays(call)
+    op, fixed = call.op, {name: value for name, value in call.arguments.items() if name not in names}
+
+    def f(*xs):
+        return op(**{**fixed, **dict(zip(names, xs, strict=True))})
+
+    given = [_samples(call, name, (True,) * len(names)) for name in names]
+    try:
+        expected = kn.vmap(f)(*given)
+    except RuntimeError as error:
+        assert "shape depends on data" in str(error), error
+        return
+    captured = kn.jit(lambda *xs: kn.vmap(f)(*xs))
+    for _ in range(4):
+        close(captured(*given), expected)
+    assert captured.explain().replays >= 2
+    other = [[a[::-1] for a in x] if isinstance(x, list) else x[::-1] for x in given]
+    close(captured(*other), kn.vmap(f)(*other))
+
+
 def _sample(x, i, batched):
     if isinstance(x, list):
         return [a[i] for a in x]
@@ -224,8 +249,18 @@ def test_custom_gradients_hold_in_batches():
 
 def test_in_captured_functions():
     f = kn.jit(lambda x, w: kn.vmap(lambda row: kn.tanh(row @ w).sum())(x))
-    for _ in range(3):
+    for _ in range(5):
         close(f(X, W), kn.tanh(X @ W).sum(1))
+    assert f.explain().replays >= 3
+    close(f(X[:2], W), kn.tanh(X[:2] @ W).sum(1))
+    close(f(X, W[:, :1]), kn.tanh(X @ W[:, :1]).sum(1))
+
+
+def test_where_nobody_decorated():
+    f = kn.vmap(lambda row: kn.tanh(row @ W).sum())
+    with kn.auto():
+        for _ in range(50):
+            close(f(X), kn.tanh(X @ W).sum(1))
 
 
 def test_random_numbers_are_refused_and_not_drawn():

@@ -106,6 +106,9 @@ def call_python(machine: Any, function: types.FunctionType, args: tuple, kwargs:
     rec: Recording = machine.rec
     name = function.__qualname__
     code = function.__code__
+    special = callables.SPECIAL.get(function)
+    if special is not None:
+        return special(machine, *args, **kwargs)
     polyfill = callables.polyfill_of(function)
     if polyfill is not None:
         return callables.run_polyfill(machine, polyfill, args, kwargs)

@@ -13,6 +13,7 @@ from kiln.capture.values import ATOMS, MISSING, WINDOWS, NotReplayable, Symbol, 
 
 OPS = {name: number for number, name in enumerate(_core.replay_ops)}
 MAX_INSTRUCTIONS = 20_000
+SAMPLES = 1 << 24  # registers from here on are of tensors without values (see batches.py), which a replay does not have
 
 
 class Memory:
@@ -84,11 +85,17 @@ class Recording:
         self.inputs: set[str] = set()  # paths of numbers that are read anew at every replay
         self.symbols: dict[int, str] = {}  # the paths of those, by register
         self.line = ""
+        self.samples: Any = None  # what notes the calls on tensors without values, while there is such a function
+        self.sampled = 0  # their registers so far
 
     # ---- instructions ------------------------------------------------------------------------------------------------
 
     def emit(self, op: str, *operands: int, extra: int = 0, result: bool = False, path: str | None = None) -> int:
         """Appends an instruction; the register of its result, if it has one."""
+        if self.sampled and any(o >= SAMPLES for o in operands):
+            if self.samples is None:
+                raise NotReplayable("a tensor of one sample outlives the vmap that it is of")
+            return self.sample() if result else -1
         if len(self.instructions) >= MAX_INSTRUCTIONS:
             raise NotReplayable(f"it does more than {MAX_INSTRUCTIONS} things")
         register = -1
@@ -97,6 +104,11 @@ class Recording:
         self.instructions.append((OPS[op], extra, register, list(operands)))
         self.paths.append(path)
         return register
+
+    def sample(self) -> int:
+        """A register that no instruction of a replay may see."""
+        self.sampled += 1
+        return SAMPLES + self.sampled
 
     def once(self, op: str, *operands: int, extra: int = 0, path: str | None = None) -> None:
         """A check, unless it has been made."""
@@ -122,6 +134,8 @@ class Recording:
     def operand(self, value: Any) -> int:
         """The register or constant that stands for a value."""
         if type(value) is Symbol:
+            if self.samples is not None and value.register < SAMPLES:  # the call on the batch will have the number itself
+                self.pin(value)
             return value.register
         known = self.registers.get(id(value))
         if known is not None:
@@ -233,6 +247,8 @@ class Recording:
         if isinstance(value, Tensor):
             known = self.registers.get(id(value))
             if known is None:
+                if self.samples is not None and self.samples.owns(value):
+                    register = self.sample()
                 self.know(value, register)
                 self.fresh.add(id(value))
             else:  # as x.astype(dtype) gives x itself if it can

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import _thread
 import collections
 import functools
+import itertools
+import operator
 import types
 from typing import Any
 
@@ -171,29 +172,22 @@ def _check_distinct(rec: Recording) -> None:
                 rec.once("distinct", place, register, path="two objects, of which one is changed")
 
 
+_SET_CELL = types.CellType.cell_contents.__set__
+# What an effect does, as a function of C and its arguments.
 _APPLY: dict[str, Any] = {
-    "setattr": lambda target, name, value: (type if isinstance(target, type) else object).__setattr__(target, name, value),
-    "delattr": object.__delattr__,
-    "setitem": lambda target, key, value: target.__setitem__(key, value),
-    "delitem": lambda target, key: target.__delitem__(key),
-    "cell": lambda cell, value: setattr(cell, "cell_contents", value),
-    "call": lambda target, method, args: method(target, *args),
+    "setattr": lambda target, name, value: ((type if isinstance(target, type) else object).__setattr__, target, name, value),
+    "delattr": lambda target, name: (object.__delattr__, target, name),
+    "setitem": lambda target, key, value: (operator.setitem, target, key, value),
+    "delitem": lambda target, key: (operator.delitem, target, key),
+    "cell": lambda cell, value: (_SET_CELL, cell, value),
+    "call": lambda target, method, args: (method, target, *args),
 }
 
 
 def apply(rec: Recording) -> None:
-    """Does what the call changes, once it is known to succeed. An interrupt waits until all is done."""
-    interrupted = False
-    effects = iter([(kind, target, [without_symbols(rec, v) for v in rest]) for kind, target, *rest in rec.effects])
-    while True:
-        try:
-            for kind, target, rest in effects:
-                _APPLY[kind](target, *rest)
-            break
-        except KeyboardInterrupt:
-            interrupted = True
-    if interrupted:
-        _thread.interrupt_main()
+    """Does what the call changes, once it is known to succeed, in C alone: interrupts are looked for between Python's instructions."""
+    steps = [_APPLY[kind](target, *[without_symbols(rec, v) for v in rest]) for kind, target, *rest in rec.effects]
+    collections.deque(itertools.starmap(operator.call, [(rec.undo.clear,), *steps]), maxlen=0)
 
 
 def without_symbols(rec: Recording, value: Any, seen: set[int] | None = None) -> Any:

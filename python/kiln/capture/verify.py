@@ -157,6 +157,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         return
     if isinstance(value, Tensor):
         yield "grad", value.grad if value.is_leaf else None
+        yield from ((f"hooks[{i}]", hook) for i, hook in enumerate(_core.hooks_of(value)))
     elif isinstance(value, (tuple, list, collections.deque)):
         yield from ((f"[{i}]", item) for i, item in enumerate(_items(value)))
     elif isinstance(value, dict):
