@@ -11,7 +11,8 @@ namespace kiln::codegen {
 // clang-format off
 enum class Tunable : uint8_t {
   backend, isa, num_threads, llvm, dnnl, nvrtc, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
-  disk_cache_mb, cache_dir, cached_bytes, perf, profile, measure_ways,
+  disk_cache_mb, cache_dir, cached_bytes, perf, profile, auto_on,
+  auto_rounds, verify, fail_on_recompile, measure_ways,
 };
 // clang-format on
 
@@ -59,6 +60,13 @@ inline constexpr std::array kTunables = {
                 "map or jitdump: tells `perf` the kernels' names, by /tmp/perf-PID.map or by a jit-PID.dump for `perf inject --jit`."},
     TunableInfo{Tunable::profile, "profile", "KILN_PROFILE", true, 0, 0, 1,
                 "1: captured functions measure each step of their programs, and explain() tells the times."},
+    TunableInfo{Tunable::auto_on, "auto", "KILN_AUTO", true, 0, 0, 1, "1: as if the program began with kn.auto()."},
+    TunableInfo{Tunable::auto_rounds, "auto_rounds", "KILN_AUTO_ROUNDS", true, 8, 0, 1 << 20,
+                "kn.auto() times a hot loop for this many rounds before its operators are deferred. 0: all are, hot or not."},
+    TunableInfo{Tunable::verify, "verify", "KILN_VERIFY", true, 0, 0, 1,
+                "1: calls that run without Python are run in Python too, and a difference in anything is an error that names it."},
+    TunableInfo{Tunable::fail_on_recompile, "fail_on_recompile", "KILN_FAIL_ON_RECOMPILE", true, 0, 0, 1,
+                "1: where a captured function would be recorded again, an error names what had changed."},
     TunableInfo{Tunable::measure_ways, "measure_ways", "KILN_MEASURE_WAYS", true, 1, 0, 1,
                 "0: no captured function times its calls to run in the way that takes least: by replay, in segments or undeferred."},
 };

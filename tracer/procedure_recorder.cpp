@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tracer/ambient.h"
 #include "tracer/front_end.h"
 #include "tracer/never_computed.h"
 
@@ -58,6 +59,7 @@ Tensor ProcedureRecorder::add_input(const eager::TensorType& type) {
 }
 
 void ProcedureRecorder::start() {
+  leave_ambient();
   recorder_before_ = eager::current_recorder();
   if (recorder_before_) recorder_before_->flush(FlushReason::unsupported);
   eager::set_recorder(this);

@@ -4,6 +4,7 @@
 
 #include "codegen/backend_setting.h"
 #include "eager/tape.h"
+#include "tracer/ambient.h"
 #include "tracer/front_end.h"
 #include "tracer/never_computed.h"
 
@@ -110,6 +111,7 @@ bool SegmentRecorder::record(const eager::Operator& op, const eager::Arguments& 
 void SegmentRecorder::add_output(Storage& s) {
   s.claim_first(this, static_cast<uint32_t>(storages_.size()));
   s.set_pending_writes();
+  pending_bytes_ += static_cast<int64_t>(s.bytes());
   storages_.push_back({eager::Ref<Storage>::alone(&s), -1});
 }
 
@@ -200,6 +202,7 @@ void SegmentRecorder::find_program(double* compile_ms) {
   for (const Entry& e : storages_) leaf_bytes.push_back(e.leaf_bytes);
   last_ = installed_compiler()(words_.build(leaf_bytes, {visible_.begin(), visible_.end()}));
   *compile_ms = milliseconds_since(start);
+  ++compiles_;
   cache.insert(key_, hash, last_);
 }
 
@@ -261,6 +264,7 @@ void SegmentRecorder::forget() {
   storages_.clear();
   scalars_.clear();
   words_.clear();
+  pending_bytes_ = 0;
   writes_leaves_ = false;
 }
 
@@ -283,15 +287,22 @@ thread_local ThreadState state;
 
 }  // namespace
 
+SegmentRecorder& thread_recorder() {
+  if (!state.recorder) state.recorder = std::make_unique<SegmentRecorder>();
+  return *state.recorder;
+}
+
+bool in_captured_call() { return state.depth > 0; }
+
 SegmentScope::SegmentScope(std::shared_ptr<FunctionRecord> function) {
   // Inside an export its recorder sees the calls, and the captured function is written down like any other.
   const eager::Recorder* recorder = eager::current_recorder();
   const bool exporting = recorder && recorder->types_only();
   if (!exporting) function->calls.fetch_add(1, std::memory_order_relaxed);
+  if (state.depth == 0 && !exporting) leave_ambient();
   outermost_ = state.depth++ == 0 && !exporting;
   if (!outermost_) return;
-  if (!state.recorder) state.recorder = std::make_unique<SegmentRecorder>();
-  state.recorder->set_function(std::move(function));
+  thread_recorder().set_function(std::move(function));
   eager::set_recorder(state.recorder.get());
 }
 

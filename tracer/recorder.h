@@ -44,8 +44,10 @@ class SegmentRecorder final : public eager::Recorder {
   // needs (Error{runtime}). discard() takes everything pending back; tensors that were made meanwhile never get values.
   void set_revocable(bool on) { revocable_ = on; }
   void discard();
-  uint64_t runs() const { return runs_; }              // programs run so far
-  void keep_next(KeptSegment* kept) { keep_ = kept; }  // filled by the next flush that runs one
+  uint64_t runs() const { return runs_; }                   // programs run so far
+  uint64_t compiles() const { return compiles_; }           // of them, those that were compiled first
+  int64_t pending_bytes() const { return pending_bytes_; }  // of results that are pending
+  void keep_next(KeptSegment* kept) { keep_ = kept; }       // filled by the next flush that runs one
   void set_function(std::shared_ptr<FunctionRecord> f) { function_ = std::move(f); }
 
  private:
@@ -76,7 +78,8 @@ class SegmentRecorder final : public eager::Recorder {
   std::vector<char> visible_;
   std::vector<eager::Storage*> bound_;
   bool revocable_ = false;
-  uint64_t runs_ = 0;
+  uint64_t runs_ = 0, compiles_ = 0;
+  int64_t pending_bytes_ = 0;
   KeptSegment* keep_ = nullptr;
   bool writes_leaves_ = false;  // is a write to a storage that was there before pending?
   std::shared_ptr<FunctionRecord> function_;
@@ -85,6 +88,9 @@ class SegmentRecorder final : public eager::Recorder {
   uint64_t last_clearings_ = 0;
   bool last_ran_ = false;  // is it the program of the segment that words_ keeps
 };
+
+SegmentRecorder& thread_recorder();  // this thread's own
+bool in_captured_call();             // is a scope open on this thread?
 
 // The scope of one captured call on this thread. Scopes nest: only the outermost flushes at its end. Inside an export they do nothing.
 class SegmentScope {

@@ -16,6 +16,14 @@ struct Pool {
   bool tiles() const { return stride == kernel && padding == Pair{{0, 0}} && dilation == Pair{{1, 1}}; }
 };
 
+Pool checked(const Pool& p) {
+  if (p.kernel.least() < 1 || p.stride.least() < 1 || p.dilation.least() < 1)
+    fail(ErrorCode::value, "pooling: kernel_size, stride and dilation are at least 1");
+  if (p.padding.least() < 0 || 2 * p.padding[0] > p.kernel[0] || 2 * p.padding[1] > p.kernel[1])
+    fail(ErrorCode::value, "pooling: padding is between 0 and half the kernel_size, so that every window holds an element");
+  return p;
+}
+
 // Attributes from `first` on: kernel_size, stride (None: kernel_size), padding and, with it, dilation.
 Pool pool_of(const Attrs& attrs, size_t first, bool dilated) {
   Pool p;
@@ -23,11 +31,13 @@ Pool pool_of(const Attrs& attrs, size_t first, bool dilated) {
   p.stride = std::holds_alternative<std::monostate>(attrs[first + 1]) ? p.kernel : pair_of(attrs[first + 1], "stride");
   p.padding = pair_of(attrs[first + 2], "padding");
   p.dilation = dilated ? pair_of(attrs[first + 3], "dilation") : Pair{{1, 1}};
-  if (p.kernel.least() < 1 || p.stride.least() < 1 || p.dilation.least() < 1)
-    fail(ErrorCode::value, "pooling: kernel_size, stride and dilation are at least 1");
-  if (p.padding.least() < 0 || 2 * p.padding[0] > p.kernel[0] || 2 * p.padding[1] > p.kernel[1])
-    fail(ErrorCode::value, "pooling: padding is between 0 and half the kernel_size, so that every window holds an element");
-  return p;
+  return checked(p);
+}
+
+// Windows side by side.
+Pool tiles_of(const Attr& kernel_size) {
+  const Pair kernel = pair_of(kernel_size, "kernel_size");
+  return checked({.kernel = kernel, .stride = kernel, .padding = {{0, 0}}, .dilation = {{1, 1}}});
 }
 
 std::vector<Parameter> with_pool(std::vector<Parameter> parameters, bool dilated) {
@@ -290,20 +300,13 @@ const Operator& max_pool2d_tiles = define({
     .type =
         [](const Arguments& a) {
           const Tensor& dy = a.tensor(0);
-          const Pair kernel = pair_of(a.attrs[0], "kernel_size");
+          const Pair kernel = tiles_of(a.attrs[0]).kernel;
           const Dims& s = dy.shape();
           if (s.size() != 4 || a.tensor(1).shape() != s)
             fail(ErrorCode::value, "max_pool2d_tiles: dy and index share a shape [N, C, OH, OW]");
           return std::vector<TensorType>{{floating_of(dy.dtype()), {s[0], s[1], s[2] * kernel[0], s[3] * kernel[1]}}};
         },
-    .gradient =
-        [](GradContext& c) {
-          Pool p;
-          p.kernel = p.stride = pair_of(c.arguments.attrs[0], "kernel_size");
-          p.padding = {{0, 0}};
-          p.dilation = {{1, 1}};
-          return Tensors{gather_winners(c.grad(), c.input(1), p), Tensor()};
-        },
+    .gradient = [](GradContext& c) { return Tensors{gather_winners(c.grad(), c.input(1), tiles_of(c.arguments.attrs[0])), Tensor()}; },
     .saves = {.inputs = 0b10},
     .samples = {tensors_of({{.shape = {2, 3, 3, 4}}, winners({2, 3, 3, 4}, 4)}, {Dims{2, 2}}),
                 tensors_of({{.shape = {1, 2, 3, 17}}, winners({1, 2, 3, 17}, 6)}, {Dims{3, 2}}),

@@ -76,6 +76,7 @@ bool reads_in_place(const Graph& g, const Cluster& c, NodeIndex i, ValueId v) {
   const Node& n = g.nodes[i];
   const ValueId base = base_of(g, v);
   const bool plainly = base == v;  // without a view, what has no position here differs in shape, which is told elsewhere
+  if (g.producer(base).kind == NodeKind::update) return false;
   const bool gathers = is_gather(g, n);
   if (gathers && base_of(g, n.operands[0].id) == base) return false;
   const bool reduces = n.kind == NodeKind::operation && n.op->reduction;

@@ -34,7 +34,8 @@ bool is_gather(const tracer::Graph&, const tracer::Node&);
 
 // Does node i, were it in the cluster together with what computes v (or what v is a view of), read at each position the element that is computed
 // at that position? Then it takes it from a register. Broadcasting a row's sum over the row does so, written as a view or not; x + sum(x, axis=1)
-// of a square x does not: it lays the sums along the rows. Nor does a gather of what it takes elements from.
+// of a square x does not: it lays the sums along the rows. Nor does a gather of what it takes elements from, nor anything of what has been
+// written in place, which lies elsewhere than where the kernel is (x[::-1] = ...).
 bool reads_in_place(const tracer::Graph&, const Cluster&, tracer::NodeIndex i, tracer::ValueId v);
 
 }  // namespace kiln::jit

@@ -61,6 +61,8 @@ void bind_config(py::module_& m) {
       [](const py::object& dtype) {
         const auto t = dtype_from_python(dtype.ptr());
         if (!t) fail(ErrorCode::type, "set_default_dtype takes float32 or float64, not " + py::repr(dtype).cast<std::string>());
+        // Operators that wait were called under the dtype that was the default then, and are taken apart when they run.
+        if (eager::Recorder* r = eager::current_recorder(); r && *t != eager::default_dtype()) r->flush(eager::FlushReason::unsupported);
         eager::set_default_dtype(*t);
       },
       py::arg("dtype"));

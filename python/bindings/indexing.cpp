@@ -2,6 +2,7 @@
 #include "eager/indexing.h"
 
 #include "python/bindings/arguments.h"
+#include "python/bindings/auto.h"
 #include "python/bindings/modules.h"
 #include "python/bindings/numpy_interop.h"
 #include "python/bindings/tensor_type.h"
@@ -70,13 +71,17 @@ std::vector<Index> indices(PyObject* key) {
 }
 
 PyObject* get_item(PyObject* self, PyObject* key) {
-  return guarded([&] { return wrap(eager::read_at(unwrap(self), indices(key))); });
+  return guarded([&] {
+    arrive();
+    return wrap(eager::read_at(unwrap(self), indices(key)));
+  });
 }
 
 int set_item(PyObject* self, PyObject* key, PyObject* value) {
   return guarded(
       [&] {
         if (value == nullptr) fail(ErrorCode::type, "elements of a tensor cannot be deleted");
+        arrive();
         eager::Operand source;
         if (!infix_operand(value, source)) {
           if (!is_array_like(value)) fail(ErrorCode::type, std::string("a tensor's elements cannot be set to ") + Py_TYPE(value)->tp_name);

@@ -12,6 +12,8 @@
 #include "python/bindings/modules.h"
 #include "python/bindings/replay.h"
 #include "python/bindings/tensor_type.h"
+#include "python/bindings/watched.h"
+#include "tracer/ambient.h"
 #include "tracer/explain.h"
 #include "tracer/front_end.h"
 #include "tracer/pace.h"
@@ -28,8 +30,10 @@ struct CapturedObject {
   std::optional<codegen::BackendKind> backend;
   std::shared_ptr<ReplayTree> replays;  // never null; a run that waits keeps its own
   bool deferred;                        // false: calls go straight through (KILN_JIT=0, generator functions, ...)
-  bool replayed;                        // may a call run without Python?
+  bool replayable;                      // as made: may calls run without Python?
+  bool replayed;                        // may they still?
   bool recordable;                      // may a call be recorded, if no replay fits?
+  bool forced;                          // mode="replay": is a call that has to run in Python an error, once the first has?
   int misses;                           // calls that no recording fitted, less those that one did, once nothing more is recorded
   bool measured;                        // may calls go the way that takes least time?
   tracer::Pace pace;
@@ -41,11 +45,21 @@ constexpr int kMostMisses = 64;
 // kiln.capture's: (captured, args, kwargs, failed instruction) -> the call's result, or `not_recorded`.
 PyObject* record_call = nullptr;
 PyObject* not_recorded = nullptr;
+// kiln.capture.verify's: (captured, args, kwargs) -> the call's result, by both ways, or `not_recorded`: it has to run in Python.
+PyObject* verify_call = nullptr;
+thread_local int plain_calls = 0;  // above 0: captured functions are called as if they were not
 
 CapturedObject* object(PyObject* o) { return reinterpret_cast<CapturedObject*>(o); }
 
-// A debugger, or whoever else has called sys.settrace, sees each operator take effect, so nothing is deferred under one.
-bool watched() { return PyThreadState_Get()->c_traceobj != nullptr; }
+PyObject* captured_type = nullptr;
+
+// The argument of a function of this file's.
+CapturedObject* captured_of(const py::object& o) {
+  const int is = PyObject_IsInstance(o.ptr(), captured_type);
+  if (is < 0) throw py::error_already_set();
+  if (is == 0) fail(ErrorCode::type, std::string("what kiln.jit makes is wanted here, not ") + Py_TYPE(o.ptr())->tp_name);
+  return object(o.ptr());
+}
 
 // Runs what is still pending; a failure becomes Python's unless an exception of the function itself is on its way out.
 bool finish(tracer::SegmentScope& scope, eager::FlushReason reason) {
@@ -78,30 +92,47 @@ bool record(PyObject* self, PyObject* args, PyObject* kwargs, int32_t failed, tr
   return false;
 }
 
+// The call without Python, or recorded. False: neither is possible, and nothing has happened.
+bool attempt(PyObject* self, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope, PyObject** result) {
+  CapturedObject* c = object(self);
+  if (!c->replayed || scope.trial() == nullptr) return false;
+  int32_t failed = -1;
+  if (!c->replays->empty()) {
+    const std::shared_ptr<ReplayTree> tree = c->replays;
+    const ReplayResult replayed = replay(*tree, *c->record, args, kwargs, scope);
+    c->misses = std::max(0, c->misses + (replayed.outcome == ReplayOutcome::refused && !c->recordable ? 1 : -1));
+    if (c->misses > kMostMisses && !c->forced) c->replayed = false;  // what is tried in vain makes calls slower
+    if (replayed.outcome == ReplayOutcome::done) c->record->replays.fetch_add(1, std::memory_order_relaxed);
+    *result = replayed.value;
+    if (replayed.outcome != ReplayOutcome::refused) return true;
+    failed = replayed.failed_instruction;
+  }
+  if (c->record->calls < 2) return false;  // its first call makes what later ones find: state, caches, the kernels
+  if (!c->recordable && !c->forced) return false;
+  c->pace.unsettle();
+  return record(self, args, kwargs, failed, scope, result);
+}
+
+// Is every call that runs without Python compared with Python's?
+bool verifies(const CapturedObject* c) {
+  return c->replayed && codegen::value(codegen::Tunable::verify) != 0 && !tracer::in_captured_call() && verify_call != nullptr;
+}
+
 // A call with operators deferred, by replay if `replayed`.
 PyObject* call_deferred(PyObject* self, PyObject* args, PyObject* kwargs, bool replayed) {
   CapturedObject* c = object(self);
   if (watched()) return PyObject_Call(c->function, args, kwargs);
   const codegen::BackendScope backend(c->backend);
-  tracer::SegmentScope scope(c->record);
-  if (replayed && scope.trial() != nullptr) {
-    int32_t failed = -1;
-    if (!c->replays->empty()) {
-      const std::shared_ptr<ReplayTree> tree = c->replays;
-      const ReplayResult replayed = replay(*tree, *c->record, args, kwargs, scope);
-      c->misses = std::max(0, c->misses + (replayed.outcome == ReplayOutcome::refused && !c->recordable ? 1 : -1));
-      if (c->misses > kMostMisses) c->replayed = false;  // what is tried in vain makes calls slower
-      if (replayed.outcome == ReplayOutcome::done) c->record->replays.fetch_add(1, std::memory_order_relaxed);
-      if (replayed.outcome != ReplayOutcome::refused) return replayed.value;
-      failed = replayed.failed_instruction;
-    }
-    PyObject* result = nullptr;
-    if (c->recordable && c->record->calls > 1) {
-      c->pace.unsettle();
-      if (record(self, args, kwargs, failed, scope, &result)) return result;
-    }
+  PyObject* result = nullptr;
+  const bool verified = verifies(c);
+  if (verified) {
+    result = PyObject_CallFunctionObjArgs(verify_call, self, args, kwargs ? kwargs : Py_None, nullptr);
+    if (result != not_recorded) return result;
+    Py_CLEAR(result);
   }
-  PyObject* result = PyObject_Call(c->function, args, kwargs);
+  tracer::SegmentScope scope(c->record);
+  if (replayed && !verified && attempt(self, args, kwargs, scope, &result)) return result;
+  result = PyObject_Call(c->function, args, kwargs);
   if (result == nullptr) {
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
@@ -110,6 +141,23 @@ PyObject* call_deferred(PyObject* self, PyObject* args, PyObject* kwargs, bool r
     return nullptr;
   }
   if (!finish(scope, eager::FlushReason::function_end)) Py_CLEAR(result);
+  return result;
+}
+
+// What a call does but for running in Python, for verification. (Python's run counts the call that is none here.)
+PyObject* attempt_call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  tracer::SegmentScope scope(object(self)->record);
+  PyObject* result = nullptr;
+  if (attempt(self, args, kwargs, scope, &result)) return result;
+  object(self)->record->calls.fetch_sub(1, std::memory_order_relaxed);
+  return Py_NewRef(not_recorded);
+}
+
+PyObject* call_plainly(PyObject* function, PyObject* args, PyObject* kwargs) {
+  const tracer::AmbientPause pause;
+  ++plain_calls;
+  PyObject* result = PyObject_Call(function, args, kwargs);
+  --plain_calls;
   return result;
 }
 
@@ -123,8 +171,8 @@ PyObject* call_eagerly(CapturedObject* c, PyObject* args, PyObject* kwargs) {
 
 PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
   CapturedObject* c = object(self);
-  if (!c->deferred || undeferred_all_through) return PyObject_Call(c->function, args, kwargs);
-  if (!c->measured || eager::current_recorder() != nullptr || codegen::value(codegen::Tunable::measure_ways) == 0)
+  if (!c->deferred || plain_calls > 0 || undeferred_all_through) return PyObject_Call(c->function, args, kwargs);
+  if (!c->measured || eager::current_recorder() != nullptr || codegen::value(codegen::Tunable::measure_ways) == 0 || verifies(c))
     return call_deferred(self, args, kwargs, c->replayed);
   if (c->timing)  // of another thread, or around a kn.disable in this one
     return c->pace.way() == tracer::Way::eager ? call_eagerly(c, args, kwargs) : call_deferred(self, args, kwargs, c->replayed);
@@ -145,12 +193,12 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 
 PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", "replayed", "measured", nullptr};
+  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", "replayed", "forced", "measured", nullptr};
   PyObject* function = nullptr;
   const char *name = "", *backend = "auto";
-  int full_graph = 0, deferred = 1, replayed = 0, measured = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|spppp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred,
-                                   &replayed, &measured))
+  int full_graph = 0, deferred = 1, replayed = 0, forced = 0, measured = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|sppppp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred,
+                                   &replayed, &forced, &measured))
     return nullptr;
   return guarded([&]() -> PyObject* {
     const auto kind = codegen::backend_named(backend);
@@ -163,7 +211,8 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     c->record->full_graph = full_graph != 0;
     new (&c->replays) std::shared_ptr<ReplayTree>(std::make_shared<ReplayTree>());
     c->deferred = deferred != 0;
-    c->replayed = c->recordable = replayed != 0;
+    c->replayable = c->replayed = c->recordable = replayed != 0;
+    c->forced = forced != 0;
     c->misses = 0;
     c->measured = measured != 0;
     new (&c->pace) tracer::Pace();
@@ -293,29 +342,42 @@ static void bind_recording(py::module_& m) {
   not_recorded = py::object(py::module_::import("builtins").attr("object")()).release().ptr();
   m.attr("not_recorded") = py::handle(not_recorded);
   py::list names;
-  for (const char* name : kReplayOpNames) names.append(name);
+  for (const std::string_view name : kReplayOpNames) names.append(std::string(name));
   m.attr("replay_ops") = py::tuple(names);
+  m.attr("replay_unary") = py::tuple(py::cast(replay_unary_names()));
   m.def("install_recording", [](const py::object& function) { record_call = py::object(function).release().ptr(); });
+  m.def("install_verification", [](const py::object& function) { verify_call = py::object(function).release().ptr(); });
+  m.def("attempt_call", [](const py::object& captured, const py::tuple& args, const py::dict& kwargs) {
+    PyObject* result = attempt_call(captured.ptr(), args.ptr(), kwargs.ptr());
+    if (result == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(result);
+  });
+  m.def("call_plainly", [](const py::object& function, const py::tuple& args, const py::dict& kwargs) {
+    PyObject* result = call_plainly(function.ptr(), args.ptr(), kwargs.ptr());
+    if (result == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(result);
+  });
   m.def("replay_constant",
-        [](const py::object& captured, const py::object& o) { return object(captured.ptr())->replays->add_constant(o.ptr()); });
+        [](const py::object& captured, const py::object& o) { return captured_of(captured)->replays->add_constant(o.ptr()); });
   m.def("add_replay", [](const py::object& captured, const std::vector<std::tuple<int, int, int, std::vector<int32_t>>>& instructions) {
     std::vector<ReplayInstruction> made;
     for (const auto& [op, extra, result, operands] : instructions)
       made.push_back({static_cast<ReplayOp>(op), static_cast<uint8_t>(extra), result, operands});
-    return object(captured.ptr())->replays->add(made);
+    return captured_of(captured)->replays->add(made);
   });
   m.def("replay_instructions", [](const py::object& captured) {
-    const ReplayTree& tree = *object(captured.ptr())->replays;
+    const ReplayTree& tree = *captured_of(captured)->replays;
     py::list all;
     for (size_t n = 0; n < tree.size(); ++n) {
       const ReplayInstruction& i = tree.at(n);
-      all.append(py::make_tuple(kReplayOpNames[static_cast<size_t>(i.op)], i.extra, i.result, i.operands, i.next, i.otherwise));
+      all.append(
+          py::make_tuple(std::string(kReplayOpNames[static_cast<size_t>(i.op)]), i.extra, i.result, i.operands, i.next, i.otherwise));
     }
     py::list constants;
     for (size_t n = 0; n < tree.constants(); ++n) constants.append(py::handle(tree.constant(~static_cast<int32_t>(n))));
     return py::make_tuple(all, constants);
   });
-  m.def("stop_recording", [](const py::object& captured) { object(captured.ptr())->recordable = false; });
+  m.def("stop_recording", [](const py::object& captured) { captured_of(captured)->recordable = false; });
   m.def("plant_replay_fault", &plant_replay_fault, "For tests: checks of one kind, by its place in replay_ops, pass always; -1: none.");
   m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {
     return !eager::grad_enabled() ||
@@ -339,10 +401,11 @@ void bind_jit(py::module_& m) {
   py::object type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
   if (!type) throw py::error_already_set();
   m.attr("Captured") = type;
+  captured_type = py::object(type).release().ptr();
   m.def(
       "captured_records",
       [](const py::object& captured) {
-        const CapturedObject* c = object(captured.ptr());
+        const CapturedObject* c = captured_of(captured);
         py::dict d = records_of(*c->record);
         tracer::Way way = c->deferred ? c->pace.way() : tracer::Way::eager;
         if (way == tracer::Way::replay && (!c->replayed || c->replays->empty())) way = tracer::Way::segments;
@@ -358,21 +421,24 @@ void bind_jit(py::module_& m) {
   m.def(
       "call_deferred",
       [](const py::object& captured, const py::tuple& args, const py::dict& kwargs) {
-        PyObject* result = call_deferred(captured.ptr(), args.ptr(), kwargs.ptr(), object(captured.ptr())->replayed);
+        PyObject* result = call_deferred(captured.ptr(), args.ptr(), kwargs.ptr(), captured_of(captured)->replayed);
         if (result == nullptr) throw py::error_already_set();
         return py::reinterpret_steal<py::object>(result);
       },
       "Calls a captured function deferred, whatever its calls were measured to take.");
   m.def("clear_captured", [](const py::object& captured) {
-    CapturedObject* c = object(captured.ptr());
+    CapturedObject* c = captured_of(captured);
     c->record->clear();
     c->replays = std::make_shared<ReplayTree>();
-    c->recordable = c->replayed;
+    c->replayed = c->recordable = c->replayable;
+    c->misses = 0;
     c->pace = {};
   });
   bind_recording(m);
   m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");
-  m.def("is_tracing", [] { return eager::current_recorder() != nullptr; }, "Are operators of this thread being deferred?");
+  m.def(
+      "is_tracing", [] { return eager::current_recorder() != nullptr && !tracer::defers_ambient(); },
+      "Is a captured function running on this thread, so that operators are deferred? (What kn.auto() defers looks as if it were not.)");
   const auto flush = [](eager::FlushReason reason) {
     if (eager::Recorder* r = eager::current_recorder()) r->flush(reason);
   };
@@ -381,6 +447,7 @@ void bind_jit(py::module_& m) {
   py::module_::import("os").attr("register_at_fork")(py::arg("before") = py::cpp_function([flush] { flush(eager::FlushReason::fork); }));
   // Runs f undeferred inside a captured call. An export has no values to run on, and writes f down.
   m.def("call_undeferred", [](const py::function& f, const py::args& args, const py::kwargs& kwargs) {
+    const tracer::AmbientPause pause;
     struct Restore {
       eager::Recorder* recorder = eager::current_recorder();
       ~Restore() { eager::set_recorder(recorder); }

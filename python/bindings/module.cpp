@@ -14,6 +14,8 @@ PYBIND11_MODULE(_core, m) {
   bind_random(m);
   bind_config(m);
   bind_jit(m);
+  bind_auto(m);
   bind_export(m);
   bind_simplify(m);
+  bind_transform(m);
 }

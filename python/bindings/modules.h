@@ -16,8 +16,10 @@ void bind_autograd(py::module_&);
 void bind_random(py::module_&);
 void bind_config(py::module_&);
 void bind_jit(py::module_&);
+void bind_auto(py::module_&);
 void bind_export(py::module_&);
 void bind_simplify(py::module_&);
+void bind_transform(py::module_&);
 
 py::dict records_of(const tracer::FunctionRecord&);  // what explain() tells, as plain data
 

@@ -1,6 +1,7 @@
 // a + b, a += b, a < b, -a, a @ b ...: from the type's slots straight to dispatch.
 #include "eager/dispatch.h"
 #include "python/bindings/arguments.h"
+#include "python/bindings/auto.h"
 #include "python/bindings/tensor_type.h"
 
 namespace kiln::python {
@@ -74,6 +75,7 @@ PyObject* binary(const eager::Operator* op, PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     Operand operands[2];
     if (op == nullptr || !infix_operand(a, operands[0]) || !infix_operand(b, operands[1])) Py_RETURN_NOTIMPLEMENTED;
+    arrive();
     Tensor result;
     {
       Unlocked unlocked(heavy(operands));
@@ -87,6 +89,7 @@ PyObject* binary_in_place(const eager::Operator* op, PyObject* self, PyObject* o
   return guarded([&]() -> PyObject* {
     Operand operands[2];
     if (op == nullptr || !infix_operand(self, operands[0]) || !infix_operand(other, operands[1])) Py_RETURN_NOTIMPLEMENTED;
+    arrive();
     {
       Unlocked unlocked(heavy(operands));
       eager::call_in_place(*op, operands, kNoAttributes, unwrap(self));
@@ -98,6 +101,7 @@ PyObject* binary_in_place(const eager::Operator* op, PyObject* self, PyObject* o
 PyObject* unary(const eager::Operator* op, PyObject* self) {
   return guarded([&]() -> PyObject* {
     if (op == nullptr) Py_RETURN_NOTIMPLEMENTED;
+    arrive();
     const Operand operands[1] = {unwrap(self)};
     Tensor result;
     {

@@ -19,6 +19,7 @@
 
 #include "eager/generator.h"
 #include "eager/tape.h"
+#include "python/bindings/enum_names.h"
 #include "python/bindings/errors.h"
 #include "tracer/recorder.h"
 
@@ -31,21 +32,22 @@ enum class ReplayOp : uint8_t {
   same,                    // x, y: one object
   distinct,                // x, y: two objects
   value,                   // x, constant: same type, same value, floats by their bits, strings by content, tuples by their items
-  length,                  // x, n: of an exact str, bytes, tuple, list, dict, set or frozenset
+  length,                  // x, n: of a str, bytes, tuple, list, dict, set or frozenset, or an exact deque
   keys,                    // dict, tuple: these keys in this order
-  class_attribute,         // type, name, x: what the class and its bases have under the name
-  no_class_attribute,      // type, name
-  own_class_attribute,     // type, name, x: the same, of the class alone
+  members,                 // set, tuple: these members, in the order in which the set is iterated over
+  no_class_attribute,      // type, name: neither the class nor its bases have it
+  own_class_attribute,     // type, name, x: what the class alone has under the name
   no_own_class_attribute,  // type, name
   class_bases,             // type, tuple: its __bases__
   method,                  // x, name, function: a method that no attribute of the instance hides
   no_attribute,            // x, name: neither in the class nor in the instance
   no_item,                 // dict, key
   off_tape,                // x...: an operator on these would not be put on the tape
-  leaf,                    // x: a tensor without history
+  leaf,                    // x: a tensor without history, and without hooks on its gradient
   // Reads of Python's state, into `result`; all but `attribute`, with `extra`, are checks against one more operand: it is this object.
   attribute,         // x, name: of the instance; its class was checked
-  item,              // tuple or list, index
+  class_attribute,   // type, name: of the class or its bases, as it is there: a descriptor is not asked
+  item,              // tuple, list or deque, index
   dict_item,         // dict, key
   cell,              // cell: what it holds
   code,              // function: its __code__
@@ -56,13 +58,13 @@ enum class ReplayOp : uint8_t {
   function,          // bound method: __func__
   // Calls, into `result`.
   call,           // callee, arguments...; `extra`: of the arguments, how many are named by the last operand (0: none, and no such operand)
-  binary,         // x, y; `extra`: a BinaryOp
+  binary,         // x, y; `extra`: NB_ADD ...
   compare,        // x, y; `extra`: Py_LT ...
-  unary,          // x; `extra`: a UnaryOp
+  unary,          // x; `extra`: by the place in replay_unary_names()
   get_item,       // x, key
   set_item,       // x, key, value
   get_attribute,  // x, name
-  set_attribute,  // x, name, value
+  set_attribute,  // x, name, value: in the instance; of a class, in the class
   make_tuple,     // items...
   make_list,      // items...
   make_dict,      // key, value, ...
@@ -77,7 +79,8 @@ enum class ReplayOp : uint8_t {
   count,
 };
 inline constexpr size_t kReplayOps = static_cast<size_t>(ReplayOp::count);
-extern const char* const kReplayOpNames[kReplayOps];
+inline constexpr auto kReplayOpNames = enumerator_names<ReplayOp, kReplayOps>();
+std::vector<std::string> replay_unary_names();  // of a unary instruction's `extra`, by its number: as Python's byte code names it
 
 struct ReplayInstruction {
   ReplayOp op;

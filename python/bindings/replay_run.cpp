@@ -44,11 +44,26 @@ Py_ssize_t length_of(PyObject* x) {
   if (PyUnicode_Check(x)) return PyUnicode_GET_LENGTH(x);
   if (PyBytes_Check(x)) return PyBytes_GET_SIZE(x);
   if (PyAnySet_Check(x)) return PySet_GET_SIZE(x);
-  return -1;
+  return PySequence_Size(x);  // of a deque
+}
+
+// Does iterating over a container of C give these, in this order?
+bool iterates_over(PyObject* container, PyObject* expected) {
+  PyObject* iterator = PyObject_GetIter(container);
+  if (iterator == nullptr) return false;
+  bool same = true;
+  for (Py_ssize_t i = 0; same && i < PyTuple_GET_SIZE(expected); ++i) {
+    PyObject* found = PyIter_Next(iterator);
+    same = found != nullptr && same_value(found, PyTuple_GET_ITEM(expected, i));
+    Py_XDECREF(found);
+  }
+  Py_DECREF(iterator);
+  return same;
 }
 
 bool has_keys(PyObject* dict, PyObject* keys) {
   if (PyDict_GET_SIZE(dict) != PyTuple_GET_SIZE(keys)) return false;
+  if (PyODict_Check(dict)) return iterates_over(dict, keys);  // whose order is not the one that it is stored in
   Py_ssize_t position = 0, i = 0;
   PyObject *key, *value;
   while (PyDict_Next(dict, &position, &key, &value))
@@ -95,8 +110,15 @@ PyObject* negation(PyObject* x) {
   const int is = PyObject_IsTrue(x);
   return is < 0 ? nullptr : PyBool_FromLong(!is);
 }
-using Unary = PyObject* (*)(PyObject*);
-constexpr Unary kUnary[] = {PyNumber_Positive, PyNumber_Negative, negation, PyNumber_Invert, truth};  // in kiln/capture: UNARY
+struct Unary {
+  const char* name;
+  PyObject* (*function)(PyObject*);
+};
+constexpr Unary kUnary[] = {{"UNARY_POSITIVE", PyNumber_Positive},
+                            {"UNARY_NEGATIVE", PyNumber_Negative},
+                            {"UNARY_NOT", negation},
+                            {"UNARY_INVERT", PyNumber_Invert},
+                            {"TRUTH", truth}};
 
 int planted_fault = -1;  // a ReplayOp
 
@@ -287,38 +309,41 @@ class Run {
       case ReplayOp::value: return same_value(x(0), x(1));
       case ReplayOp::length: return length_of(x(0)) == PyLong_AsSsize_t(x(1));
       case ReplayOp::keys: return in_dict(i, x(0), [&] { return has_keys(x(0), x(1)); });
-      case ReplayOp::class_attribute: return in_class(i, x(0), [&](PyTypeObject* type) { return _PyType_Lookup(type, x(1)) == x(2); });
+      case ReplayOp::members: return PySet_GET_SIZE(x(0)) == PyTuple_GET_SIZE(x(1)) && iterates_over(x(0), x(1));
       case ReplayOp::no_class_attribute:
         return in_class(i, x(0), [&](PyTypeObject* type) { return _PyType_Lookup(type, x(1)) == nullptr; });
       case ReplayOp::own_class_attribute: return own(x(0), x(1)) == x(2);
       case ReplayOp::no_own_class_attribute: return own(x(0), x(1)) == nullptr;
-      case ReplayOp::class_bases: return reinterpret_cast<PyTypeObject*>(x(0))->tp_bases == x(1);
-      case ReplayOp::method: return in_instance(i, x(0), [&] { return has_method(x(0), x(1), x(2)); });
+      case ReplayOp::class_bases: return same_value(reinterpret_cast<PyTypeObject*>(x(0))->tp_bases, x(1));
+      case ReplayOp::method:  // a function that was read anew is not the one that was seen
+        if (i.fixed[2] == nullptr) return has_method(x(0), x(1), x(2));
+        return in_instance(i, x(0), [&] { return has_method(x(0), x(1), x(2)); });
       case ReplayOp::no_attribute:  // a slot of the class's may be filled without a trace in the instance's dict
         if (_PyType_Lookup(Py_TYPE(x(0)), x(1)) != nullptr) return has_no_attribute(x(0), x(1));
         return in_instance(i, x(0), [&] { return has_no_attribute(x(0), x(1)); });
       case ReplayOp::no_item:
         return in_dict(i, x(0), [&] { return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr; });
       case ReplayOp::off_tape: return off_tape(i);
-      case ReplayOp::leaf: return unwrap(x(0)).is_leaf();
+      case ReplayOp::leaf: return unwrap(x(0)).is_leaf() && !eager::has_hooks(unwrap(x(0)));
       case ReplayOp::attribute: return put(i, own_attribute(i, x(0), x(1)));
-      case ReplayOp::item: return put_borrowed(i, item(x(0), PyLong_AsSsize_t(x(1))));
+      case ReplayOp::class_attribute: return put_borrowed(i, class_attribute(i, reinterpret_cast<PyTypeObject*>(x(0)), x(1)));
+      case ReplayOp::item: return take_item(i, x(0), PyLong_AsSsize_t(x(1)));
       case ReplayOp::dict_item: return put_borrowed(i, dict_item(i, x(0), x(1)));
       case ReplayOp::cell: return put_borrowed(i, PyCell_GET(x(0)));
       case ReplayOp::code: return put_borrowed(i, PyFunction_GET_CODE(x(0)));
       case ReplayOp::defaults: return put_borrowed(i, or_none(PyFunction_GET_DEFAULTS(x(0))));
-      case ReplayOp::keyword_defaults: return put_borrowed(i, PyFunction_GET_KW_DEFAULTS(x(0)));
+      case ReplayOp::keyword_defaults: return put_borrowed(i, or_none(PyFunction_GET_KW_DEFAULTS(x(0))));
       case ReplayOp::closure: return put_borrowed(i, or_none(PyFunction_GET_CLOSURE(x(0))));
       case ReplayOp::receiver: return put_borrowed(i, PyMethod_GET_SELF(x(0)));
       case ReplayOp::function: return put_borrowed(i, PyMethod_GET_FUNCTION(x(0)));
       case ReplayOp::call: return put(i, call(i));
       case ReplayOp::binary: return put(i, kBinary[i.extra](x(0), x(1)));
       case ReplayOp::compare: return put(i, PyObject_RichCompare(x(0), x(1), i.extra));
-      case ReplayOp::unary: return put(i, kUnary[i.extra](x(0)));
+      case ReplayOp::unary: return put(i, kUnary[i.extra].function(x(0)));
       case ReplayOp::get_item: return put(i, PyObject_GetItem(x(0), x(1)));
       case ReplayOp::set_item: return PyObject_SetItem(x(0), x(1), x(2)) == 0;
       case ReplayOp::get_attribute: return put(i, PyObject_GetAttr(x(0), x(1)));
-      case ReplayOp::set_attribute: return PyObject_GenericSetAttr(x(0), x(1), x(2)) == 0;
+      case ReplayOp::set_attribute: return set_attribute(x(0), x(1), x(2));
       case ReplayOp::make_tuple: return put(i, sequence(i, PyTuple_New(size(i)), true));
       case ReplayOp::make_list: return put(i, sequence(i, PyList_New(size(i)), false));
       case ReplayOp::make_dict: return put(i, dict(i));
@@ -327,7 +352,7 @@ class Run {
       case ReplayOp::commit: return commit();
       case ReplayOp::store_cell: return PyCell_Set(x(0), x(1)) == 0;
       case ReplayOp::delete_item: return PyObject_DelItem(x(0), x(1)) == 0;
-      case ReplayOp::delete_attribute: return PyObject_GenericSetAttr(x(0), x(1), nullptr) == 0;
+      case ReplayOp::delete_attribute: return set_attribute(x(0), x(1), nullptr);
       case ReplayOp::give: return give(Py_NewRef(x(0)));
       case ReplayOp::count: break;
     }
@@ -358,6 +383,12 @@ class Run {
     if (!holds()) return false;
     i.seen = {version_of(Py_TYPE(instance)), version, nullptr};
     return true;
+  }
+  static PyObject* class_attribute(const ReplayInstruction& i, PyTypeObject* type, PyObject* name) {
+    if (const uint64_t version = version_of(type); version != 0 && version == i.seen.type) return i.seen.found;
+    PyObject* found = _PyType_Lookup(type, name);
+    if (found != nullptr) i.seen = {version_of(type), 0, found};
+    return found;
   }
   static PyObject* dict_item(const ReplayInstruction& i, PyObject* dict, PyObject* key) {
     const uint64_t version = version_of_dict(dict);
@@ -395,13 +426,15 @@ class Run {
   static bool has_method(PyObject* instance, PyObject* name, PyObject* function) {
     if (_PyType_Lookup(Py_TYPE(instance), name) != function) return false;
     PyObject* found = nullptr;
-    bool right = false;
+#if PY_VERSION_HEX < 0x030D0000  // it is no longer exported
     if (Py_TYPE(instance)->tp_getattro == PyObject_GenericGetAttr) {
-      right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
-    } else {
-      found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-      right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
+      const bool right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
+      Py_XDECREF(found);
+      return right;
     }
+#endif
+    found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    const bool right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
     Py_XDECREF(found);
     return right;
   }
@@ -409,9 +442,16 @@ class Run {
     return PyDict_GetItemWithError(reinterpret_cast<PyTypeObject*>(type)->tp_dict, name);
   }
   static PyObject* or_none(PyObject* o) { return o == nullptr ? Py_None : o; }
-  static PyObject* item(PyObject* sequence, Py_ssize_t n) {
-    if (PyTuple_Check(sequence)) return n < PyTuple_GET_SIZE(sequence) ? PyTuple_GET_ITEM(sequence, n) : nullptr;
-    return n < PyList_GET_SIZE(sequence) ? PyList_GET_ITEM(sequence, n) : nullptr;
+  bool take_item(const ReplayInstruction& i, PyObject* sequence, Py_ssize_t n) {
+    if (PyTuple_Check(sequence)) return put_borrowed(i, n < PyTuple_GET_SIZE(sequence) ? PyTuple_GET_ITEM(sequence, n) : nullptr);
+    if (PyList_Check(sequence)) return put_borrowed(i, n < PyList_GET_SIZE(sequence) ? PyList_GET_ITEM(sequence, n) : nullptr);
+    PyObject* found = PySequence_GetItem(sequence, n);  // of a deque
+    const bool good = put_borrowed(i, found);
+    Py_XDECREF(found);
+    return good;
+  }
+  static bool set_attribute(PyObject* x, PyObject* name, PyObject* value) {
+    return (PyType_Check(x) ? PyType_Type.tp_setattro(x, name, value) : PyObject_GenericSetAttr(x, name, value)) == 0;
   }
 
   // Positional arguments, then named ones in the order of `names`, into the first registers.
@@ -543,6 +583,12 @@ void Trial::take_back() const {
 }
 
 void plant_replay_fault(int op) { planted_fault = op; }
+
+std::vector<std::string> replay_unary_names() {
+  std::vector<std::string> names;
+  for (const Unary& u : kUnary) names.emplace_back(u.name);
+  return names;
+}
 
 ReplayResult replay(ReplayTree& tree, tracer::FunctionRecord& record, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope) {
   ReplayResult result{ReplayOutcome::refused};

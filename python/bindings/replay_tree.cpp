@@ -2,53 +2,6 @@
 
 namespace kiln::python {
 
-const char* const kReplayOpNames[] = {"arguments",
-                                      "type",
-                                      "same",
-                                      "distinct",
-                                      "value",
-                                      "length",
-                                      "keys",
-                                      "class_attribute",
-                                      "no_class_attribute",
-                                      "own_class_attribute",
-                                      "no_own_class_attribute",
-                                      "class_bases",
-                                      "method",
-                                      "no_attribute",
-                                      "no_item",
-                                      "off_tape",
-                                      "leaf",
-                                      "attribute",
-                                      "item",
-                                      "dict_item",
-                                      "cell",
-                                      "code",
-                                      "defaults",
-                                      "keyword_defaults",
-                                      "closure",
-                                      "receiver",
-                                      "function",
-                                      "call",
-                                      "binary",
-                                      "compare",
-                                      "unary",
-                                      "get_item",
-                                      "set_item",
-                                      "get_attribute",
-                                      "set_attribute",
-                                      "make_tuple",
-                                      "make_list",
-                                      "make_dict",
-                                      "make_slice",
-                                      "save_gradients",
-                                      "commit",
-                                      "store_cell",
-                                      "delete_item",
-                                      "delete_attribute",
-                                      "give"};
-static_assert(std::size(kReplayOpNames) == kReplayOps);
-
 namespace {
 
 bool alike(const ReplayInstruction& a, const ReplayInstruction& b) {

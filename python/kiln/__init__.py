@@ -10,6 +10,7 @@ Every operator of Kiln is a function here and most are methods of tensors; their
 
 from kiln import _core, _setup, _tensor  # isort: skip  (first: the rest needs tensors)
 from kiln import data, nn, optim, random, testing
+from kiln._auto import auto
 from kiln._core import (
     Tensor,
     __version__,
@@ -47,15 +48,20 @@ from kiln._core import bool as bool
 from kiln._core import (
     dtype as dtype,
 )
+from kiln._custom_vjp import custom_vjp
+from kiln._derivatives import grad, jvp, value_and_grad, vjp
 from kiln._dtypes import can_cast, finfo, iinfo, isdtype, result_type
-from kiln._grad import enable_grad, grad, no_grad, value_and_grad
+from kiln._grad import enable_grad, no_grad
 from kiln._operators import *  # noqa: F403  every operator, by all its names
 from kiln._several import broadcast_arrays, broadcast_shapes, meshgrid, nonzero, unravel_index, unstack
+from kiln._tree import register_pytree
+from kiln._vmap import vmap
 from kiln._weights import load, save
 from kiln.comparing.compare import compare
 from kiln.config import config
+from kiln.errors import NotReplayedError, RecompileError, VerificationError
 from kiln.export import Program, export, spec
-from kiln.jit import disable, jit
+from kiln.jit import assume_constant, disable, jit
 
 newaxis = None
 pi = 3.141592653589793

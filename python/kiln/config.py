@@ -25,7 +25,13 @@ class Config:
         return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + "  " + row[3] for row in rows)
 
 
+def _set_auto(on) -> None:
+    _core.set_tunable("auto", on)
+    _core.set_auto(bool(on))
+
+
 _SPECIAL = {  # entries that act at once
+    "auto": (lambda: int(_core.auto_is_on()), _set_auto),
     "backend": (_core.backend, _core.set_backend),
     "num_threads": (_core.num_threads, _core.set_num_threads),
 }

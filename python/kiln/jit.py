@@ -76,7 +76,7 @@ class Jitted(_core.Captured):
         _core.clear_programs()
 
 
-MODES = ("auto", "segments", "eager")
+MODES = ("auto", "replay", "segments", "eager")
 
 
 def is_deferrable(function: Callable) -> bool:
@@ -105,7 +105,9 @@ def jit(
     dynamic, static_argnames, static_argnums: Python runs at every call, so every argument is as static and every shape as dynamic as
     it likes; accepted for code written for other compilers.
     mode: "auto" lets calls run without Python where a recording of an earlier call fits; now and then it times some calls in every mode,
-    and takes the fastest. "segments" runs Python at every call, with operators deferred; "eager" does neither.
+    and takes the fastest. "replay" lets them too, whatever they take, and a call after the first that has to run in Python is an error
+    that names the line and the reason (but for calls inside of another captured function, which run as part of it, and for those that
+    raise an exception of their own); "segments" runs Python at every call, with operators deferred; "eager" does neither.
     fast_math: not there yet; True is a NotImplementedError.
     """
     if fast_math:
@@ -124,11 +126,14 @@ def jit(
         raise ValueError(f"jit(mode={mode!r}): modes are {', '.join(map(repr, MODES))}")
     name = getattr(function, "__qualname__", type(function).__qualname__)
     deferred = os.environ.get("KILN_JIT", "1") != "0" and is_deferrable(function) and mode != "eager"
-    replayed = deferred and mode == "auto" and not fullgraph
+    forced = mode == "replay"
+    if forced and not is_deferrable(function):
+        raise TypeError(f"jit(mode='replay'): {name} is a generator or coroutine function, whose body runs outside of the call")
+    replayed = deferred and (forced or (mode == "auto" and not fullgraph))
     if replayed:
         import kiln.capture  # noqa: F401  not before somebody captures a function
     measured = deferred and mode == "auto" and not fullgraph and backend == "auto"
-    jitted = Jitted(function, name, backend, fullgraph, deferred, replayed, measured)
+    jitted = Jitted(function, name, backend, fullgraph, deferred, replayed, forced, measured)
     for key in ("__module__", "__doc__"):  # the others are not attributes of the type, so __getattr__ finds the function's
         object.__setattr__(jitted, key, getattr(function, key, None))
     object.__setattr__(jitted, "__wrapped__", function)
@@ -137,10 +142,40 @@ def jit(
 
 
 def disable(function: Callable) -> Callable:
-    """The function, run eagerly even when a captured function calls it."""
+    """The function, run eagerly even when a captured function calls it, and under kn.auto()."""
 
     @functools.wraps(function)
     def undeferred(*args, **kwargs):
-        return _core.call_undeferred(function, *args, **kwargs) if _core.is_tracing() else function(*args, **kwargs)
+        return _core.call_undeferred(function, *args, **kwargs)
 
     return undeferred
+
+
+class AssumedConstant:
+    """What kn.assume_constant makes of a function."""
+
+    def __init__(self, function: Callable) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    def __call__(self, *args, **kwargs):
+        return self.function(*args, **kwargs)
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<kiln.assume_constant of {getattr(self.function, '__qualname__', self.function)}>"
+
+
+def assume_constant(function: Callable) -> Callable:
+    """The function, whose result calls without Python take from the recording: it is called once for each recording, and not looked into.
+
+    For what reads files, flags or the time, and is known to give the same all the while. It is the one promise about a captured function
+    that the caller makes, not Kiln: where the result would have changed, replays keep the old one. Arguments are checked: numbers, strings
+    and the like by value, other objects by identity, so that other arguments get a recording and a result of their own. Tensors are no
+    arguments of it, since their values are not looked at. Where Python runs, the function is called as ever.
+    """
+    if not callable(function):
+        raise TypeError(f"assume_constant takes a function or another callable, not {type(function).__name__}")
+    return AssumedConstant(function)

@@ -29,6 +29,7 @@ import dataclasses
 import enum
 import functools
 import random
+import threading
 import numpy as np
 import kiln as kn
 from tests.capture.show import attempt, show
@@ -80,7 +81,8 @@ def generate(seed: int) -> Program:
     placed = {name: rng.choice(("global", "local")) for name in STATE}
     placed["alias"] = placed["items"]
     writer = Writer(rng, placed)
-    focus = [pick(rng, list(CHANGES)) for _ in range(FOCUS)]
+    kinds = list(CHANGES)
+    focus = [kinds[seed % len(kinds)], *(pick(rng, kinds) for _ in range(FOCUS - 1))]  # each kind has its turn
     parts = [writer.block(3, 1) for _ in range(rng.randint(2, 5))] + [writer.reading(kind.split()[0]) for kind in focus]
     rng.shuffle(parts)
     body = (Line("y = x * 1"), *(node for part in parts for node in part))

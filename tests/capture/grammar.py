@@ -32,6 +32,22 @@ holder.c holder | holder.c
 holder holder.p holder.a | holder.p
 holder.c | Holder.c
 holder | holder.calls
+tag | getattr(Holder, 'tag', {N})
+tag holder | getattr(holder, 'tag', 0.25)
+turns | Base.turns
+turns | Holder.turns
+turns holder | holder.turns
+marks | [*marks, 5][0]
+marks | sum(marks)
+marks | len(marks)
+ordered | next(iter(ordered.values()), 0.0)
+ordered | ordered['a']
+groups | groups['a']
+groups | groups['b']
+groups | len(groups)
+local | local.scale
+local | getattr(local, 'extra', {N})
+LEAF | (0.0 if WEIGHT.grad is None else kn.sum(WEIGHT.grad))
 items len | len(items)
 items | sum(items)
 items | (items[0] if items else {N})
@@ -88,6 +104,10 @@ not {C}
 ({C} and {C})
 ({C} or {C})
 table | 'b' in table
+marks | 8 in marks
+marks | marks == {0, 8}
+groups | 'b' in groups
+ordered | list(ordered) == ['a', 'b']
 table | 'c' not in table
 table | len(table) > 1
 extra holder | hasattr(holder, 'extra')
@@ -141,6 +161,11 @@ fns h0 h1 | fns['first']({T})
 fns | fns['second'](y)
 holder holder.m holder.b | holder.m({T})
 holder holder.act holder.c | holder.act({T})
+top | top.act({T})
+steps h0 h1 | steps[0]({T})
+bound | bound({T})
+of_class holder.c | of_class({T})
+acc | (acc + {T})
 cell | closure({T})
 net | net({T})
 array | ({T} * kn.asarray(array[:1]))
@@ -176,9 +201,20 @@ nested | nested['inner'].append({N}); del nested['inner'][3:]
 alias | alias = items
 window | window.append({N})
 slots | slots.u = {N}
+turns | Base.turns += 1
+turns | Holder.turns = {N}
+marks | marks.add(3)
+ordered | ordered.move_to_end('a')
+groups | groups['b'] += {N}
+local | local.scale = {N}
+acc | acc += y
+LEAF | kn.sum(y * WEIGHT).backward()
 kind | kind = Kind.A
 table | table.pop('c', None)
 """)
+
+# What cannot be taken back by itself: a call that does it and then sees that nothing fits must have left no trace.
+FIRST = {"acc": "acc += y", "LEAF": "kn.sum(y * WEIGHT).backward()"}
 
 # Kinds of statements; those that begin with "y =" are texts, the others are methods of Writer.
 STATEMENTS = [

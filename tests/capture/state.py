@@ -23,6 +23,13 @@ STATE = {
     "options": "Options()",
     "kind": "Kind.A",
     "window": "collections.deque([0.5, 1.0, 1.5], maxlen=3)",
+    "marks": "{0, 8}",
+    "steps": "[h0, h1]",
+    "bound": "holder.m",
+    "of_class": "Holder.of",
+    "ordered": "collections.OrderedDict(a=0.5, b=1.5)",
+    "groups": "collections.defaultdict(float, a=1.0)",
+    "acc": "kn.zeros((3,))",
 }
 
 SETUP = """
@@ -49,13 +56,33 @@ X = kn.asarray([1.0, -0.5, 0.25])
 Y = kn.asarray([0.1, 2.0, -3.0])
 LONG = kn.asarray([1.0, 2.0, 3.0, -4.0])
 LEAF = kn.asarray([0.3, 0.2, 0.1]).requires_grad_()
+WEIGHT = kn.asarray([1.0, 2.0, 3.0]).requires_grad_()
 
 
 class Base:
     c = 0.5
+    turns = 0
 
     def act(self, v):
         return v + self.c
+
+    @classmethod
+    def of(cls, v):
+        return v * cls.c
+
+
+class Middle(Base):
+    pass
+
+
+class Side(Base):
+    def act(self, v):
+        return v - 2
+
+
+class Top(Middle):
+    def act(self, v):
+        return super().act(v) * 0.5
 
 
 class Holder(Base):
@@ -99,6 +126,9 @@ class Net(kn.nn.Module):
 
 holder = Holder()
 net = Net()
+top = Top()
+local = threading.local()
+local.scale = 0.5
 
 
 def h0(v, s=1.5):
@@ -189,6 +219,27 @@ CHANGES = {
         "Options.__eq__ = lambda a, b: False",
     ],
     "kind rebound": ["kind = Kind.B", "kind = Kind.A", "kind = 1"],
+    "tag absence": ["Base.tag = {v}", "Holder.tag = {v}", "Base.tag = -3.0", "'tag' in vars(Base) and delattr(Base, 'tag')"],
+    "turns of a class": ["Base.turns = {v}", "Holder.turns = {v}", "'turns' in vars(Holder) and delattr(Holder, 'turns')"],
+    "top inherited": [
+        "Middle.act = lambda self, v: v * 3",
+        "'act' in vars(Middle) and delattr(Middle, 'act')",
+        "Base.act = lambda self, v: v * 2",
+    ],
+    "top bases": ["Top.__bases__ = (Side,)", "Top.__bases__ = (Middle,)"],
+    "marks content": ["marks.add(3)", "marks.discard(8)", "marks.clear(); marks.update((8, 0))", "marks.clear(); marks.update((0, 8))"],
+    "steps item": ["steps[0] = h1", "steps.reverse()", "steps[0] = lambda v, s=0.0: v - 3"],
+    "bound rebound": ["bound = holder.act", "bound = Other().m", "bound = holder.m", "bound = abs"],
+    "of_class rebound": ["of_class = Other.of", "of_class = Holder.of", "of_class = Base.of"],
+    "ordered order": ["ordered.move_to_end('a')", "ordered.move_to_end('b', last=False)", "ordered['c'] = {v}", "ordered.pop('c', 0)"],
+    "groups content": ["groups['a'] = {v}", "groups['b'] = {v}", "groups.pop('a', None)"],
+    "groups factory": ["groups.pop('b', None); groups.pop('a', None); groups.default_factory = lambda: {v}"],
+    "local assigned": ["local.scale = {v}", "local.extra = {v}", "vars(local).pop('extra', None)"],
+    "acc on the tape": [
+        "flag = not flag; attempt(f, LEAF); show(acc.requires_grad and kn.sum(acc).backward(), LEAF.grad); "
+        "acc = kn.zeros((3,)); LEAF.grad = None"
+    ],
+    "LEAF under it": ["flag = not flag; attempt(f, LEAF * 2); show(LEAF.grad, WEIGHT.grad); LEAF.grad = WEIGHT.grad = None"],
     "window content": ["window.append({v})", "window.rotate(1)", "window.extend([{v}, 1.0])"],
     "slots assigned": ["slots.u = {v}", "slots.v = {v}"],
     "cell bumped": ["bump()"],

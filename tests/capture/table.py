@@ -26,8 +26,8 @@ def replays_of(path) -> tuple[int, list[str]]:
         return made[-1]
 
     run(path, dataclasses.replace(MODES["replay"], jit=jit))
-    captured = [getattr(f, "__func__", f) for f in made]  # of class and static methods
-    captured = [f for f in captured if isinstance(f, kn._core.Captured)]
+    made = [f if isinstance(f, kn._core.Captured) else getattr(f, "__func__", f) for f in made]  # of class and static methods
+    captured = [f for f in made if isinstance(f, kn._core.Captured)]
     told = [capture_of(f, kn._core.captured_records(f)["replays"]) for f in captured]
     return sum(t.replays for t in told), [reason.split(": ", 1)[-1] for t in told for reason in t.fallbacks]
 

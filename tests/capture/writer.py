@@ -4,7 +4,7 @@ import collections
 import random
 from dataclasses import dataclass
 
-from tests.capture.grammar import CONDITIONS, NUMBERS, STATEMENTS, TENSORS, WRITES
+from tests.capture.grammar import CONDITIONS, FIRST, NUMBERS, STATEMENTS, TENSORS, WRITES
 from tests.capture.state import pick
 
 
@@ -62,6 +62,10 @@ class Writer:
     def reading(self, word: str) -> tuple[Node, ...]:
         """A statement whose result depends on what a kind of change begins with."""
         tables = (NUMBERS, "y = y + {}"), (TENSORS, "y = y * 0.5 + {}"), (CONDITIONS, "y = y * (1.5 if {} else -0.5)")
+        if word in FIRST:  # what is done first, and what then may not fit
+            self.reads.update((word, "flag"))
+            self._assigned.update({word} & self._placed.keys())
+            return Line(self._filled(FIRST[word], 2)), Line("y = y * (1.5 if flag else -0.5)")
         found = [(text, form) for table, form in tables for reads, text in table if word in reads.split()]
         if not found:
             return ()

@@ -1,5 +1,6 @@
 """kiln.jit: a decorated function cannot be told from the plain one but by speed."""
 
+import contextlib
 import gc
 import os
 import pickle
@@ -145,6 +146,20 @@ def test_results_of_rows_beside_square_operands(shape):
     ]
     for f in functions:
         same(kn.jit(f)(tensor(shape)), f(tensor(shape)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_a_kernel_writes_in_another_order_it_does_not_read(backend):
+    """The gradient of x[::-1] is written backwards, beside one that the same kernel could compute."""
+    w, x = tensor((64,)), tensor((64,), seed=1).requires_grad_()
+
+    def slope(w):
+        x.grad = None
+        y = x[::-1] * 0.5 + x * 3
+        kn.sum(y * w).backward()
+        return x.grad
+
+    same(kn.jit(slope, backend=backend, mode="segments")(w), slope(w))
 
 
 def test_an_unknown_back_end_is_an_error():
@@ -534,21 +549,61 @@ def test_ctrl_c_in_a_long_loop():
             process.kill()
 
 
-def test_nothing_is_deferred_under_a_tracer():
-    seen = []
-
-    @kn.jit
-    def f(x):
-        seen.append(kn.is_tracing())
-        return x + 1
-
+@contextlib.contextmanager
+def tracer():
     before = sys.gettrace()
     sys.settrace(lambda *a: None)
     try:
-        f(tensor((2,)))
+        yield
     finally:
         sys.settrace(before)
-    assert seen == [False]
+
+
+@contextlib.contextmanager
+def monitoring(place):
+    sys.monitoring.use_tool_id(place, "onlooker")
+    try:
+        yield
+    finally:
+        sys.monitoring.free_tool_id(place)
+
+
+# Each with whether what is captured runs as written under it.
+ONLOOKERS = {"settrace": (tracer, True)}
+if sys.version_info >= (3, 12):
+    ONLOOKERS |= {
+        "a debugger": (lambda: monitoring(sys.monitoring.DEBUGGER_ID), True),
+        "coverage": (lambda: monitoring(sys.monitoring.COVERAGE_ID), True),
+        "another tool": (lambda: monitoring(4), True),
+        "a profiler": (lambda: monitoring(sys.monitoring.PROFILER_ID), False),
+    }
+
+
+@pytest.mark.parametrize("onlooker", ONLOOKERS)
+def test_nothing_is_deferred_and_nothing_replayed_while_somebody_looks_on(onlooker):
+    seen = []
+
+    @kn.jit
+    def deferred(x):
+        seen.append(kn.is_tracing())
+        return x + 1
+
+    @kn.jit
+    def replayed(x):
+        return x + 1
+
+    look, as_written = ONLOOKERS[onlooker]
+    for _ in range(4):
+        replayed(tensor((2,)))
+    replays = kn._core.captured_records(replayed)["replays"]
+    assert replays == 2
+    with look():
+        deferred(tensor((2,)))
+        replayed(tensor((2,)))
+    assert seen == [not as_written]
+    assert kn._core.captured_records(replayed)["replays"] - replays == (not as_written)
+    replayed(tensor((2,)))
+    assert kn._core.captured_records(replayed)["replays"] > replays
 
 
 def test_jit_can_be_switched_off():

@@ -96,12 +96,12 @@ def test_explain_says_once_why_python_runs_with_the_line(capsys):
 
 
 def test_modes_and_their_names(capsys):
-    for mode, replays in (("auto", 2), ("segments", 0), ("eager", 0)):
+    for mode, replays in (("auto", 2), ("replay", 2), ("segments", 0), ("eager", 0)):
         f = kn.jit(lambda x: x + 1, mode=mode)
         for _ in range(4):
             assert f(floats(1)).tolist() == [2]
         assert told(f, capsys).replays == replays
-    with pytest.raises(ValueError, match="modes are 'auto', 'segments', 'eager'"):
+    with pytest.raises(ValueError, match="modes are 'auto', 'replay', 'segments', 'eager'"):
         kn.jit(lambda x: x, mode="fast")
 
 

@@ -1,6 +1,7 @@
 """Set-up says clearly what is wrong: script/bootstrap with commands in front of the path that fail as they would elsewhere."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -34,3 +35,17 @@ def test_bootstrap_does_nothing_the_second_time():
     for _ in range(2):
         result = subprocess.run(["script/bootstrap"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_the_versions_that_are_tested_are_those_whose_byte_code_is_known():
+    """script/test-pythons takes them from the package's classifiers."""
+    from kiln.capture.opcodes import KNOWN_VERSIONS
+
+    named = re.findall(r'"Programming Language :: Python :: (\d+)\.(\d+)"', (ROOT / "pyproject.toml").read_text())
+    assert [(int(major), int(minor)) for major, minor in named] == list(KNOWN_VERSIONS)
+
+
+def test_a_version_that_is_not_there_is_reported_as_untested():
+    result = subprocess.run(["script/test-pythons", "3.99"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split("\n")[-2].split(None, 1) == ["3.99", "untested: not found on this machine"]

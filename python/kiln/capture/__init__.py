@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
 from kiln import _core
-from kiln.capture import callables
+from kiln.capture import callables, slots, tape
 from kiln.capture.interpreter import Machine
 from kiln.capture.recording import Memory, Recording
 from kiln.capture.results import apply, finish
-from kiln.capture.telling import Recompile, note_once, short
+from kiln.capture.telling import Recompile, hint, note_once, short
 from kiln.capture.values import NotReplayable, Raised, is_static
+from kiln.config import config
+from kiln.errors import NotReplayedError, RecompileError
 
 MAX_RECORDINGS = 12
 MAX_FAILURES = 2
+ELSE = "something else"
+TOO_MANY = f"{MAX_RECORDINGS} recordings were made, and calls still differ from all of them"
 
 
 def memory_of(captured: Any) -> Memory:
@@ -29,25 +34,30 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
     """Called by the core for a call that no recording fits: runs it recorded. `_core.not_recorded`: it was taken back."""
     start = time.perf_counter()
     memory = memory_of(captured)
-    path = memory.paths[failed] if 0 <= failed < len(memory.paths) else None
+    if memory.recordings >= MAX_RECORDINGS:  # and yet called: mode="replay"
+        raise NotReplayedError(f"{memory.name}: mode='replay', but {TOO_MANY}")
+    place = failed if 0 <= failed < len(memory.paths) else -1
+    path = memory.paths[place] if place >= 0 else None
     if path:
         memory.varying.add(path)
     rec = Recording(memory)
     machine = Machine(rec)
     try:
         result = _run(machine, captured, args, kwargs or {})
+        change = _change(memory, rec, place)
+        if change and config.fail_on_recompile:
+            raise RecompileError(f"{memory.name} would be recorded again: {change.what()}; {change.advice()}")
         _keep(captured, memory, rec)
         apply(rec)
-        if path and memory.recordings > 1:
-            unknown = "something else"
-            now = short(rec.seen[path]) if path in rec.seen else unknown
-            took = (time.perf_counter() - start) * 1e3
-            memory.recompiles.append(Recompile(path, memory.values.get(path, unknown), now, took, path in rec.inputs))
+        if change:
+            memory.recompiles.append(dataclasses.replace(change, milliseconds=(time.perf_counter() - start) * 1e3))
         memory.values.update((path, short(value)) for path, value in rec.seen.items())
         _forget(rec)
     except (NotReplayable, Raised) as error:
         rec.take_back()
-        _note_failure(captured, memory, rec, error)
+        reason = _note_failure(captured, memory, rec, error, (time.perf_counter() - start) * 1e3)
+        if memory.forced and not isinstance(error, Raised):
+            raise NotReplayedError(f"{memory.name}: mode='replay', but Python has to run: {reason}{hint(reason)}") from None
         return _core.not_recorded
     except BaseException:  # an interrupt
         rec.take_back()
@@ -55,13 +65,41 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
     return result
 
 
+def _change(memory: Memory, rec: Recording, place: int) -> Recompile | None:
+    """What had changed since the recordings so far; None if this is the first."""
+    if memory.recordings == 0:
+        return None
+    path = memory.paths[place] if place >= 0 else None
+    if path is None:  # how it is called, or a check of what has no name of its own
+        return Recompile(
+            f"what '{memory.checks[place]}' checks" if place >= 0 else "the call", ELSE, ELSE, 0.0, False, memory.checks[place]
+        )
+    again = next((i for i, known in enumerate(rec.paths) if known == path), None)
+    now = (
+        short(rec.seen[path]) if path in rec.seen else ELSE if again is None else _constant(memory, _last_operand(rec.instructions[again]))
+    )
+    before = memory.values.get(path) or _constant(memory, memory.expected[place])
+    return Recompile(path, before, now, 0.0, path in rec.inputs, memory.checks[place])
+
+
+def _last_operand(instruction: tuple) -> int:
+    return instruction[3][-1] if instruction[3] else 0
+
+
+def _constant(memory: Memory, operand: int) -> str:
+    """What a check compares with, where that is a constant."""
+    return short(memory.kept[~operand]) if operand < 0 else ELSE
+
+
 def _keep(captured: Any, memory: Memory, rec: Recording) -> None:
     shared = _core.add_replay(captured, rec.instructions)
     memory.paths += rec.paths[shared:]
+    memory.expected += map(_last_operand, rec.instructions[shared:])
+    memory.checks += [_core.replay_ops[op] for op, *_ in rec.instructions[shared:]]
     memory.recordings += 1
     if memory.recordings >= MAX_RECORDINGS:
         _core.stop_recording(captured)
-        memory.reasons[f"{MAX_RECORDINGS} recordings were made, and calls still differ from all of them"] = 1
+        memory.reasons[TOO_MANY] = 1
 
 
 def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -82,20 +120,29 @@ def _run(machine: Machine, captured: Any, args: tuple, kwargs: dict[str, Any]) -
 
 def _forget(rec: Recording) -> None:
     """Lets go of what the recording kept alive, so that the tensors nobody wants are not computed."""
-    for kept in (rec.alive, rec.memo, rec.seen, rec.written, rec.effects, rec.mutated, rec.owners):
+    for kept in (rec.alive, rec.memo, rec.seen, rec.written, rec.effects, rec.mutated, rec.owners, rec.replaced):
         kept.clear()
 
 
-def _note_failure(captured: Any, memory: Memory, rec: Recording, error: BaseException) -> None:
+def _note_failure(captured: Any, memory: Memory, rec: Recording, error: BaseException, milliseconds: float) -> str:
     where = rec.line
     reason = f"{type(error.error).__name__} left it" if isinstance(error, Raised) else str(error)
     _forget(rec)
     memory.failures += 1
     text = f"{where}: {reason}" if where else reason
     memory.reasons[text] = memory.reasons.get(text, 0) + 1
-    note_once(memory, getattr(captured, "__qualname__", "a function"), text)
-    if memory.failures >= MAX_FAILURES:
+    memory.lost[text] = memory.lost.get(text, 0.0) + milliseconds
+    note_once(memory, memory.name, text)
+    if memory.failures >= MAX_FAILURES and not memory.forced:
         _core.stop_recording(captured)
+    return text
+
+
+def _verify(captured: Any, args: tuple, kwargs: dict[str, Any] | None) -> Any:
+    from kiln.capture.verify import verify  # not before somebody asks for it
+
+    return verify(captured, args, kwargs)
 
 
 _core.install_recording(record)
+_core.install_verification(_verify)

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import collections
+import contextvars
+import functools
+import threading
 import types
 from typing import Any
 
+from kiln import _core
 from kiln._core import Tensor
+from kiln.capture import containers, functions, library
+from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.recording import Recording, class_value, instance_value
-from kiln.capture.values import ATOMS, HEAP_TYPE, METHOD_DESCRIPTOR, MISSING, NotReplayable, Raised, is_static, is_tensor, unknown
+from kiln.capture.values import ATOMS, HEAP_TYPE, METHOD_DESCRIPTOR, MISSING, NotReplayable, Raised, Symbol, is_static, is_tensor, unknown
 
 # Attributes of a tensor that follow from its type and place on the tape, and what they give.
 TENSOR_FACTS = {"dtype", "ndim", "itemsize", "nbytes", "device", "requires_grad", "is_leaf", "grad_fn", "strides"}
 # C descriptors of objects that are known by identity, which give what cannot change.
 FIXED = {"__name__", "__qualname__", "__module__", "__doc__", "__self__", "__func__", "__mro__", "__bases__", "__members__", "fget", "fset"}
 ERROR_FACTS = {"args"}
+# What types of C have as __getattribute__, under names of their own: the look into the class, the instance and the class again.
+_GENERIC_READS = {
+    t.__getattribute__
+    for t in (
+        *(object, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, BaseException),
+        *(functools.partial, collections.deque, collections.OrderedDict, collections.defaultdict),
+    )
+}
 _TUPLE_GETTER = type(collections.namedtuple("Pair", "first second").first)
 
 
@@ -47,27 +61,39 @@ def get_attribute(machine: Any, obj: Any, name: str, method: bool = False) -> An
         return _of_tensor(machine, obj, name, method)
     if kind is types.ModuleType:
         return _of_module(rec, obj, name)
+    if kind is threading.local:
+        return library.get_of_local(machine, obj, name)
+    if kind is InterpretedGenerator:
+        return _method_of_c(types.GeneratorType, obj, name)
     if isinstance(obj, type):
         return _of_class(machine, obj, name, method)
     if name == "__class__":
         return class_of(machine, obj)
+    if kind is types.MappingProxyType or library.is_view(obj):
+        return _method_of_c(kind, obj, name)
     if kind in ATOMS or kind in (list, dict, set, tuple, frozenset, range, slice):
-        return _of_builtin(machine, obj, name, method)
+        return _of_builtin(machine, obj, name)
     return _of_instance(machine, obj, name, method)
 
 
 def class_of(machine: Any, obj: Any) -> type:
     """obj.__class__, which is its type unless its class says something else."""
-    if type(obj).__flags__ & HEAP_TYPE and check_class(machine.rec, type(obj), "__class__") is not class_value(object, "__class__"):
+    if not type(obj).__flags__ & HEAP_TYPE:
+        return type(obj)
+    found = check_class(machine.rec, type(obj), "__class__")
+    if found is class_value(object, "__class__"):
+        return type(obj)
+    claimed = machine.call(found.fget, (obj,)) if type(found) is property and found.fget is not None else None
+    if not isinstance(claimed, type):
         raise NotReplayable(f"{type(obj).__name__} says itself what its __class__ is")
-    return type(obj)
+    return claimed
 
 
 def _of_module(rec: Recording, module: Any, name: str) -> Any:
     namespace = module.__dict__
-    if (id(namespace), name) in rec.written:
+    if rec.written.get((id(namespace), name), MISSING) is not MISSING:
         return rec.written[id(namespace), name]
-    if name not in namespace:
+    if name not in namespace or (id(namespace), name) in rec.written:
         raise NotReplayable(f"module {module.__name__} has no '{name}'")
     return rec.load(namespace[name], "dict_item", rec.constant(namespace), rec.constant(name), path=f"{module.__name__}.{name}")
 
@@ -75,11 +101,16 @@ def _of_module(rec: Recording, module: Any, name: str) -> Any:
 def check_class(rec: Recording, kind: type, name: str) -> Any:
     """What a class has under a name, checked to be still there."""
     found = class_value(kind, name)
-    rec.seen[f"{kind.__name__}.{name}"] = found
+    place = f"{kind.__name__}.{name}"
+    if name in rec.assigned_in_classes and any((id(base), name) in rec.written for base in kind.__mro__):
+        raise NotReplayable(f"it looks for {place}, which it has assigned itself")
+    rec.seen[place] = found
+    operands = rec.constant(kind), rec.constant(name)
     if found is MISSING:
-        rec.once("no_class_attribute", rec.constant(kind), rec.constant(name), path=f"{kind.__name__}.{name}")
-    else:
-        rec.once("class_attribute", rec.constant(kind), rec.constant(name), rec.constant(found), path=f"{kind.__name__}.{name}")
+        rec.once("no_class_attribute", *operands, path=place)
+    elif ("class_attribute", operands) not in rec.memo:
+        rec.memo["class_attribute", operands] = found
+        rec.emit("class_attribute", *operands, rec.constant(found), extra=1, path=place)
     return found
 
 
@@ -89,19 +120,33 @@ def _of_class(machine: Any, cls: type, name: str, method: bool) -> Any:
         return getattr(cls, name)
     if name == "__class__":
         return type(cls)
+    if name == "__doc__" and cls.__flags__ & HEAP_TYPE and type(cls.__dict__.get(name)) in (str, type(None)):
+        own = cls.__dict__[name]
+        rec.once("own_class_attribute", rec.constant(cls), rec.constant(name), rec.constant(own), path=f"{cls.__name__}.{name}")
+        return own
     if name in ("__dict__", "__bases__", "__doc__", "__annotations__", "__subclasses__"):
         raise NotReplayable(f"it reads {cls.__name__}.{name}")
+    assigned = _assigned(rec, cls, name)
+    if assigned is not MISSING:
+        return assigned
     meta = type(cls)
     of_meta = MISSING
     if meta is not type:
         of_meta = check_class(rec, meta, name)
+        if type(of_meta) is property and of_meta.fget is not None:
+            return machine.call(of_meta.fget, (cls,))
         if of_meta is not MISSING and hasattr(type(of_meta), "__set__"):
             raise NotReplayable(f"{name} is an attribute of the metaclass of {cls.__name__}")
-    found = check_class(rec, cls, name)
+    found = class_value(cls, name)
+    if _is_plain(found):
+        return state_of_class(rec, cls, name, found)
+    check_class(rec, cls, name)
     if found is MISSING:
         if of_meta is not MISSING and type(of_meta) is types.FunctionType:
-            return Bound(of_meta, cls) if method else types.MethodType(of_meta, cls)
-        if meta is type and hasattr(cls, name):  # of type itself: mro, ...
+            return Bound(of_meta, cls) if method else rec.make(types.MethodType(of_meta, cls))
+        if of_meta is not MISSING and _class_of(rec, of_meta, "__get__") is MISSING:
+            return state_of_class(rec, meta, name, of_meta)
+        if hasattr(cls, name):  # of type itself: mro, ...
             raise NotReplayable(f"it reads {cls.__name__}.{name}")
         raise Raised(_error_of(cls, name))
     kind = type(found)
@@ -120,10 +165,42 @@ def _of_class(machine: Any, cls: type, name: str, method: bool) -> Any:
     return state_of_class(rec, cls, name, found)
 
 
+def _is_plain(value: Any) -> bool:
+    """No descriptor, by its type alone: a class's attribute that is read, with its checks, like an instance's."""
+    return type(value) in ATOMS or type(value) in (list, dict, set, tuple) or is_tensor(value)
+
+
+def _assigned(rec: Recording, cls: type, name: str) -> Any:
+    """What the call itself has made of a class's attribute, plain and no descriptor; MISSING if it has left it alone."""
+    if name not in rec.assigned_in_classes:
+        return MISSING
+    for base in cls.__mro__:
+        if (id(base), name) in rec.written:
+            value = rec.written[id(base), name]
+            if value is MISSING or hasattr(type(value), "__get__"):
+                raise NotReplayable(f"it reads {cls.__name__}.{name}, which it has assigned or deleted itself")
+            if base is not cls:
+                check_bases(rec, cls)
+            for hidden in cls.__mro__[: cls.__mro__.index(base)]:  # would be found before it, had it one
+                _check_no_own(rec, hidden, name)
+            return value
+        if name in base.__dict__:  # and not in what the call has assigned, which it hides
+            if base.__flags__ & HEAP_TYPE:
+                operands = rec.constant(base), rec.constant(name), rec.constant(base.__dict__[name])
+                rec.once("own_class_attribute", *operands, path=f"{base.__name__}.{name}")
+            break
+    return MISSING
+
+
+def _check_no_own(rec: Recording, base: type, name: str) -> None:
+    if base.__flags__ & HEAP_TYPE:
+        rec.once("no_own_class_attribute", rec.constant(base), rec.constant(name), path=f"{base.__name__}.{name}")
+
+
 def state_of_class(rec: Recording, cls: type, name: str, found: Any) -> Any:
-    """A class's plain attribute. Which object it is was checked; what it holds is read from there."""
-    if (id(cls), name) in rec.written:
-        return rec.written[id(cls), name]
+    """A class's attribute that is no descriptor. Unless its type says so, which object it is was checked; what it holds is read there."""
+    if _is_plain(found):
+        return rec.load(found, "class_attribute", rec.constant(cls), rec.constant(name), path=f"{cls.__name__}.{name}")
     if type(found) not in ATOMS and not is_static(found):
         rec.know_constant(found, f"{cls.__name__}.{name}")
     return found
@@ -140,12 +217,11 @@ def _class_of(rec: Recording, value: Any, name: str) -> Any:
 def _of_super(machine: Any, obj: SuperObject, name: str, method: bool) -> Any:
     rec: Recording = machine.rec
     receiver = obj.receiver
-    is_class = isinstance(receiver, type)
+    is_class = isinstance(receiver, type) and obj.start in receiver.__mro__
     mro = (receiver if is_class else type(receiver)).__mro__
     for base in mro[mro.index(obj.start) + 1 :]:
         if name not in base.__dict__:
-            if base.__flags__ & HEAP_TYPE:
-                rec.once("no_own_class_attribute", rec.constant(base), rec.constant(name), path=f"{base.__name__}.{name}")
+            _check_no_own(rec, base, name)
             continue
         found = base.__dict__[name]
         check_bases(rec, receiver if is_class else type(receiver))
@@ -164,7 +240,7 @@ def _of_super(machine: Any, obj: SuperObject, name: str, method: bool) -> Any:
             return found
         if kind is property:
             return machine.call(found.fget, (receiver,))
-        if kind in ATOMS:
+        if kind in ATOMS and (id(base), name) not in rec.written:
             return found
         raise NotReplayable(f"super().{name} is a {kind.__name__}")
     raise Raised(AttributeError(f"'super' object has no attribute '{name}'"))
@@ -177,30 +253,31 @@ def check_bases(rec: Recording, kind: type) -> None:
             rec.once("class_bases", rec.constant(base), rec.constant(base.__bases__), path=f"{base.__name__}.__bases__")
 
 
-def _of_builtin(machine: Any, obj: Any, name: str, method: bool) -> Any:
+def _of_builtin(machine: Any, obj: Any, name: str) -> Any:
     """Attributes of numbers, strings and containers: methods of C."""
     found = class_value(type(obj), name)
     if found is MISSING:
         raise Raised(_error_of(obj, name))
-    if isinstance(found, (types.MethodDescriptorType, types.WrapperDescriptorType)):
-        return Bound(found, obj)
     if type(obj) in ATOMS and isinstance(found, (types.GetSetDescriptorType, types.MemberDescriptorType)):
         return getattr(obj, name)
     if (type(obj) is dict and name == "fromkeys") or type(found) in (types.ClassMethodDescriptorType, staticmethod):
         return getattr(type(obj), name)
-    raise NotReplayable(f"it reads .{name} of a {type(obj).__name__}")
+    return _method_of_c(type(obj), obj, name)
+
+
+def _method_of_c(kind: type, obj: Any, name: str) -> Bound:
+    found = class_value(kind, name)
+    if not isinstance(found, (types.MethodDescriptorType, types.WrapperDescriptorType)):
+        raise NotReplayable(f"it reads .{name} of a {kind.__name__}")
+    return Bound(found, obj)
 
 
 def _of_tensor(machine: Any, x: Any, name: str, method: bool) -> Any:
     rec: Recording = machine.rec
     kind = type(x)
     found = class_value(kind, name)
-    if found is MISSING:
-        if (id(x), name) in rec.written:
-            return rec.written[id(x), name]
-        if getattr(x, "__dict__", None) and name in x.__dict__:
-            raise NotReplayable(f"it reads an attribute '{name}' that somebody gave a tensor")
-        raise Raised(_error_of(x, name))
+    if found is MISSING or (kind is not Tensor and class_value(Tensor, name) is MISSING):
+        return _of_instance(machine, x, name, method)
     found_kind = type(found)
     if found_kind is types.FunctionType or name in _OPERATOR_METHODS or found_kind is types.MethodDescriptorType:
         check_class(rec, kind, name)
@@ -256,15 +333,33 @@ def _of_instance(machine: Any, obj: Any, name: str, method: bool) -> Any:
             return getattr(obj, name)
         raise unknown(obj)
     getter = check_class(rec, kind, "__getattribute__")
-    if getter is not class_value(object, "__getattribute__"):
-        if type(getter) is types.FunctionType:
-            raise NotReplayable(f"{kind.__name__} defines __getattribute__")
-        if kind.__flags__ & HEAP_TYPE or is_static(obj):
-            return _of_static(machine, obj, name)
+    if type(getter) is types.FunctionType:
+        return _by_getattribute(machine, getter, obj, name)
     if is_static(obj) or isinstance(obj, types.MethodType):
         return _of_static(machine, obj, name)
+    if getter not in _GENERIC_READS and not is_tensor(obj):
+        raise NotReplayable(f"it reads .{name} of a {kind.__name__}")
+    return generic_get(machine, obj, name, method)
+
+
+def _by_getattribute(machine: Any, getter: Any, obj: Any, name: str) -> Any:
+    """The class decides every read itself; its __getattr__ is asked where that gives an AttributeError."""
+    try:
+        return machine.call(getter, (obj, name))
+    except Raised as raised:
+        fallback = check_class(machine.rec, type(obj), "__getattr__")
+        if not isinstance(raised.error, AttributeError) or fallback is MISSING:
+            raise
+        return machine.call(fallback, (obj, name))
+
+
+def generic_get(machine: Any, obj: Any, name: str, method: bool = False) -> Any:
+    """What object.__getattribute__ does, and __getattr__ behind it."""
+    rec: Recording = machine.rec
+    kind = type(obj)
+    fresh = id(obj) in rec.fresh
     if name == "__dict__":
-        return _dict_of(rec, obj)
+        return dict_of(rec, obj)
     found = class_value(kind, name)
     found_kind = type(found)
     place = f"{rec.name_of(obj, kind.__name__)}.{name}"
@@ -272,10 +367,19 @@ def _of_instance(machine: Any, obj: Any, name: str, method: bool) -> Any:
         check_class(rec, kind, name)
         return rec.written[id(obj), name]
     removed = rec.written.get((id(obj), name)) is MISSING
+    assigned = _assigned(rec, kind, name)
+    if assigned is not MISSING:
+        if removed or instance_value(obj, name) is MISSING:
+            if not fresh and not removed:
+                _not_in_instance(rec, obj, name, place)
+            return assigned
+        own = instance_value(obj, name)
+        return own if fresh else rec.load(own, "attribute", rec.operand(obj), rec.constant(name), path=place)
     if found is not MISSING and found_kind is types.FunctionType and not removed and not fresh and instance_value(obj, name) is MISSING:
         rec.once("method", rec.operand(obj), rec.constant(name), rec.constant(found), path=place)
         return Bound(found, obj) if method else rec.make(types.MethodType(found, obj))
-    if found is not MISSING:
+    is_plain = _is_plain(found) and (removed or fresh or instance_value(obj, name) is MISSING)
+    if found is not MISSING and not is_plain:
         check_class(rec, kind, name)
         if found_kind is property:
             if found.fget is None:
@@ -312,8 +416,9 @@ def _of_instance(machine: Any, obj: Any, name: str, method: bool) -> Any:
             _not_in_instance(rec, obj, name, place)
         return _from_class(machine, obj, kind, name, found, method)
     fallback = check_class(rec, kind, "__getattr__")
-    check_class(rec, kind, name)
-    if not fresh and not removed:
+    if fresh or removed:
+        check_class(rec, kind, name)
+    else:  # this looks into the class too
         rec.once("no_attribute", rec.operand(obj), rec.constant(name), path=place)
     if fallback is not MISSING:
         return machine.call(fallback, (obj, name))
@@ -322,7 +427,7 @@ def _of_instance(machine: Any, obj: Any, name: str, method: bool) -> Any:
 
 def _not_in_instance(rec: Recording, obj: Any, name: str, place: str) -> None:
     if hasattr(obj, "__dict__"):
-        rec.once("no_item", rec.operand(_dict_of(rec, obj)), rec.constant(name), path=place)
+        rec.once("no_item", rec.operand(dict_of(rec, obj)), rec.constant(name), path=place)
 
 
 def _from_class(machine: Any, obj: Any, kind: type, name: str, found: Any, method: bool) -> Any:
@@ -348,9 +453,12 @@ def _from_class(machine: Any, obj: Any, kind: type, name: str, found: Any, metho
     return state_of_class(rec, kind, name, found)
 
 
-def _dict_of(rec: Recording, obj: Any) -> dict:
-    namespace = obj.__dict__
+def dict_of(rec: Recording, obj: Any) -> dict:
+    namespace = getattr(obj, "__dict__", None)
+    if type(namespace) is not dict:
+        raise NotReplayable(f"it reads the __dict__ of a {type(obj).__name__}")
     if id(obj) in rec.fresh:
+        rec.owners[id(namespace)] = obj
         rec.fresh.add(id(namespace))
         rec.alive.append(namespace)
         return namespace
@@ -365,18 +473,15 @@ def _dict_of(rec: Recording, obj: Any) -> dict:
 
 def _of_static(machine: Any, obj: Any, name: str) -> Any:
     """Functions, operators, dtypes and other objects of C that are known by identity."""
-    rec: Recording = machine.rec
     kind = type(obj)
     if kind is types.FunctionType:
-        if name == "__code__":
-            return rec.load(obj.__code__, "code", rec.operand(obj), path=f"{obj.__qualname__}.__code__")
-        if name in obj.__dict__:
-            return rec.load(obj.__dict__[name], "attribute", rec.operand(obj), rec.constant(name), path=f"{obj.__qualname__}.{name}")
-        if name in ("__name__", "__qualname__", "__module__", "__doc__"):
-            raise NotReplayable(f"it reads {obj.__qualname__}.{name}")
+        value = functions.get_attribute(machine, obj, name)
+        return _method_of_c(kind, obj, name) if value is MISSING else value
+    if kind in (*library.CALLED, contextvars.ContextVar):
+        return _method_of_c(kind, obj, name)
     if kind is types.MethodType and name in ("__self__", "__func__"):
         return getattr(obj, name)
-    if name in FIXED or type(obj).__module__ == "kiln":
+    if name in FIXED or isinstance(obj, (_core.dtype, _core.Operator)) or kind.__module__ == "kiln":
         value = getattr(obj, name)
         if type(value) in ATOMS or is_static(value):
             return value
@@ -388,9 +493,19 @@ def set_attribute(machine: Any, obj: Any, name: str, value: Any) -> None:
     rec: Recording = machine.rec
     obj = rec.pin(obj)
     kind = type(obj)
-    if is_tensor(obj):
+    if is_tensor(obj) and class_value(Tensor, name) is not MISSING:
         return _set_of_tensor(rec, obj, name, value)
-    if isinstance(obj, (type, types.ModuleType)) or is_static(obj):
+    if isinstance(obj, type):
+        return _set_of_class(machine, obj, name, value)
+    if kind is types.ModuleType and name not in ("__dict__", "__class__"):
+        return containers.set_item(machine, rec.know_constant(obj.__dict__, obj.__name__), name, value)
+    if is_tensor(obj) and id(obj) in rec.fresh:
+        raise NotReplayable("it gives an attribute to a tensor that it has made")
+    if kind is types.FunctionType:
+        return functions.set_attribute(machine, obj, name, value)
+    if kind is threading.local:
+        return library.set_of_local(machine, obj, name, value)
+    if isinstance(obj, types.ModuleType) or is_static(obj):
         raise NotReplayable(f"it assigns {getattr(obj, '__name__', kind.__name__)}.{name}")
     if id(obj) not in rec.fresh and id(obj) not in rec.registers:
         raise unknown(obj)
@@ -403,10 +518,50 @@ def set_attribute(machine: Any, obj: Any, name: str, value: Any) -> None:
     return set_plain(machine, obj, name, value)
 
 
+def _set_of_class(machine: Any, cls: type, name: str, value: Any) -> None:
+    """cls.name = value: of a plain attribute that is none, or no descriptor, before and after."""
+    rec: Recording = machine.rec
+    setter = check_class(rec, type(cls), "__setattr__")
+    found = class_value(cls, name)
+    of_meta = class_value(type(cls), name)
+    given = value.value if type(value) is Symbol else value
+    special = name.startswith("__") or any(hasattr(type(v), "__get__") for v in (found, of_meta, given) if v is not MISSING)
+    if special or setter is not class_value(type, "__setattr__") or not cls.__flags__ & HEAP_TYPE or id(cls) in rec.fresh:
+        raise NotReplayable(f"it assigns {cls.__name__}.{name}")
+    if type(cls) is not type:
+        check_class(rec, type(cls), name)
+    if _is_plain(found):  # of the same type still, whatever it is
+        rec.once("type", rec.read_register("class_attribute", cls, name), rec.constant(type(found)))
+    elif (id(cls), name) not in rec.written and _assigned(rec, cls, name) is MISSING:
+        check_class(rec, cls, name)
+    rec.assigned_in_classes.add(name)
+    value = containers.stored(rec, value)
+    rec.effect("setattr", cls, name, value)
+    rec.written[id(cls), name] = value
+
+
+def set_own(machine: Any, obj: Any, name: str, value: Any) -> None:
+    """obj.__dict__[name] = value, where that is an assignment to the attribute."""
+    rec: Recording = machine.rec
+    found = class_value(type(obj), name)
+    if type(obj) is types.FunctionType and id(obj) in rec.fresh and found is not MISSING:
+        obj.__dict__[name] = value  # where nobody finds it
+        return
+    if type(name) is not str or (found is not MISSING and hasattr(type(found), "__set__")):
+        raise NotReplayable(f"it writes to the __dict__ of a {type(obj).__name__}")
+    set_plain(machine, obj, name, value)
+
+
 def set_plain(machine: Any, obj: Any, name: str, value: Any) -> None:
     """What object.__setattr__ does."""
     rec: Recording = machine.rec
     kind = type(obj)
+    if name == "__class__" and id(obj) in rec.fresh and isinstance(value, type):
+        try:
+            object.__setattr__(obj, name, value)
+        except TypeError as error:
+            raise Raised(error.with_traceback(None)) from None
+        return
     if name in ("__class__", "__dict__"):
         raise NotReplayable(f"it assigns .{name} of a {kind.__name__}")
     found = check_class(rec, kind, name)
@@ -436,12 +591,22 @@ def delete_attribute(machine: Any, obj: Any, name: str) -> None:
     """del obj.name."""
     rec: Recording = machine.rec
     kind = type(obj)
+    if kind is threading.local:
+        library.delete_of_local(machine, obj, name)
+        return
     if is_tensor(obj) or isinstance(obj, (type, types.ModuleType)) or is_static(obj):
         raise NotReplayable(f"it deletes .{name} of a {kind.__name__}")
     deleter = check_class(rec, kind, "__delattr__")
     if type(deleter) is types.FunctionType:
         machine.call(deleter, (obj, name))
         return
+    delete_plain(machine, obj, name)
+
+
+def delete_plain(machine: Any, obj: Any, name: str) -> None:
+    """What object.__delattr__ does."""
+    rec: Recording = machine.rec
+    kind = type(obj)
     found = check_class(rec, kind, name)
     if (
         found is not MISSING

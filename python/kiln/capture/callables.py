@@ -7,17 +7,19 @@ must not call back into Python; or it has a polyfill, which the interpreter runs
 from __future__ import annotations
 
 import cmath
+import collections
 import functools
 import itertools
 import math
 import operator
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln.capture import attributes, containers, operations, polyfills
+from kiln.capture import attributes, collected, containers, generators, library, operations, polyfills, sorting
 from kiln.capture.attributes import Bound, SuperObject
 from kiln.capture.recording import class_value
 from kiln.capture.values import ATOMS, IS_ABSTRACT, MISSING, NotReplayable, Raised, Symbol, is_constant, is_tensor
@@ -32,32 +34,37 @@ NUMERIC: set[Any] = {
     *(getattr(operator, name) for name in _OPERATORS),
 }  # fmt: skip
 PURE: set[Any] = {
-    ord, chr, bin, oct, hex, ascii, repr, str, format, bytes, frozenset, range, slice, callable,
+    ord, chr, bin, oct, hex, ascii, repr, str, format, bytes, frozenset, range, slice,
     math.fsum, math.prod, math.dist, int.from_bytes, float.fromhex, str.maketrans, bytes.fromhex,
 }  # fmt: skip
+_CONVERSIONS = ("int", "float", "index")  # what such functions ask of a number that is no plain one
 # Methods of immutable types are pure, whatever their arguments are, as long as those are constants.
 PURE_TYPES = (str, bytes, int, float, complex, bool, tuple, frozenset, range, slice)
 
 POLYFILLS: dict[Any, types.FunctionType] = {
     any: polyfills.any_, all: polyfills.all_, sum: polyfills.sum_, min: polyfills.min_, max: polyfills.max_, map: polyfills.map_,
-    filter: polyfills.filter_, zip: polyfills.zip_, enumerate: polyfills.enumerate_, reversed: polyfills.reversed_,
+    filter: polyfills.filter_, zip: polyfills.zip_, enumerate: polyfills.enumerate_,
     functools.reduce: polyfills.reduce_, sorted: polyfills.sorted_, list: polyfills.list_, tuple: polyfills.tuple_, set: polyfills.set_,
     dict: polyfills.dict_, divmod: polyfills.divmod_, str.join: polyfills.join_, list.extend: polyfills.list_extend,
     list.index: polyfills.list_index, list.count: polyfills.list_count, list.copy: polyfills.list_copy,
     list.reverse: polyfills.list_reverse, list.pop: polyfills.list_pop, list.remove: polyfills.list_remove,
     dict.get: polyfills.dict_get, dict.pop: polyfills.dict_pop,
     dict.setdefault: polyfills.dict_setdefault, dict.update: polyfills.dict_update, dict.copy: polyfills.dict_copy,
-    set.update: polyfills.set_update,
+    set.update: polyfills.set_update, set.remove: polyfills.set_remove, list.sort: polyfills.list_sort,
+    dict.fromkeys: polyfills.dict_fromkeys, collections.deque.count: polyfills.list_count, collections.deque.index: polyfills.list_index,
+    collections.deque.remove: polyfills.list_remove, collections.OrderedDict.pop: polyfills.dict_pop,
+    collections.OrderedDict.setdefault: polyfills.dict_setdefault, collections.OrderedDict.update: polyfills.dict_update,
+    collections.OrderedDict.copy: polyfills.ordered_copy, collections._count_elements: polyfills.count_elements,
 }  # fmt: skip
 # Of these, what the interpreter makes is an iterator of its own: they are always run as polyfills.
-LAZY = {map, filter, zip, enumerate, reversed}
+LAZY = {map, filter, zip, enumerate}
 
 # Functions of the core, run as instructions: they see tensors and numbers, and what they change is put back when a run is taken back.
 CORE: set[Any] = {
-    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.gradients, _core.manual_seed,
+    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.manual_seed,
     _core.random_state, _core.set_random_state, _core.num_threads,
 }  # fmt: skip
-TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_", "backward")}
+TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_", "is_contiguous")}
 
 SPECIAL: dict[Any, Callable] = {}
 
@@ -76,13 +83,13 @@ def is_listed(function: Any) -> bool:
         return True
     if isinstance(function, type):
         return False
-    if isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
+    if isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)):
         return function.__objclass__ in PURE_TYPES or function in SLOTS
     return isinstance(getattr(function, "__self__", None), type) and function.__self__ in PURE_TYPES
 
 
 def polyfill_of(function: types.FunctionType) -> Any:
-    return function if function in (polyfills.sorted_by, polyfills.join_all) else None
+    return function if function in (polyfills.sorted_by, polyfills.join_all, polyfills.same_or_equal) else None
 
 
 def run_polyfill(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -91,12 +98,10 @@ def run_polyfill(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any
     if function is polyfills.join_all:
         parts = [rec.pin(p) for p in args[1]]
         return containers.pure_result(lambda: rec.pin(args[0]).join(parts))
+    if function is polyfills.same_or_equal:
+        return operations.matches(machine, *args)
     items, keys, reverse = args
-    keys = [rec.pin_all(k) for k in keys]
-    if not all(is_constant(k) for k in keys):
-        raise NotReplayable("it sorts by what is no constant")
-    order = containers.pure_result(lambda: sorted(range(len(items)), key=keys.__getitem__, reverse=bool(rec.pin(reverse))))
-    return rec.make([items[i] for i in order])
+    return rec.make([items[i] for i in sorting.order_of(machine, keys, reverse)])
 
 
 def call(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -110,21 +115,30 @@ def call(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> An
     if function in NUMERIC and (any(operations.runs_in_c(a) for a in args)) and not kwargs:
         if all(operations.runs_in_c(a) or type(a) in ATOMS for a in args):
             return _run(machine, function, args, kwargs)
+    slot = SLOTS.get(function)
+    if slot is not None:
+        return slot(machine, *args, **kwargs)
     if function in LAZY:
         return machine.call(POLYFILLS[function], args, kwargs)
+    if function in NUMERIC and args and not kwargs:
+        plain = tuple(operations.plain_operand(machine, a, *_CONVERSIONS, function.__name__) for a in args)
+        if any(p is not a for p, a in zip(plain, args, strict=True)):
+            return call(machine, function, plain, kwargs)
+    if function is range:
+        args = tuple(operations.index_of(machine, a) for a in args)
+    if function in POLYFILLS and not all(map(is_constant, (*args, *kwargs.values()))):
+        method = _dunder_of(machine, function, args)
+        return machine.call(POLYFILLS[function], args, kwargs) if method is None else method
     pinned = tuple(rec.pin_all(a) for a in args)
     if all(is_constant(a) and not _own_class(a) for a in pinned) and all(is_constant(rec.pin_all(a)) for a in kwargs.values()):
         if function not in (list, dict, set) and function is not sorted:
             value = containers.pure_result(lambda: function(*pinned, **{k: rec.pin_all(v) for k, v in kwargs.items()}))
             return value if is_constant(value) or type(value) is tuple else rec.make(value)
-    if function in POLYFILLS:
-        return machine.call(POLYFILLS[function], args, kwargs)
     method = _dunder_of(machine, function, args)
     if method is not None:
         return method
-    slot = SLOTS.get(function)
-    if slot is not None:
-        return slot(machine, *args, **kwargs)
+    if function in POLYFILLS:
+        return machine.call(POLYFILLS[function], args, kwargs)
     kinds = ", ".join(type(a).__name__ for a in args)
     raise NotReplayable(f"it calls {getattr(function, '__qualname__', function)}({kinds})")
 
@@ -167,13 +181,6 @@ def _before_method(machine: Any, function: Any, args: tuple) -> None:
     name = function.__name__
     if name == "requires_grad_" and id(args[0]) not in rec.fresh:
         raise NotReplayable("it asks for gradients of a tensor that was there before")
-    if name == "backward":
-        for x in list(rec.alive):
-            if is_tensor(x) and id(x) not in rec.fresh:
-                if not x.is_leaf:
-                    raise NotReplayable("backward() reaches what was computed before the call")
-                rec.once("leaf", rec.operand(x))
-        attributes.save_gradients(rec)
 
 
 def initialise(machine: Any, made: Any, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -200,21 +207,10 @@ def special(*functions: Any):
     return add
 
 
-def _change(machine: Any, target: Any, method: Any, *args: Any) -> None:
-    """target.method(*args), of a method that gives nothing and does not look at what is there."""
-    rec = machine.rec
-    inside = rec.before_write(target)
-    if inside is not target:
-        rec.operand(target)
-        args = tuple(containers.stored(rec, a) for a in args)
-        rec.effect("call", target, method, args)
-    method(inside, *args)
-
-
 def _insert(machine: Any, target: list, index: Any, value: Any) -> None:
     if id(target) not in machine.rec.fresh:
         containers.length_of(machine, target)
-    _change(machine, target, list.insert, machine.rec.pin(index), value)
+    collected.change(machine, target, list.insert, operations.index_of(machine, index), value)
 
 
 def _clear(machine: Any, target: Any) -> None:
@@ -223,36 +219,42 @@ def _clear(machine: Any, target: Any) -> None:
     if inside is not target:
         rec.operand(target)
         rec.read_whole(target)
-        if type(target) is dict:
+        if isinstance(target, dict):
             for k in inside:
                 rec.written[id(target), k] = MISSING
-    _change(machine, target, type(target).clear)
+    collected.change(machine, target, collections.OrderedDict.clear if isinstance(target, collections.OrderedDict) else type(inside).clear)
 
 
 def _change_set(machine: Any, target: set, method: Any, value: Any) -> None:
     value = containers.check_key(machine, value)
     if id(target) not in machine.rec.fresh and not is_constant(value):
         raise NotReplayable("it changes a set of objects")
-    _change(machine, target, method, value)
+    collected.change(machine, target, method, value)
 
 
 # What methods of containers do, and object.__setattr__ and other slots under their names.
 SLOTS: dict[Any, Callable] = {
-    list.append: lambda m, target, value: _change(m, target, list.append, value),
+    **library.METHODS,
+    **collected.METHODS,
+    **generators.METHODS,
+    list.append: lambda m, target, value: collected.change(m, target, list.append, value),
     list.insert: _insert,
     list.clear: _clear,
     dict.clear: _clear,
+    set.clear: _clear,
+    collections.OrderedDict.clear: _clear,
     set.add: lambda m, target, value: _change_set(m, target, set.add, value),
     set.discard: lambda m, target, value: _change_set(m, target, set.discard, value),
     object.__setattr__: lambda m, obj, name, value: attributes.set_plain(m, obj, m.rec.pin(name), value),
-    object.__delattr__: lambda m, obj, name: attributes.delete_attribute(m, obj, m.rec.pin(name)),
+    object.__delattr__: lambda m, obj, name: attributes.delete_plain(m, obj, m.rec.pin(name)),
+    object.__getattribute__: lambda m, obj, name: attributes.generic_get(m, obj, m.rec.pin(name)),
+    type.__call__: lambda m, cls, *args, **kwargs: calls.construct_plain(m, cls, args, kwargs),
     object.__init__: lambda m, obj, *args, **kwargs: None,
-    dict.keys: lambda m, d: containers.view_of(m, d, "keys"),
-    dict.values: lambda m, d: containers.view_of(m, d, "values"),
-    dict.items: lambda m, d: containers.view_of(m, d, "items"),
-    dict.__getitem__: lambda m, d, k: containers.get_item(m, d, k),
-    dict.__setitem__: lambda m, d, k, v: containers.set_item(m, d, k, v),
-    dict.__contains__: lambda m, d, k: containers.contains(m, d, k),
+    dict.__getitem__: lambda m, d, k: containers.get_item_of_dict(m, d, k),
+    dict.__setitem__: lambda m, d, k, v: containers.set_item_of_dict(m, d, k, v),
+    dict.__delitem__: lambda m, d, k: containers.delete_item_of_dict(m, d, k),
+    dict.__contains__: lambda m, d, k: containers.dict_contains(m, d, k),
+    dict.__iter__: lambda m, d: containers.iterator_of_dict(m, d),
     list.__getitem__: lambda m, d, k: containers.get_item(m, d, k),
     list.__setitem__: lambda m, d, k, v: containers.set_item(m, d, k, v),
     list.__len__: lambda m, d: containers.length_of(m, d),
@@ -260,18 +262,22 @@ SLOTS: dict[Any, Callable] = {
     list.__init__: lambda m, made, *args: initialise(m, made, args, {}),
     dict.__init__: lambda m, made, *args, **kwargs: initialise(m, made, args, kwargs),
 }
+for _kind in (dict, collections.OrderedDict):
+    for _name in ("keys", "values", "items"):
+        SLOTS[getattr(_kind, _name)] = lambda m, d, _name=_name: containers.view_of(m, d, _name)
 for _name in ("union", "intersection", "difference", "issubset", "issuperset", "isdisjoint", "copy", "symmetric_difference"):
 
-    def _of_fresh_sets(machine: Any, *sets: Any, _name: str = _name) -> Any:
-        if not all((type(s) is set and id(s) in machine.rec.fresh) or (type(s) is frozenset and is_constant(s)) for s in sets):
-            raise NotReplayable(f"it calls set.{_name} of a set that was there before")
-        value = getattr(set, _name)(*sets)
+    def _of_sets(machine: Any, *sets: Any, _name: str = _name) -> Any:
+        known = [s if type(s) is frozenset and is_constant(s) else operations.members(machine, s) for s in sets]
+        value = getattr(set, _name)(*known)
         return machine.rec.make(value) if type(value) is set else value
 
-    SLOTS[getattr(set, _name)] = _of_fresh_sets
+    SLOTS[getattr(set, _name)] = _of_sets
 
-for _number, (_, _function, _) in enumerate(operations.BINARY):
-    SPECIAL[_function] = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
+for _number, (_slot, _function, _in_place) in enumerate(operations.BINARY):
+    SPECIAL[_function] = _binary = lambda m, x, y, _number=_number: operations.binary(m, _number, x, y)
+    if (_of_tensor := class_value(Tensor, f"__{'i' * _in_place}{_slot}__")) is not MISSING:  # called by its name
+        SLOTS[_of_tensor] = _binary
 for _number, _function in enumerate(operations.COMPARE):
     SPECIAL[_function] = lambda m, x, y, _number=_number: operations.compare(m, _number, x, y)
 SPECIAL[operator.neg] = lambda m, x: operations.unary(m, "UNARY_NEGATIVE", x)
@@ -285,7 +291,7 @@ SPECIAL[operator.contains] = lambda m, x, y: containers.contains(m, x, y)
 
 def _dunder_of(machine: Any, function: Any, args: tuple) -> Any:
     """int(), float(), str(), repr(), abs(), hash() and the like of instances, by their special methods."""
-    names = {f: f"__{f.__name__}__" for f in (int, float, complex, str, repr, abs, round, hash, format, bytes, bool)}
+    names = {f: f"__{f.__name__}__" for f in (int, float, complex, str, repr, abs, round, hash, format, bytes, bool, divmod)}
     name = names.get(function) if isinstance(function, (type, types.BuiltinFunctionType)) else None
     if name is None or not args or is_tensor(args[0]) or is_constant(args[0]):
         return None
@@ -337,19 +343,40 @@ def _len(machine: Any, value: Any) -> Any:
         return attributes.get_attribute(machine, value, "shape")[0]
     if kind in (str, bytes, range, frozenset):
         return len(value)
-    if kind in (list, tuple, dict, set) or (isinstance(value, (list, tuple, dict, set)) and id(value) in rec.fresh):
-        if kind is dict and id(value) in rec.owners:
-            raise NotReplayable("it counts the attributes of an instance")
-        return containers.length_of(machine, value)
+    if kind is types.MappingProxyType:
+        return _len(machine, library.viewed(rec, value))
+    if isinstance(value, dict) and id(value) in rec.owners:
+        return len(containers.whole_dict(machine, value))
+    if kind in (list, tuple, dict, set, collections.deque) or (isinstance(value, (list, tuple, dict, set)) and id(value) in rec.fresh):
+        return _length(machine, value)
+    if isinstance(value, dict) and containers.is_dict(machine, value, "__len__"):
+        return _length(machine, value)
     if isinstance(value, tuple) and id(value) in rec.registers:
         rec.once("length", rec.operand(value), rec.constant(len(value)), path=f"len({rec.name_of(value)})")
         return len(value)
-    if kind in containers.DICT_VIEWS:
-        return len(containers.view_items(machine, value))
+    if library.is_view(value):
+        return _len(machine, library.viewed(rec, value))
     method = operations.method_of(machine, value, "__len__")
     if method is MISSING:
         raise NotReplayable(f"it takes the length of a {kind.__name__}")
-    return machine.call(method, (value,))
+    return containers.length_by(machine, method, value)
+
+
+def _length(machine: Any, value: Any) -> Any:
+    """Of a container: a number that is checked, or read anew if it has been seen to change, as where a log is counted."""
+    rec = machine.rec
+    path = f"len({rec.name_of(value)})"
+    register = rec.registers.get(id(value))
+    if path not in rec.memory.varying or register is None or id(value) in rec.whole or id(value) in rec.fresh:
+        return containers.length_of(machine, value)
+    if not rec.grows_only(value):
+        return containers.length_of(machine, value)
+    key = ("length read", register)
+    if key not in rec.memo:
+        rec.inputs.add(path)
+        rec.memo[key] = Symbol(len(value), rec.emit("call", rec.constant(len), register, result=True))
+    grown = len(rec.content(value)) - len(value)
+    return operations.binary(machine, 0, rec.memo[key], grown) if grown else rec.memo[key]
 
 
 @special(isinstance)
@@ -359,9 +386,10 @@ def _isinstance(machine: Any, value: Any, classes: Any) -> bool:
     if type(value) is Symbol and type(value.value) is not bool:
         rec.once("type", value.register, rec.constant(kind), path="the type of a number")
     if containers.is_iterator(value):
+        if isinstance(classes, type) and issubclass(classes, (Tensor, list, tuple, dict, set, str)):
+            return False
         raise NotReplayable("it asks for the class of an iterator")
-    if type(value) is not Symbol:
-        attributes.class_of(machine, value)
+    claimed = kind if type(value) is Symbol else attributes.class_of(machine, value)
     for cls in classes if isinstance(classes, tuple) else (classes,):
         if isinstance(cls, tuple):
             if _isinstance(machine, value, cls):
@@ -374,7 +402,14 @@ def _isinstance(machine: Any, value: Any, classes: Any) -> bool:
         if not isinstance(cls, type):
             raise NotReplayable("it asks for a class that is none")
         meta = type(cls)
+        if kind is cls:
+            return True
         if meta is not type and class_value(meta, "__instancecheck__") is not class_value(type, "__instancecheck__"):
+            asked = attributes.check_class(rec, meta, "__instancecheck__")
+            if type(asked) is types.FunctionType and meta.__module__ not in ("abc", "typing"):
+                if machine.truth(machine.call(asked, (cls, value))):
+                    return True
+                continue
             if is_constant(value) or kind in (list, dict, set, tuple) or is_tensor(value):
                 if meta.__module__ in ("abc", "typing"):
                     if isinstance(value.value if type(value) is Symbol else value, cls):
@@ -387,8 +422,9 @@ def _isinstance(machine: Any, value: Any, classes: Any) -> bool:
                 _abc_check(machine, kind, cls, False)
                 continue
             raise NotReplayable(f"{cls.__name__} decides itself what is an instance of it")
-        attributes.check_bases(rec, kind)
-        if issubclass(kind, cls):
+        for known in {kind, claimed}:
+            attributes.check_bases(rec, known)
+        if issubclass(kind, cls) or issubclass(claimed, cls):
             return True
     return False
 
@@ -486,8 +522,19 @@ def _delattr(machine: Any, obj: Any, name: Any) -> None:
 
 
 @special(iter)
-def _iter(machine: Any, value: Any) -> Any:
-    return containers.iterator(machine, value)
+def _iter(machine: Any, value: Any, *sentinel: Any) -> Any:
+    return machine.call(polyfills.iter_until, (value, *sentinel)) if sentinel else containers.iterator(machine, value)
+
+
+@special(reversed)
+def _reversed(machine: Any, value: Any) -> Any:
+    if isinstance(value, collections.deque):
+        return machine.rec.make(containers.ListedIterator(collected.iterate_deque(machine, value, backwards=True)))
+    if isinstance(value, dict) or library.is_view(value):
+        items = list(containers.iterate(machine, value))
+        return machine.rec.make(containers.ListedIterator(containers.while_unchanged(machine, value, items[::-1])))
+    method = operations.method_of(machine, value, "__reversed__")
+    return machine.call(polyfills.reversed_, (value,)) if method is MISSING else machine.call(method, (value,))
 
 
 @special(next)
@@ -512,6 +559,21 @@ def _id(machine: Any, value: Any) -> Any:
     return id(value)
 
 
+@special(sys.exc_info)
+def _exc_info(machine: Any) -> tuple:
+    """Of the exception that an interpreted except clause handles; that of whoever has called the function is checked to be none."""
+    for frame in reversed(machine.frames):
+        if frame.handled and frame.handled[-1] is not None:
+            error = frame.handled[-1]
+            return type(error), error, None
+    rec = machine.rec
+    made = rec.emit("call", rec.constant(sys.exc_info), result=True)
+    rec.emit("value", made, rec.constant((None, None, None)), path="sys.exc_info()")
+    if sys.exc_info() != (None, None, None):
+        raise NotReplayable("it asks for an exception that its caller handles")
+    return None, None, None
+
+
 @special(object)
 def _object(machine: Any) -> Any:
     return machine.rec.make(object())
@@ -529,12 +591,35 @@ def _tuple_new(machine: Any, cls: type, items: Any = ()) -> Any:
     values = tuple(containers.iterate(machine, items))
     if cls is tuple:
         return values
-    return machine.rec.make(tuple.__new__(cls, tuple(machine.rec.pin_all(v) for v in values)))
+    return machine.rec.make(tuple.__new__(cls, values))
 
 
 @special(functools.partial)
 def _partial(machine: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
     return machine.rec.make(functools.partial(function, *args, **kwargs)) if callable(function) else None
+
+
+@special(int.__new__, float.__new__)
+def _number_new(machine: Any, cls: type, *args: Any) -> Any:
+    rec = machine.rec
+    plain = int if issubclass(cls, int) else float
+    number = machine.call(plain, args)
+    if cls is plain:
+        return number
+    made = rec.make(containers.pure_result(lambda: plain.__new__(cls, containers.rec_value(number))))
+    rec.memo["plain number", id(made)] = number
+    return made
+
+
+for _kind, _make in {**collected.MADE, **{kind: library.make_getter(kind) for kind in library.CALLED}}.items():
+    SPECIAL[_kind] = _make
+
+
+@special(vars)
+def _vars(machine: Any, obj: Any) -> Any:
+    if isinstance(obj, (type, types.ModuleType)):
+        raise NotReplayable("it takes all that a class or a module holds")
+    return attributes.get_attribute(machine, obj, "__dict__")
 
 
 @special(types.MethodType)
@@ -546,5 +631,7 @@ def _method_type(machine: Any, function: Any, receiver: Any) -> Any:
 def _chain(machine: Any, *iterables: Any) -> Any:
     return machine.rec.make(containers.ListedIterator(v for i in iterables for v in containers.iterate(machine, i)))
 
+
+from kiln.capture import calls  # noqa: E402  which calls what is listed here
 
 __all__ = ["call", "is_listed"]

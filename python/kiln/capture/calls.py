@@ -8,10 +8,11 @@ import types
 from typing import Any
 
 from kiln import _core
-from kiln.capture import attributes, callables
+from kiln.capture import attributes, callables, library
 from kiln.capture.attributes import Bound
 from kiln.capture.recording import Recording, class_value
 from kiln.capture.values import HEAP_TYPE, IS_ABSTRACT, MISSING, NotReplayable, Raised, is_constant, is_static, is_tensor
+from kiln.jit import AssumedConstant
 
 
 def call_value(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -32,12 +33,18 @@ def call_value(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any])
         if id(function) not in rec.fresh:
             raise NotReplayable("it is not known where a method comes from")
         return call_value(machine, function.__func__, (function.__self__, *args), kwargs)
+    if type(function) is types.BuiltinFunctionType and function is _core.call_undeferred:
+        raise NotReplayable(f"it calls {_name(args[0])}, which kn.disable keeps in Python")
     if isinstance(function, _core.Captured):
         return call_value(machine, function._function, args, kwargs)
+    if kind is AssumedConstant:
+        return _assumed(machine, function, args, kwargs)
     if kind is functools.partial:
         return _call_partial(machine, function, args, kwargs)
     if isinstance(function, type):
         return construct(machine, function, args, kwargs)
+    if kind in library.CALLED:
+        return library.CALLED[kind](machine, function, *args, **kwargs)
     if callables.is_listed(function):
         return callables.call(machine, function, args, kwargs)
     if is_static(function):
@@ -56,6 +63,26 @@ def _name(function: Any) -> str:
     module = getattr(function, "__module__", None)
     name = getattr(function, "__qualname__", type(function).__name__)
     return f"{module}.{name}" if module and module != "builtins" else name
+
+
+def _assumed(machine: Any, function: AssumedConstant, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Calls a function that is said to give the same for the same arguments, and takes its result for a constant."""
+    rec: Recording = machine.rec
+    given = [(f"argument {i} of {function!r}", rec.pin_all(value)) for i, value in enumerate((*args, *kwargs.values()))]
+    for path, value in given:
+        if is_tensor(value):
+            raise NotReplayable(f"kn.assume_constant is given a tensor, {path}")
+        if not is_constant(value):
+            if id(value) in rec.fresh:
+                raise NotReplayable(f"kn.assume_constant is given what the call itself makes, {path}")
+            rec.once("same", rec.operand(value), rec.constant(value), path=path)
+    rec.once("same", rec.operand(function), rec.constant(function), path=repr(function))
+    values = [value for _, value in given]
+    try:
+        result = function.function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :], strict=True)))
+    except Exception as error:
+        raise Raised(error) from None
+    return result if is_constant(result) else rec.know_constant(result, f"the result of {function!r}")
 
 
 def _call_partial(machine: Any, function: functools.partial, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -176,7 +203,13 @@ def construct(machine: Any, cls: type, args: tuple, kwargs: dict[str, Any]) -> A
     if meta is not type:
         caller = attributes.check_class(rec, meta, "__call__")
         if type(caller) is types.FunctionType:
-            raise NotReplayable(f"it calls {cls.__name__}, whose metaclass decides what that means")
+            return call_python(machine, caller, (cls, *args), kwargs)
+    return construct_plain(machine, cls, args, kwargs)
+
+
+def construct_plain(machine: Any, cls: type, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """What type.__call__ does."""
+    rec: Recording = machine.rec
     if cls.__flags__ & IS_ABSTRACT:
         raise NotReplayable(f"it makes an instance of {cls.__name__}, which is abstract")
     maker = attributes.check_class(rec, cls, "__new__")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import inspect
 import opcode
+import sys
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from kiln.capture.opcodes import KNOWN_VERSIONS, Operation, nothing, operation_named
+from kiln.capture.values import NotReplayable
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,10 @@ class Handler:
 
 @dataclass
 class Program:
+    """A function's instructions, without those that do nothing. Places are their numbers; a jump's argument is the place where it goes."""
+
     code: types.CodeType
-    names: list[str]  # of each instruction's operation
+    operations: list[Operation]
     arguments: list[int]
     lines: list[int | None]
     handlers: list[Handler]
@@ -32,23 +40,52 @@ class Program:
 
 @functools.lru_cache(maxsize=4096)
 def decode(code: types.CodeType) -> Program:
-    raw = code.co_code
-    names, arguments, lines = [], [], []
-    extended = 0
-    for i in range(0, len(raw), 2):
-        name, argument = opcode.opname[raw[i]], raw[i + 1] | extended
-        extended = argument << 8 if name == "EXTENDED_ARG" else 0
-        names.append(name)
+    if sys.version_info[:2] not in KNOWN_VERSIONS:
+        raise NotReplayable(f"the byte code of CPython {sys.version_info[0]}.{sys.version_info[1]} is not known")
+    operations, arguments, offsets, targets = [], [], [], []
+    for offset, after, number, argument in _instructions(code.co_code):
+        operation = operation_named(opcode.opname[number])
+        if operation is nothing:
+            continue
+        if number in _JUMPS:
+            argument = after - argument if number in _BACKWARD else after + argument
+            targets.append(len(operations))
+        operations.append(operation)
         arguments.append(argument)
-        lines.append(None)
+        offsets.append(offset)
+    for place in targets:
+        arguments[place] = bisect.bisect_left(offsets, arguments[place])
+    lines: list[int | None] = [None] * len(operations)
     for start, end, line in code.co_lines():
-        for i in range(start // 2, min(end // 2, len(names))):
-            lines[i] = line
+        for place in range(bisect.bisect_left(offsets, start // 2), bisect.bisect_left(offsets, end // 2)):
+            lines[place] = line
     cells = tuple(c for c in code.co_cellvars if c not in code.co_varnames)
-    return Program(code, names, arguments, lines, _handlers(code.co_exceptiontable), code.co_varnames + cells + code.co_freevars)
+    handlers = _handlers(code.co_exceptiontable, offsets)
+    return Program(code, operations, arguments, lines, handlers, code.co_varnames + cells + code.co_freevars)
 
 
-def _handlers(table: bytes) -> list[Handler]:
+_JUMPS = frozenset(opcode.hasjrel)
+_BACKWARD = frozenset(number for number in opcode.hasjrel if "BACKWARD" in opcode.opname[number])
+_CACHE, _EXTENDED_ARG = opcode.opmap["CACHE"], opcode.opmap["EXTENDED_ARG"]
+
+
+def _instructions(raw: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Each instruction: its offset and that of the next one, which jumps count from; its number; its argument. Offsets are in units of two
+    bytes, as in the exception table."""
+    after, extended = 0, 0
+    while after < len(raw) // 2:
+        offset, number, argument = after, raw[2 * after], raw[2 * after + 1] | extended
+        after += 1
+        if number == _EXTENDED_ARG:
+            extended = argument << 8
+            continue
+        while after < len(raw) // 2 and raw[2 * after] == _CACHE:
+            after += 1
+        extended = 0
+        yield offset, after, number, argument
+
+
+def _handlers(table: bytes, offsets: list[int]) -> list[Handler]:
     """The exception table, as CPython's Objects/exception_handling_notes.txt lays it out: numbers of six bits a byte, the highest first."""
     handlers = []
     position = 0
@@ -66,7 +103,8 @@ def _handlers(table: bytes) -> list[Handler]:
 
     while position < len(table):
         start, length, target, depth = number(), number(), number(), number()
-        handlers.append(Handler(start, start + length, target, depth >> 1, bool(depth & 1)))
+        start, end, target = (bisect.bisect_left(offsets, offset) for offset in (start, start + length, target))
+        handlers.append(Handler(start, end, target, depth >> 1, bool(depth & 1)))
     return handlers
 
 

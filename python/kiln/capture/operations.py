@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import operator
+import types
 from collections.abc import Callable
 from typing import Any
 
 from kiln import _core
-from kiln.capture import attributes, containers
+from kiln.capture import attributes, containers, formatting, library
 from kiln.capture.recording import class_value
 from kiln.capture.values import ATOMS, MISSING, NotReplayable, Symbol, is_constant, is_static, is_tensor
 
@@ -23,8 +25,7 @@ COMPARE = [operator.lt, operator.le, operator.eq, operator.ne, operator.gt, oper
 _COMPARE_METHODS = ["__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__"]
 _SWAPPED = [4, 5, 2, 3, 0, 1]
 
-# In the order of the table in replay_run.cpp.
-UNARY = {"UNARY_POSITIVE": 0, "UNARY_NEGATIVE": 1, "UNARY_NOT": 2, "UNARY_INVERT": 3, "TRUTH": 4}
+UNARY = {name: number for number, name in enumerate(_core.replay_unary)}
 _UNARY_METHODS = {"UNARY_POSITIVE": "__pos__", "UNARY_NEGATIVE": "__neg__", "UNARY_INVERT": "__invert__"}
 _UNARY_FUNCTIONS = {"UNARY_POSITIVE": operator.pos, "UNARY_NEGATIVE": operator.neg, "UNARY_INVERT": operator.invert}
 
@@ -78,11 +79,69 @@ def binary(machine: Any, number: int, x: Any, y: Any) -> Any:
         return rec.make(list(containers.iterate(machine, x)) * y)
     if type(x) is dict and type(y) is dict and name == "or" and not in_place:
         return rec.make({**containers.dict_items(machine, x), **containers.dict_items(machine, y)})
-    if type(x) is set and type(y) is set and not in_place and id(x) in rec.fresh and id(y) in rec.fresh:
-        return rec.make(function(x, y))
     if name == "mod" and type(x) is str:
-        raise NotReplayable("it formats objects with %")
+        return formatting.percent(machine, x, y)
+    if type(x) is set and type(y) is set and not in_place:
+        return rec.make(function(members(machine, x), members(machine, y)))
     return _by_methods(machine, name, in_place, x, y)
+
+
+def members(machine: Any, value: Any) -> set:
+    """A set as it is by now, checked. What is made of it has the members' order of this call only if nothing was changed."""
+    rec = machine.rec
+    if type(value) is not set:
+        raise NotReplayable(f"it takes a {type(value).__name__} for a set")
+    rec.read_whole(value)
+    if id(value) in rec.mutated:
+        raise NotReplayable("it takes together a set that it has changed")
+    return value
+
+
+def index_of(machine: Any, value: Any) -> int:
+    """operator.index(value), known from here on."""
+    rec = machine.rec
+    value = rec.pin(value)
+    if type(value) in ATOMS:
+        return containers.pure_result(lambda: operator.index(value))
+    if is_tensor(value):
+        return rec.pin(action_of(machine, operator.index, value))
+    plain = plain_number(machine, value)  # __index__ is not asked of what is an int
+    if plain is not MISSING and type(rec.pin(plain)) is int:
+        return rec.pin(plain)
+    method = method_of(machine, value, "__index__")
+    if method is not MISSING:
+        return index_of(machine, machine.call(method, (value,)))
+    raise NotReplayable(f"it takes a {type(value).__name__} for an index")
+
+
+def action_of(machine: Any, function: Any, value: Any) -> Any:
+    """function(value) of a function of C, as an instruction."""
+    return action(machine, "call", lambda: function(containers.rec_value(value)), function, value)
+
+
+_PLAIN = {int: int.__index__, float: float.__float__}
+
+
+def plain_number(machine: Any, value: Any) -> Any:
+    """The number in an instance of a subclass of int or float, as operators of C see it; MISSING if it is none.
+
+    Asked where the class leaves an operator to the number's type: `class_value` gives that type's own slot.
+    """
+    rec = machine.rec
+    for kind, plain in _PLAIN.items():
+        if not isinstance(value, kind) or type(value) is kind or type(value) is bool:
+            continue
+        key = ("plain number", id(value))
+        if key not in rec.memo:
+            number = plain(value)
+            if id(value) not in rec.registers:
+                raise NotReplayable(f"it computes with a {type(value).__name__} that it has made")
+            if rec.registers[id(value)] < 0:  # the one object, whose number never changes
+                return number
+            register = rec.emit("call", rec.constant(plain), rec.operand(value), result=True)
+            rec.memo[key] = rec.check(number, register, f"the number in {rec.name_of(value)}")
+        return rec.memo[key]
+    return MISSING
 
 
 def extend(machine: Any, target: list, items: Any) -> list:
@@ -110,6 +169,11 @@ def method_of(machine: Any, value: Any, name: str) -> Any:
 
 
 def _by_methods(machine: Any, name: str, in_place: bool, x: Any, y: Any) -> Any:
+    plain = [plain_operand(machine, v, name) for v in (x, y)]
+    if is_tensor(x) and (number := plain_number(machine, y)) is not MISSING:  # which the tensor, asked first, takes for one
+        plain = [x, number]
+    if plain[0] is not x or plain[1] is not y:
+        return binary(machine, _NAMES.index(name) + in_place * len(_NAMES), *plain)
     for value in (x, y):
         for method in (f"__{name}__", f"__r{name}__"):
             found = class_value(type(value), method)
@@ -134,7 +198,21 @@ def _by_methods(machine: Any, name: str, in_place: bool, x: Any, y: Any) -> Any:
         value = machine.call(method, (target, other))
         if value is not NotImplemented:
             return value
+    if is_tensor(y) and (number := plain_number(machine, x)) is not MISSING:
+        return binary(machine, _NAMES.index(name) + in_place * len(_NAMES), number, y)
     raise NotReplayable(f"{type(x).__name__} and {type(y).__name__} have no operator '{name}' that is recorded")
+
+
+def plain_operand(machine: Any, value: Any, *names: str) -> Any:
+    """The number for an instance of a subclass that leaves these operators to int or float; else the value."""
+    for kind in _PLAIN:
+        if isinstance(value, kind) and type(value) not in (kind, bool):
+            for name in names:
+                for method in (f"__{name}__", f"__r{name}__"):
+                    if attributes.check_class(machine.rec, type(value), method) is not class_value(kind, method):
+                        return value
+            return plain_number(machine, value)
+    return value
 
 
 def unary(machine: Any, name: str, x: Any) -> Any:
@@ -145,6 +223,9 @@ def unary(machine: Any, name: str, x: Any) -> Any:
         return action(machine, "unary", lambda: function(containers.rec_value(x)), x, extra=UNARY[name])
     if type(x) in ATOMS:
         return containers.pure_result(lambda: function(x))
+    plain = plain_operand(machine, x, _UNARY_METHODS[name].strip("_"))
+    if plain is not x:
+        return unary(machine, name, plain)
     method = method_of(machine, x, _UNARY_METHODS[name])
     if method is MISSING:
         raise NotReplayable(f"an operator of {type(x).__name__}")
@@ -157,13 +238,16 @@ def compare(machine: Any, number: int, x: Any, y: Any) -> Any:
     if (runs_in_c(x) or runs_in_c(y)) and all(runs_in_c(v) or type(v) in ATOMS for v in (x, y)):
         value = containers.rec_value
         return action(machine, "compare", lambda: function(value(x), value(y)), x, y, extra=number)
+    if type(x) is type(y) and type(x) in (list, tuple) and not (is_constant(x) and is_constant(y)):
+        return _compare_sequences(machine, number, x, y)
     x, y = rec.pin_all(x), rec.pin_all(y)
     if is_constant(x) and is_constant(y):
         if is_static(x) and isinstance(x, type) and type(x) is not type:
             raise NotReplayable(f"it compares the class {x.__name__}")
         return containers.pure_result(lambda: function(x, y))
-    if type(x) is type(y) and type(x) in (list, tuple) and number in (2, 3):
-        return _compare_sequences(machine, x, y) == (number == 2)
+    plain = [plain_operand(machine, v, *(m.strip("_") for m in _COMPARE_METHODS)) for v in (x, y)]
+    if plain[0] is not x or plain[1] is not y:
+        return compare(machine, number, *plain)
     if type(x) in (list, tuple, dict, set) and type(y) in (list, tuple, dict, set) and number in (2, 3):
         if type(x) is type(y):
             return _compare_whole(machine, x, y) == (number == 2)
@@ -173,21 +257,27 @@ def compare(machine: Any, number: int, x: Any, y: Any) -> Any:
 
 def matches(machine: Any, x: Any, y: Any) -> bool:
     """What containers ask of an item: the same object, or an equal one."""
+    if x is y and type(x) is float and x != x:
+        raise NotReplayable("it asks whether two NaN are one object")
     return x is y or truth(machine, compare(machine, EQUAL, x, y))
 
 
-def _compare_sequences(machine: Any, x: Any, y: Any) -> bool:
+def _compare_sequences(machine: Any, number: int, x: Any, y: Any) -> Any:
+    """By the first items that differ, else by length; where only equality is asked for, the length comes first."""
+    if number in (2, 3) and containers.length_of(machine, x) != containers.length_of(machine, y):
+        return number == 3
     xs, ys = list(containers.iterate(machine, x)), list(containers.iterate(machine, y))
-    if len(xs) != len(ys):
-        return False
-    return all(matches(machine, a, b) for a, b in zip(xs, ys, strict=True))
+    for a, b in zip(xs, ys, strict=False):
+        if not matches(machine, a, b):
+            return number == 3 if number in (2, 3) else compare(machine, number, a, b)
+    return COMPARE[number](len(xs), len(ys))
 
 
 def _compare_whole(machine: Any, x: Any, y: Any) -> bool:
     if type(x) is set:
-        if id(x) in machine.rec.fresh and id(y) in machine.rec.fresh:
-            return x == y
-        raise NotReplayable("it compares sets")
+        for side in (x, y):
+            machine.rec.read_whole(side)
+        return machine.rec.content(x) == machine.rec.content(y)
     xs, ys = containers.dict_items(machine, x), containers.dict_items(machine, y)
     if xs.keys() != ys.keys():
         return False
@@ -235,6 +325,9 @@ def is_same(machine: Any, x: Any, y: Any) -> bool:
             if bool in (type(x), type(y)):
                 return rec.pin(x) is rec.pin(y)
             return False
+        other = y if type(x) is Symbol else x
+        if type(other) is not Symbol and type(other) not in _INDISTINCT:
+            return False
         raise NotReplayable("it asks whether two numbers are one object")
     if type(x) in _INDISTINCT and type(y) is type(x):
         raise NotReplayable(f"it asks whether two values of {type(x).__name__} are one object")
@@ -269,19 +362,24 @@ def truth(machine: Any, value: Any) -> bool:
         if isinstance(value, type) and type(value) is not type:
             raise NotReplayable(f"it asks whether the class {value.__name__} is true")
         return bool(value)
-    if kind in (list, tuple, dict, set):
+    if kind in (list, tuple, dict, set, collections.deque, collections.OrderedDict, collections.defaultdict):
         return containers.length_of(machine, value) > 0
-    if kind in containers.DICT_VIEWS:
+    if kind is types.MappingProxyType:
+        return containers.length_of(machine, library.viewed(rec, value)) > 0
+    if library.is_view(value):
         return len(containers.view_items(machine, value)) > 0
+    plain = plain_operand(machine, value, "bool")
+    if plain is not value:
+        return truth(machine, plain)
     method = method_of(machine, value, "__bool__")
     if method is not MISSING:
         result = rec.pin(machine.call(method, (value,)))
         if type(result) is not bool:
             raise NotReplayable("__bool__ gives no bool")
         return result
-    method = method_of(machine, value, "__len__")
+    method = method_of(machine, value, "__len__") if class_value(kind, "__bool__") is MISSING else MISSING
     if method is not MISSING:
-        return rec.pin(machine.call(method, (value,))) != 0
+        return containers.length_by(machine, method, value) != 0
     if class_value(kind, "__bool__") is not MISSING or class_value(kind, "__len__") is not MISSING:
         raise NotReplayable(f"it asks whether a {kind.__name__} is true")
     return True

@@ -1,6 +1,22 @@
 """Functions of C, written again in Python, so that a recording can look into what they call and compare."""
 
+from collections import OrderedDict
+
 _NOTHING = object()
+
+
+def _message(function, *args):
+    """What CPython says of a failing call; its versions differ."""
+    try:
+        function(*args)
+    except (ValueError, IndexError) as error:
+        return str(error)
+
+
+_NO_LEAST, _NO_GREATEST = _message(min, ()), _message(max, ())
+_NOT_IN_LIST = _message([].index, 0).replace("0", "{!r}", 1)
+_NOT_TO_REMOVE = _message([].remove, 0)
+_NOT_TO_POP, _NONE_TO_POP = _message([0].pop, 1), _message([].pop)
 
 
 def any_(iterable):
@@ -34,7 +50,7 @@ def _best(args, key, default, better):
             best, best_value = item, value
     if best is _NOTHING:
         if default is _NOTHING:
-            raise ValueError("min() arg is an empty sequence" if better is _less else "max() arg is an empty sequence")
+            raise ValueError(_NO_LEAST if better is _less else _NO_GREATEST)
         return default
     return best
 
@@ -121,7 +137,40 @@ def sorted_(iterable, /, *, key=None, reverse=False):
 
 
 def sorted_by(items, keys, reverse):
-    """Replaced by the recording, which sorts keys that are constants."""
+    """Replaced by the recording."""
+
+
+def list_sort(target, /, *, key=None, reverse=False):
+    items = [*target]
+    target.clear()  # as it is for a key function that looks
+    try:
+        target[:] = sorted_(items, key=key, reverse=reverse)
+    except BaseException:
+        target[:] = items
+        raise
+
+
+def same_or_equal(x, y):
+    """Replaced by the recording."""
+
+
+def iter_until(function, sentinel):
+    while True:
+        value = function()
+        if same_or_equal(value, sentinel):
+            return
+        yield value
+
+
+def items_of(sequence):
+    i = 0
+    while True:
+        try:
+            item = sequence[i]
+        except (IndexError, StopIteration):
+            return
+        yield item
+        i = i + 1
 
 
 def list_(iterable=()):
@@ -172,15 +221,15 @@ def list_extend(target, items):
 
 def list_index(target, wanted, start=0, stop=9223372036854775807):
     for i in range(start, min_(len(target), stop)):
-        if target[i] is wanted or target[i] == wanted:
+        if same_or_equal(target[i], wanted):
             return i
-    raise ValueError(f"{wanted!r} is not in list")
+    raise ValueError(_NOT_IN_LIST.format(wanted))
 
 
 def list_count(target, wanted):
     n = 0
     for item in target:
-        if item is wanted or item == wanted:
+        if same_or_equal(item, wanted):
             n = n + 1
     return n
 
@@ -234,17 +283,49 @@ def dict_copy(target):
     return {**target}
 
 
+def ordered_copy(target):
+    made = OrderedDict()
+    for key in target:
+        made[key] = target[key]
+    return made
+
+
+def dict_fromkeys(keys, value=None):
+    made = {}
+    for key in keys:
+        made[key] = value
+    return made
+
+
+def count_elements(mapping, items):
+    for item in items:
+        mapping[item] = mapping.get(item, 0) + 1
+
+
 def list_pop(target, index=-1):
+    n = len(target)
+    if not -n <= index < n:
+        raise IndexError(_NOT_TO_POP if n else _NONE_TO_POP)
     value = target[index]
     del target[index]
     return value
 
 
 def list_remove(target, wanted):
-    del target[list_index(target, wanted)]
+    for i in range(len(target)):
+        if target[i] is wanted or target[i] == wanted:
+            del target[i]
+            return
+    raise ValueError(_NOT_TO_REMOVE)
 
 
 def set_update(target, *sources):
     for source in sources:
         for item in source:
             target.add(item)
+
+
+def set_remove(target, wanted):
+    if wanted not in target:
+        raise KeyError(wanted)
+    target.discard(wanted)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import types
 from collections.abc import Callable
 from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln.capture.values import ATOMS, MISSING, NotReplayable, Symbol, is_constant, is_static, unknown
+from kiln.capture.values import ATOMS, MISSING, WINDOWS, NotReplayable, Symbol, is_constant, is_static, unknown
 
 OPS = {name: number for number, name in enumerate(_core.replay_ops)}
 MAX_INSTRUCTIONS = 20_000
@@ -19,11 +20,16 @@ class Memory:
 
     def __init__(self, captured: Any) -> None:
         self.captured = captured
+        self.name: str = getattr(captured, "__qualname__", type(captured._function).__qualname__)
+        self.forced: bool = captured._options["mode"] == "replay"
         self.constants: dict[Any, int] = {}
         self.kept: list[Any] = []  # what is keyed by its id
         self.varying: set[str] = set()
         self.paths: list[str | None] = []  # of the tree's instructions: the number that one checks
-        self.reasons: dict[str, int] = {}
+        self.checks: list[str] = []  # of the same instructions: what they do
+        self.expected: list[int] = []  # and their last operands, which checks compare with
+        self.reasons: dict[str, int] = {}  # why Python runs -> how often a recording was given up for it
+        self.lost: dict[str, float] = {}  # the milliseconds of those recordings
         self.recordings = 0
         self.failures = 0
         self.recompiles: list[Any] = []
@@ -67,12 +73,15 @@ class Recording:
         self.memo: dict[tuple, Any] = {}
         self.written: dict[tuple[int, Any], Any] = {}  # (id of the object, what of it) -> value, perhaps a symbol
         self.whole: set[int] = set()  # known containers of which everything has been checked
+        self.assigned_in_classes: set[str] = set()  # names of attributes of classes that the call assigns
         self.owners: dict[int, Any] = {}  # instances by the id of their __dict__
         self.effects: list[tuple] = []
         self.undo: list[Callable[[], None]] = []
         self.mutated: dict[int, Any] = {}  # known containers that the call changes: what they hold by now, by id
+        self.replaced: dict[int, tuple] = {}  # tuples by the id of what they stand for: the same, with symbols in it
         self.seen: dict[str, Any] = {}  # what was read, by path
         self.inputs: set[str] = set()  # paths of numbers that are read anew at every replay
+        self.symbols: dict[int, str] = {}  # the paths of those, by register
         self.line = ""
 
     # ---- instructions ------------------------------------------------------------------------------------------------
@@ -100,11 +109,14 @@ class Recording:
         return self.memory.constant(value)
 
     def _refuse_own(self, value: Any) -> None:
-        if type(value) is types.FunctionType and id(value) in self.fresh:
-            raise NotReplayable(f"{value.__qualname__}, which the call itself makes, outlives it")
+        if self.has_own(value):
+            raise NotReplayable(f"{getattr(value, '__qualname__', type(value).__name__)}, which the call itself makes, outlives it")
+
+    def has_own(self, value: Any) -> bool:
+        """Is it, or is in it, something that would be a constant, had not the call itself made it?"""
         if type(value) is tuple:
-            for v in value:
-                self._refuse_own(v)
+            return any(map(self.has_own, value))
+        return id(value) in self.fresh and is_static(value)
 
     def operand(self, value: Any) -> int:
         """The register or constant that stands for a value."""
@@ -177,12 +189,20 @@ class Recording:
         result = self.memo[key] = self.check(value, register, path, structural)
         return result
 
+    def read_register(self, op: str, *constants: Any) -> int:
+        """The register of a read whose value is not to be checked."""
+        key = ("register", op, tuple(map(id, constants)))
+        if key not in self.memo:
+            self.memo[key] = self.emit(op, *map(self.constant, constants), result=True)
+        return self.memo[key]
+
     def check(self, value: Any, register: int, path: str, structural: bool = False) -> Any:
         """Emits what holds a register to what was seen in it: the value, the object or the type."""
         kind = type(value)
         self.seen[path] = value
         if kind in (int, float) and path in self.memory.varying:
             self.inputs.add(path)
+            self.symbols[register] = path
             self.emit("type", register, self.constant(kind), path=None)
             return Symbol(value, register)
         if is_static(value) and not (structural and kind is types.FunctionType):
@@ -197,6 +217,9 @@ class Recording:
             return value
         if id(value) in self.fresh:
             raise NotReplayable(f"{path} is an object that the call itself has made")
+        if kind in WINDOWS:
+            self.emit("same", register, self.constant(value), path=path)
+            return self.know_constant(value, path)
         self.emit("type", register, self.constant(kind), path=path)
         self.know(value, register, path)
         if kind is tuple:
@@ -236,7 +259,9 @@ class Recording:
         """The number behind a symbol, from here on a constant."""
         if type(value) is not Symbol:
             return value
-        self.once("value", value.register, self.constant(value.value), path=f"register {value.register}")
+        path = self.symbols.get(value.register) or f"a number computed at {self.line}"
+        self.seen[path] = value.value
+        self.once("value", value.register, self.constant(value.value), path=path)
         return value.value
 
     def pin_all(self, value: Any) -> Any:
@@ -271,17 +296,24 @@ class Recording:
         self.whole.add(id(value))
         name = self.name_of(value)
         kind = type(value)
-        if kind in (list, tuple):
+        if isinstance(value, (list, tuple, collections.deque)):
             self.once("length", register, self.constant(len(value)), path=f"len({name})")
             for i, item in enumerate(value):
-                self.load(item, "item", register, self.constant(i), path=f"{name}[{i}]")
-        elif kind is dict:
-            if not all(is_constant(k) for k in value):
+                known = self.load(item, "item", register, self.constant(i), path=f"{name}[{i}]")
+                if id(value) in self.mutated:
+                    self.pin(known)  # what stands for the container holds the number
+        elif kind is set:
+            if not all(is_constant(v) for v in value):
+                raise NotReplayable(f"{name} has members that are neither numbers nor strings")
+            self.once("members", register, self.constant(tuple(value)), path=f"the members of {name}")
+        elif isinstance(value, dict):
+            keys = keys_of(value)
+            if not all(is_constant(k) for k in keys):
                 raise NotReplayable(f"{name} has keys that are neither numbers nor strings")
-            self.once("keys", register, self.constant(tuple(value)), path=f"the keys of {name}")
-            for k, item in value.items():
+            self.once("keys", register, self.constant(tuple(keys)), path=f"the keys of {name}")
+            for k in keys:
                 if (id(value), k) not in self.written:
-                    self.load(item, "dict_item", register, self.constant(k), path=f"{name}[{k!r}]")
+                    self.load(dict.__getitem__(value, k), "dict_item", register, self.constant(k), path=f"{name}[{k!r}]")
         else:
             raise NotReplayable(f"it looks at all of {name}, a {kind.__name__}")
 
@@ -291,11 +323,24 @@ class Recording:
         """What to change in place of a list, dict or set: itself if the call made it, else a copy, until the call is known to succeed."""
         if id(target) in self.fresh:
             return target
-        if type(target) not in (list, dict, set):
-            raise NotReplayable(f"it changes a {type(target).__name__}")
         if id(target) not in self.mutated:
-            self.mutated[id(target)] = type(target)(target)
+            copy = self.mutated[id(target)] = _copy_of(target)
+            if id(target) in self.whole and isinstance(copy, (list, collections.deque)):
+                register = self.registers[id(target)]
+                for i in range(len(copy)):
+                    copy[i] = self.memo.get(("item", (register, self.constant(i))), copy[i])
         return self.mutated[id(target)]
+
+    def grows_only(self, container: Any) -> bool:
+        """Has the call done nothing to a list but to put items into it and in their places? Then its length is known by what it was."""
+        adds = (list.append, list.insert)
+        changes = [(kind, rest) for kind, target, *rest in self.effects if target is container]
+        return all(rest[0] in adds if kind == "call" else kind == "setitem" and type(rest[0]) is int for kind, rest in changes)
+
+    def keeps_places(self, container: Any, index: int) -> bool:
+        """Is the item at a place of a list still the one that was there, or one put there?"""
+        changes = [rest[0] for kind, target, *rest in self.effects if target is container and (kind, rest[0]) != ("call", list.append)]
+        return 0 <= index < len(container) and all(type(place) is int for place in changes)
 
     def content(self, container: Any) -> Any:
         """A container as the program sees it by now."""
@@ -333,6 +378,21 @@ class Recording:
                 interrupt = error
         if interrupt is not None:
             raise interrupt
+
+
+def keys_of(held: dict) -> list[Any]:
+    """A dict's keys in their order, whatever its class has for an __iter__."""
+    return list((collections.OrderedDict if isinstance(held, collections.OrderedDict) else dict).__iter__(held))
+
+
+def _copy_of(container: Any) -> Any:
+    """What stands for a container while the call changes it: that it may be of a subclass does not matter."""
+    if isinstance(container, dict):
+        return collections.OrderedDict(container) if isinstance(container, collections.OrderedDict) else dict(container)
+    for kind in (list, set, collections.deque):
+        if isinstance(container, kind):
+            return container.copy() if kind is collections.deque else kind(container)
+    raise NotReplayable(f"it changes a {type(container).__name__}")
 
 
 def class_value(kind: type, name: str) -> Any:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import _thread
+import collections
+import functools
 import types
 from typing import Any
 
+from kiln.capture import collected, functions, library
+from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.recording import Recording, class_value
 from kiln.capture.values import HEAP_TYPE, MISSING, NotReplayable, Symbol, is_constant, is_tensor, unknown
+
+_MAKERS = {class_value(kind, "__new__"): kind for kind in (object, dict, list, set, int, float)}
 
 
 class Builder:
@@ -31,48 +37,68 @@ class Builder:
         if known is not None:
             return known
         kind = type(value)
-        if kind is tuple and not is_constant(value):
-            return self._keep(value, self.emit("make_tuple", *[self.build(v) for v in value], result=True))
+        if kind is tuple and (not is_constant(value) or rec.has_own(value)):
+            return self.keep(value, self.emit("make_tuple", *[self.build(v) for v in value], result=True))
+        if kind is types.FunctionType and id(value) in rec.fresh:
+            return functions.build(self, value)
         if is_constant(value):
             return rec.constant(value)
         if id(value) not in rec.fresh:
             raise unknown(value)
+        made = collected.build(self, value)
+        if made is not None:
+            return made
+        if library.is_view(value):
+            return library.build_view(self, value)
         if kind is list:
-            register = self._keep(value, self.emit("make_list", result=True))
+            register = self.keep(value, self.emit("make_list", result=True))
             for item in value:
                 self.emit("call", rec.constant(list.append), register, self.build(item), result=True)
             return register
         if kind is dict:
-            register = self._keep(value, self.emit("make_dict", result=True))
+            register = self.keep(value, self.emit("make_dict", result=True))
             for k, v in value.items():
                 self.emit("set_item", register, self.build(k), self.build(v))
             return register
         if kind is set:
-            register = self._keep(value, self.emit("call", rec.constant(set), result=True))
+            register = self.keep(value, self.emit("call", rec.constant(set), result=True))
             for item in value:
                 self.emit("call", rec.constant(set.add), register, self.build(item), result=True)
             return register
         if kind is slice:
             return self.emit("make_slice", *[self.build(v) for v in (value.start, value.stop, value.step)], result=True)
         if kind is types.MethodType:
-            return self._keep(
+            return self.keep(
                 value,
                 self.emit("call", rec.constant(types.MethodType), self.build(value.__func__), self.build(value.__self__), result=True),
             )
+        if kind is functools.partial:
+            parts = [self.build(v) for v in (value.func, *value.args, *value.keywords.values())]
+            named = [rec.constant(tuple(value.keywords))] if value.keywords else []
+            return self.keep(value, self.emit("call", rec.constant(kind), *parts, *named, extra=len(value.keywords), result=True))
         if isinstance(value, tuple) and kind.__flags__ & HEAP_TYPE and not getattr(value, "__dict__", None):
             items = self.emit("make_tuple", *[self.build(v) for v in tuple.__iter__(value)], result=True)
-            return self._keep(value, self.emit("call", rec.constant(tuple.__new__), rec.constant(kind), items, result=True))
+            return self.keep(value, self.emit("call", rec.constant(tuple.__new__), rec.constant(kind), items, result=True))
         return self._instance(value)
 
-    def _keep(self, value: Any, register: int) -> int:
+    def keep(self, value: Any, register: int) -> int:
         self.made[id(value)] = register
         return register
 
     def _instance(self, value: Any) -> int:
         rec, kind = self.rec, type(value)
-        if is_tensor(value) or class_value(kind, "__new__") is not object.__new__ or not kind.__flags__ & HEAP_TYPE:
+        maker = _MAKERS.get(class_value(kind, "__new__"))
+        if is_tensor(value) or maker is None or not kind.__flags__ & HEAP_TYPE:
             raise NotReplayable(f"a {kind.__name__} that the call makes outlives it")
-        register = self._keep(value, self.emit("call", rec.constant(object.__new__), rec.constant(kind), result=True))
+        number = [self.build(rec.memo["plain number", id(value)])] if maker in (int, float) else []
+        register = self.keep(value, self.emit("call", rec.constant(maker.__new__), rec.constant(kind), *number, result=True))
+        if maker is dict:
+            for k, v in dict.items(value):
+                self.emit("call", rec.constant(dict.__setitem__), register, self.build(k), self.build(v), result=True)
+        if maker in (list, set):
+            for item in maker.__iter__(value):
+                add = list.append if maker is list else set.add
+                self.emit("call", rec.constant(add), register, self.build(item), result=True)
         for name, attribute in _attributes(value).items():
             held = rec.written.get((id(value), name), attribute)
             self.emit("set_attribute", register, rec.constant(name), self.build(attribute if held is MISSING else held))
@@ -110,13 +136,15 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 def finish(rec: Recording, result: Any) -> Any:
     """Emits the end: what is distinct, the commit, the effects, the result. Gives the result without symbols."""
+    if any(type(made) is InterpretedGenerator and made.has_to_end for made in rec.alive):
+        raise NotReplayable("a generator is left in the middle of a try or with statement, which ends when it is dropped")
     _check_distinct(rec)
     rec.emit("commit")
     builder = Builder(rec)
     for effect in rec.effects:
         builder.effect(*effect)
     rec.emit("give", builder.build(result))
-    for made in rec.alive:
+    for made in list(rec.alive):
         if id(made) in rec.fresh:
             without_symbols(rec, made)
     return without_symbols(rec, result)
@@ -134,7 +162,7 @@ def _check_distinct(rec: Recording) -> None:
 
 
 _APPLY: dict[str, Any] = {
-    "setattr": object.__setattr__,
+    "setattr": lambda target, name, value: (type if isinstance(target, type) else object).__setattr__(target, name, value),
     "delattr": object.__delattr__,
     "setitem": lambda target, key, value: target.__setitem__(key, value),
     "delitem": lambda target, key: target.__delitem__(key),
@@ -164,8 +192,8 @@ def without_symbols(rec: Recording, value: Any, seen: set[int] | None = None) ->
     kind = type(value)
     if kind is Symbol:
         return value.value
-    if kind is tuple:
-        return tuple(without_symbols(rec, v, seen) for v in value) if not is_constant(value) else value
+    if isinstance(value, tuple) and not is_constant(value):
+        return _tuple_without_symbols(rec, value, seen)
     if id(value) not in rec.fresh or id(value) in seen:
         return value
     seen.add(id(value))
@@ -174,7 +202,29 @@ def without_symbols(rec: Recording, value: Any, seen: set[int] | None = None) ->
     elif kind is dict:
         for k, v in value.items():
             value[k] = without_symbols(rec, v, seen)
-    elif getattr(value, "__dict__", None):
+    elif kind is functools.partial:
+        named = {k: without_symbols(rec, v, seen) for k, v in value.keywords.items()}
+        value.__setstate__((value.func, tuple(without_symbols(rec, v, seen) for v in value.args), named, None))
+    elif kind is collections.deque:
+        for i, v in enumerate(value):
+            value[i] = without_symbols(rec, v, seen)
+    elif isinstance(value, (dict, list)):
+        for k, v in list(dict.items(value) if isinstance(value, dict) else enumerate(list.__iter__(value))):
+            (dict if isinstance(value, dict) else list).__setitem__(value, k, without_symbols(rec, v, seen))
+    elif kind in (types.FunctionType, types.CellType):
+        functions.replace_symbols(value, lambda v: without_symbols(rec, v, seen))
+    if getattr(value, "__dict__", None) and not isinstance(value, type):
         for k, v in value.__dict__.items():
             value.__dict__[k] = without_symbols(rec, v, seen)
     return value
+
+
+def _tuple_without_symbols(rec: Recording, value: tuple, seen: set[int]) -> tuple:
+    """Another tuple only if there were symbols in it, and one for all who hold it."""
+    if id(value) not in rec.replaced:
+        items = tuple(without_symbols(rec, v, seen) for v in tuple.__iter__(value))
+        same = all(new is old for new, old in zip(items, tuple.__iter__(value), strict=True))
+        made = value if same else items if type(value) is tuple else tuple.__new__(type(value), items)
+        rec.replaced[id(value)] = made
+        rec.alive.append(value)
+    return rec.replaced[id(value)]

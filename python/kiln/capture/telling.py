@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kiln import _core
-from kiln.capture.values import is_constant
+from kiln.capture.values import MISSING, is_constant
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,50 @@ class Recompile:
     now: str
     milliseconds: float
     is_input: bool  # a number that recordings take as it comes from here on
+    check: str = ""  # the kind of guard that failed: "value", "type", "code" ...
+
+    def what(self) -> str:
+        return f"{self.path} was {self.before}, is {self.now}"
+
+    def advice(self) -> str:
+        """How it could be avoided."""
+        if self.is_input:
+            return "it is an input of the recordings from here on"
+        return _ADVICE.get(self.check, "each way that it can be costs one recording; keep it as it is between calls, or split the function")
 
     def __str__(self) -> str:
-        hint = "; it is an input of the recordings from here on" if self.is_input else ""
-        return f"recorded again in {self.milliseconds:.1f} ms: {self.path} was {self.before}, is {self.now}{hint}"
+        return f"recorded again in {self.milliseconds:.1f} ms: {self.what()}; {self.advice()}"
+
+
+_ADVICE = {
+    "value": "each value costs one recording; what has many is better given as a tensor, or not decided by inside of the function",
+    "type": "each type costs one recording; call it with one, or capture one function for each",
+    "same": "make the object once, outside, and change what is in it",
+    "length": "each length costs one recording; stack the items to one tensor, or keep their number",
+    "keys": "each set of keys costs one recording; keep the keys and change the values",
+    "arguments": "call it with the same number of arguments and the same names",
+    "code": "define the function once, outside of the loop",
+    "off_tape": "gradients were wanted of some calls and not of others: one recording for each",
+}
+
+# Of reasons to run in Python: what they contain, and what helps. (docs/capture.md has them for readers.)
+_HINTS = (
+    ("kn.disable keeps", "capture what comes before and after it as functions of their own"),
+    ("not known to do nothing but compute", "call it outside of the captured function, or use Kiln's operator of the same meaning"),
+    ("not known where", "pass it as an argument, or read it from an attribute or a global variable"),
+    ("on the tape", "write under kn.no_grad()"),
+    ("left it", "nothing has to be done: calls that raise run in Python, others replay"),
+    ("recordings were made", "give what differs as a tensor, or split the function"),
+    ("is not one that is recorded", "move that statement out of the captured function"),
+    ("generator", "make a list of what it gives, outside"),
+    ("of ndarray", "make it a tensor once, outside: kn.asarray"),
+    ("ndarray", "make it a tensor once, outside: kn.asarray"),
+)
+
+
+def hint(reason: str) -> str:
+    """What helps against a reason to run in Python, with a semicolon before it; empty where nothing is known to."""
+    return next((f"; {helps}" for part, helps in _HINTS if part in reason), "")
 
 
 @dataclass
@@ -36,13 +76,14 @@ class Capture:
     recompiles: list[Recompile] = field(default_factory=list)
     fallbacks: dict[str, int] = field(default_factory=dict)  # "file.py:12: why it cannot be replayed" -> recordings given up for it
     guards: list[str] = field(default_factory=list)
+    lost: dict[str, float] = field(default_factory=dict)  # of the fallbacks: milliseconds of recordings that were given up
 
     def text(self) -> str:
         lines = []
         if self.recordings:
             lines.append(f"{self.replays} calls ran without Python; {self.recordings} recordings check {len(self.guards)} things")
         lines += [str(r) for r in self.recompiles]
-        lines += [f"Python runs: {reason}" for reason in self.fallbacks]
+        lines += [f"Python runs: {reason} ({self.lost.get(reason, 0.0):.1f} ms lost){hint(reason)}" for reason in self.fallbacks]
         return "".join(f"\n  {line}" for line in lines)
 
 
@@ -51,11 +92,14 @@ def capture_of(captured: Any, replays: int) -> Capture:
     memory = vars(captured).get("_memory") if captured is not None else None
     if memory is None:
         return Capture(replays)
-    return Capture(replays, memory.recordings, list(memory.recompiles), dict(memory.reasons), _guards(captured, memory))
+    guards = _guards(captured, memory)
+    return Capture(replays, memory.recordings, list(memory.recompiles), dict(memory.reasons), guards, dict(memory.lost))
 
 
 def short(value: Any) -> str:
     """A value on one line, of at most 60 characters; objects by what they are."""
+    if value is MISSING:
+        return "not there"
     if isinstance(value, type):
         return value.__qualname__
     if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, _core.Operator)):

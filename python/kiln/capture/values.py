@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import collections
+import contextvars
+import operator
+import threading
 import types
 from typing import Any
 
@@ -26,7 +30,15 @@ STATIC = (
     classmethod,
     _core.Operator,
     _core.dtype,
+    operator.itemgetter,
+    operator.attrgetter,
+    operator.methodcaller,
+    contextvars.ContextVar,
 )
+DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+ORDERED_VIEWS = tuple(type(getattr(collections.OrderedDict(), name)()) for name in ("keys", "values", "items"))
+# Windows on something else, which they show for as long as they are there: taken by identity, and what is behind them is read.
+WINDOWS = frozenset({types.MappingProxyType, threading.local, *DICT_VIEWS, *ORDERED_VIEWS})
 
 
 # CPython's flags of types (Include/object.h).

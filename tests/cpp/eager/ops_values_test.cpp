@@ -155,6 +155,15 @@ TEST(MaxPool, BackwardAgreesBetweenTilesAndTaps) {
   }
 }
 
+TEST(MaxPool, WindowsHoldAnElement) {
+  const Tensor x = filled({1, 1, 2, 2}, DType::F64, {1, 2, 3, 4}), winners = vector({0, 0, 0, 0}, DType::U8);
+  const Tensor taps = Op{"reshape"}(winners, Dims{1, 1, 2, 2});
+  for (const Dims& empty : {Dims{0, 0}, Dims{0, 2}, Dims{2, -1}}) {
+    expect_error(ErrorCode::value, "kernel_size", [&] { Op{"max_pool2d"}.all(x, empty); });
+    expect_error(ErrorCode::value, "kernel_size", [&] { Op{"max_pool2d_tiles"}(x, taps, empty); });
+  }
+}
+
 TEST(Reductions, OfNothing) {
   const Tensor none = filled({0, 3}, DType::F64, {});
   expect_doubles(Op{"sum"}(none, Dims{0}), {0, 0, 0});

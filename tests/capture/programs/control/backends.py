@@ -12,7 +12,7 @@ def main(jit):
         return kn.exp(x) * len(calls) + kn.sum(x)
 
     functions = [jit(plain, backend=name) for name in ("interpreter", "asmjit", "llvm", "auto")]
-    for i in range(3):
+    for i in range(6):
         for f in functions:
             show(f(kn.asarray([0.5, float(i)])))
     return calls

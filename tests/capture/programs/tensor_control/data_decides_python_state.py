@@ -14,5 +14,5 @@ def main(jit):
         scale = min(2.0, 1.0 / float(kn.max(kn.abs(y))))
         return y
 
-    for value in (1.0, 1.0, 4.0, 0.1, 0.1, 3.0):
+    for value in (1.0, 1.0, 4.0, 0.1, 0.1, 3.0, 3.0, 0.1, 5.0, 0.2, 2.0, 0.1):
         show(f(kn.asarray([value, 0.5])), scale)

@@ -15,6 +15,6 @@ def main(jit):
         store.update(last=step)
         return sum(v for k, v in store.items() if k != "last")
 
-    for step in range(7):
+    for step in range(20):
         show(f(kn.asarray([1.0]), step), list(store))
     return store

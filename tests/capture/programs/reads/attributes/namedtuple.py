@@ -22,6 +22,6 @@ def main(jit):
         return state._replace(mean=state.mean + (x - state.mean) / count, count=count), state[1]
 
     state = State(kn.asarray([0.0, 0.0]))
-    for i in range(6):
+    for i in range(8):
         state, before = f(state, kn.asarray([1.0, float(i)]))
         show(state, before, type(state).__name__)

@@ -21,6 +21,6 @@ def main(jit):
         holder.items[0] *= 2
         return x * holder.number + len(alias)
 
-    for extra in (1, 1, 1, 2, 3):
+    for extra in (1, 1, 1, 2, 3, 4, 5, 1):
         show(f(kn.asarray([1.0]), extra), alias, tensor, holder.items is alias)
     return holder, alias

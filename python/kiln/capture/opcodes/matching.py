@@ -7,7 +7,7 @@ from typing import Any
 
 from kiln._core import Tensor
 from kiln.capture import attributes, containers
-from kiln.capture.interpreter import operation
+from kiln.capture.opcodes.table import operation
 from kiln.capture.values import MAPPING, SEQUENCE, NotReplayable, Raised, Symbol, is_constant
 
 

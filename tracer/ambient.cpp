@@ -1,0 +1,99 @@
+#include "tracer/ambient.h"
+
+#include <chrono>
+#include <optional>
+
+#include "codegen/tunables.h"
+#include "tracer/hot_code.h"
+#include "tracer/recorder.h"
+
+namespace kiln::tracer {
+
+std::atomic<int> ambient_users{0};
+constinit thread_local uint32_t ambient_rest = 0;
+
+namespace {
+
+std::atomic<bool> is_on{false};
+
+struct ThreadState {
+  std::optional<HotCode> code;
+  int64_t rounds = 0;      // that `code` was made with
+  bool deferring = false;  // is the thread's recorder set, for ambient work?
+  int paused = 0;
+};
+thread_local ThreadState here;
+
+int64_t nanoseconds() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void run_pending() {
+  if (thread_recorder().pending() > 0) thread_recorder().flush(eager::FlushReason::function_end);
+}
+
+void start() {
+  if (here.deferring) return;
+  here.deferring = true;
+  ambient_users.fetch_add(1, std::memory_order_relaxed);
+  thread_recorder().set_function(ambient_record());
+  eager::set_recorder(&thread_recorder());
+}
+
+void stop() {
+  if (!here.deferring) return;
+  here.deferring = false;
+  ambient_users.fetch_sub(1, std::memory_order_relaxed);
+  eager::set_recorder(nullptr);
+  run_pending();
+  thread_recorder().set_function(nullptr);
+}
+
+}  // namespace
+
+bool ambient_is_on() { return is_on.load(std::memory_order_relaxed); }
+bool defers_ambient() { return here.deferring; }
+
+void set_ambient(bool on) {
+  if (is_on.exchange(on) == on) return;
+  ambient_rest = 0;
+  ambient_users.fetch_add(on ? 1 : -1, std::memory_order_relaxed);
+  if (!on) leave_ambient();
+}
+
+const std::shared_ptr<FunctionRecord>& ambient_record() {
+  static const auto& record = *new std::shared_ptr<FunctionRecord>(std::make_shared<FunctionRecord>("kn.auto"));
+  return record;
+}
+
+void arrive_ambient(uint64_t (*site)(), bool watched) {
+  if (in_captured_call() || here.paused > 0) return;
+  if (const eager::Recorder* r = eager::current_recorder(); r != nullptr && !here.deferring) return;  // an export's
+  if (watched || !ambient_is_on()) return stop();
+  if (const int64_t rounds = codegen::value(codegen::Tunable::auto_rounds); !here.code || here.rounds != rounds) {
+    here.code.emplace(rounds);
+    here.rounds = rounds;
+  }
+  SegmentRecorder& recorder = thread_recorder();
+  const HotCode::Pending pending{recorder.pending(), recorder.pending_bytes(), recorder.runs(), recorder.compiles()};
+  const HotCode::Verdict verdict = here.code->arrive(site(), pending, nanoseconds);
+  ambient_rest = here.code->rest();
+  if (verdict == HotCode::Verdict::cut) run_pending();
+  if (here.code->is_deferring()) start();
+  else stop();
+}
+
+void leave_ambient() noexcept {
+  try {
+    stop();
+  } catch (...) {  // pending still
+  }
+}
+
+AmbientPause::AmbientPause() {
+  leave_ambient();
+  ++here.paused;
+}
+AmbientPause::~AmbientPause() { --here.paused; }
+
+}  // namespace kiln::tracer
