@@ -19,9 +19,25 @@ bool is_id(PyObject* function) {
   return function == id;
 }
 
+PyObject* of_core(const char* name) {
+  return PyObject_GetAttrString(py::module_::import("kiln._core").ptr(), name);  // kept
+}
+
 bool is_backward(PyObject* function) {
-  static PyObject* const backward = py::object(py::module_::import("kiln._core").attr("Tensor").attr("backward")).release().ptr();
+  static PyObject* const backward = PyObject_GetAttrString(of_core("Tensor"), "backward");
   return function == backward;
+}
+
+// Is what a call does to tensors all in the program, and in gradients? Python that stands on the tape (hooks, rules of kiln.custom_vjp) is met
+// step by step, and decides as it goes.
+bool is_computing(PyObject* function) {
+  static PyObject *const tensor = of_core("Tensor"), *const op = of_core("Operator"), *const gradients = of_core("gradients"),
+                         *const asarray = of_core("asarray"), *const hook = PyObject_GetAttrString(tensor, "register_hook");
+  if (function == nullptr || function == hook) return false;
+  if (function == gradients || function == asarray || reinterpret_cast<PyObject*>(Py_TYPE(function)) == op) return true;
+  if (Py_TYPE(function) == &PyMethodDescr_Type) return reinterpret_cast<PyObject*>(PyDescr_TYPE(function)) == tensor;
+  // abs, round and their like: of builtins, math and operator, but not of the core
+  return PyCFunction_Check(function) && PyCFunction_GET_SELF(function) != nullptr && PyModule_Check(PyCFunction_GET_SELF(function));
 }
 
 }  // namespace
@@ -87,6 +103,7 @@ bool FrozenDraft::sort(const ReplayInstruction& i) {
   const bool gives_tensor = i.result >= 0 && is_tensor(look_(i.result));
   if (derived || (acts && (gives_tensor || i.op == ReplayOp::set_item))) {
     if (i.result >= 0) origins_[static_cast<size_t>(i.result)] = Origin::derived;
+    if (i.op == ReplayOp::call && !is_computing(i.fixed[0])) return false;
     if (i.op == ReplayOp::call && is_backward(i.fixed[0])) passed_backward_ = true;
     return !acts || add_inputs(i);
   }

@@ -235,3 +235,31 @@ def test_a_step_that_froze_skips_its_operators():
         return min(times)
 
     assert shortest(f) < 0.7 * shortest(step)
+
+
+def test_hooks_are_called_whatever_froze_before():
+    """A hook that is registered, replaced and removed between steps, on a parameter and on a result inside of the step."""
+    called, scale = [], [1.0]
+    net = network()
+
+    def plain(x, labels):
+        for p in net.parameters():
+            p.grad = None
+        hidden = net[0](x)
+        hidden.register_hook(lambda gradient: gradient * scale[0])
+        kn.nn.functional.cross_entropy(net[2](net[1](hidden)), labels).backward()
+
+    f = kn.jit(plain)
+    handle = None
+    for n, (x, labels) in enumerate(batches() * 2):
+        if n in (6, 14):
+            handle = net[0].bias.register_hook(lambda gradient: called.append(1) or gradient * 2)
+        if n == 10:
+            handle.remove()
+        scale[0] = 3.0 if n > 17 else 1.0
+        f(x, labels)
+        left = state_of(net)
+        before = len(called)
+        plain(x, labels)
+        assert state_of(net) == left
+        assert before == len(called) - (6 <= n < 10 or n >= 14)
