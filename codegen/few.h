@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <utility>
 #include <vector>
@@ -27,12 +28,13 @@ class Few {
   operator std::span<T>() { return {data(), size_}; }  // NOLINT: it is one
 
   void resize(size_t size) {
+    const auto begin = in_place_.begin(), held = begin + static_cast<std::ptrdiff_t>(size_);
     if (size > N) {
-      if (more_.empty()) more_.assign(std::make_move_iterator(in_place_.begin()), std::make_move_iterator(in_place_.end()));
+      if (more_.empty()) more_.assign(std::make_move_iterator(begin), std::make_move_iterator(held));
       more_.resize(size);
+    } else if (size > size_) {
+      std::fill(held, begin + static_cast<std::ptrdiff_t>(size), T());
     }
-    if (size > size_ && size <= N)
-      std::fill(in_place_.begin() + static_cast<std::ptrdiff_t>(size_), in_place_.begin() + static_cast<std::ptrdiff_t>(size), T());
     size_ = size;
   }
   void push_back(T value) {
@@ -42,7 +44,7 @@ class Few {
 
  private:
   size_t size_ = 0;
-  std::array<T, N> in_place_;  // of numbers and pointers: made when they are wanted
+  std::array<T, N> in_place_;  // numbers and pointers beyond size_ are not set
   std::vector<T> more_;
 };
 

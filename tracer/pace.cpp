@@ -9,7 +9,7 @@ namespace {
 // What a later way must save to be taken: times of equal ways differ by chance, and larger inputs favour the earlier ones.
 constexpr double kWorthIt = 0.97;
 // Calls that take so many times as long as they did, or that part of it, are other calls.
-constexpr double kOther = 1.5;
+constexpr double kOther = 1.3;
 }  // namespace
 
 std::string_view name_of(Way way) {
@@ -57,7 +57,7 @@ void Pace::decide() {
   for (size_t way = best + 1; way < kWays; ++way)
     if (mean_[way] < kWorthIt * mean_[best]) best = way;
   way_ = static_cast<Way>(best);
-  pause_ = measured_ && way_ == before ? std::min(4 * pause_, kLongestPause) : kFirstPause;
+  pause_ = measured_ && way_ == before ? std::min(2 * pause_, kLongestPause) : kFirstPause;
   measured_ = true;
   wait_ = pause_;
   turn_ = -1;

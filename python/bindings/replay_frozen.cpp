@@ -10,20 +10,65 @@ namespace kiln::python {
 
 using eager::Tensor;
 
+namespace {
+
+bool is_named(PyObject* name, const char* expected) { return name != nullptr && PyUnicode_CompareWithASCIIString(name, expected) == 0; }
+
+bool is_id(PyObject* function) {
+  static PyObject* const id = py::object(py::module_::import("builtins").attr("id")).release().ptr();
+  return function == id;
+}
+
+PyObject* of_core(const char* name) {
+  return PyObject_GetAttrString(py::module_::import("kiln._core").ptr(), name);  // kept
+}
+
+bool is_backward(PyObject* function) {
+  static PyObject* const backward = PyObject_GetAttrString(of_core("Tensor"), "backward");
+  return function == backward;
+}
+
+// Is what a call does to tensors all in the program, and in gradients? Python that stands on the tape (hooks, rules of kiln.custom_vjp) is met
+// step by step, and decides as it goes.
+bool is_computing(PyObject* function) {
+  static PyObject *const tensor = of_core("Tensor"), *const op = of_core("Operator"), *const gradients = of_core("gradients"),
+                         *const asarray = of_core("asarray"), *const hook = PyObject_GetAttrString(tensor, "register_hook");
+  if (function == nullptr || function == hook) return false;
+  if (function == gradients || function == asarray || reinterpret_cast<PyObject*>(Py_TYPE(function)) == op) return true;
+  if (Py_TYPE(function) == &PyMethodDescr_Type) return reinterpret_cast<PyObject*>(PyDescr_TYPE(function)) == tensor;
+  // abs, round and their like: of builtins, math and operator, but not of the core
+  return PyCFunction_Check(function) && PyCFunction_GET_SELF(function) != nullptr && PyModule_Check(PyCFunction_GET_SELF(function));
+}
+
+}  // namespace
+
 FrozenLayout::FrozenLayout(const Tensor& t) : dtype(t.dtype()), shape(t.shape()), strides(t.strides()), offset(t.offset()) {}
 
 FrozenReplay::Settings FrozenReplay::Settings::now() {
   return {eager::grad_enabled(), eager::default_dtype(), codegen::backend_setting(), tracer::ProgramCache::instance().clearings()};
 }
 
+GradientChange::GradientChange(const Tensor& tensor, const Tensor& before) : leaf(tensor.impl()), had(static_cast<bool>(before)) {
+  const auto& autograd = tensor.impl()->autograd;
+  const Tensor now = autograd && autograd->grad ? *autograd->grad : Tensor();
+  has = static_cast<bool>(now);
+  same = now.same_as(before);
+  if (same && has) kept = now;
+}
+
 FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& path, int32_t after, const FrozenReplay::Settings& settings,
-                         const std::function<PyObject*(int32_t)>& look)
-    : tree_(tree), look_(look), origins_(static_cast<size_t>(tree.registers())), known_(origins_.size()) {
+                         std::span<const GradientChange> gradients, const std::function<PyObject*(int32_t)>& look)
+    : tree_(tree),
+      look_(look),
+      origins_(static_cast<size_t>(tree.registers())),
+      known_(origins_.size()),
+      gradient_changed_(origins_.size()) {
   frozen_ = std::make_shared<FrozenReplay>();
   frozen_->settings = settings;
   frozen_->after = after;
   bool possible = true;
   for (size_t n = 0; n < path.size() && possible; ++n) possible = sort(tree.at(static_cast<size_t>(path[n])));
+  for (const GradientChange& g : gradients) possible = possible && add_gradient(g);
   for (int32_t at = after; at >= 0 && possible; at = tree.at(static_cast<size_t>(at)).next) {
     for (const int32_t o : tree.at(static_cast<size_t>(at)).operands)
       if (o >= 0 && origins_[static_cast<size_t>(o)] == Origin::derived) possible = possible && add_output(o);
@@ -31,15 +76,23 @@ FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& pat
   if (!possible) frozen_ = nullptr;
 }
 
+// An instruction that is run by frozen replays too.
+void FrozenDraft::go_on(const ReplayInstruction& i, Origin origin) {
+  frozen_->steps.push_back(&i);
+  if (i.result >= 0) origins_[static_cast<size_t>(i.result)] = origin;
+}
+
 // Does an instruction still run, or is it part of what the program does? False: the replay cannot be frozen.
 bool FrozenDraft::sort(const ReplayInstruction& i) {
-  if (i.op == ReplayOp::save_gradients || i.op == ReplayOp::set_attribute) return false;
+  if (i.op == ReplayOp::save_gradients) return true;  // a frozen run changes none before it has succeeded
   if (i.op == ReplayOp::arguments) {
     std::fill_n(origins_.begin(), PyLong_AsLong(tree_.constant(i.operands[0])) + PyTuple_GET_SIZE(tree_.constant(i.operands[1])),
                 Origin::read);
     frozen_->steps.push_back(&i);
     return true;
   }
+  if (i.op == ReplayOp::set_attribute || i.op == ReplayOp::get_attribute)
+    if (PyObject* held = i.fixed[0] != nullptr ? i.fixed[0] : look_(i.operands[0]); is_tensor(held)) return sort_gradient(i);
   bool derived = false, of_tensors = false;
   for (const int32_t o : i.operands) {
     if (o < 0) continue;
@@ -50,6 +103,8 @@ bool FrozenDraft::sort(const ReplayInstruction& i) {
   const bool gives_tensor = i.result >= 0 && is_tensor(look_(i.result));
   if (derived || (acts && (gives_tensor || i.op == ReplayOp::set_item))) {
     if (i.result >= 0) origins_[static_cast<size_t>(i.result)] = Origin::derived;
+    if (i.op == ReplayOp::call && !is_computing(i.fixed[0])) return false;
+    if (i.op == ReplayOp::call && is_backward(i.fixed[0])) passed_backward_ = true;
     return !acts || add_inputs(i);
   }
   // Lists and tuples of tensors are looked into by operators only.
@@ -57,9 +112,30 @@ bool FrozenDraft::sort(const ReplayInstruction& i) {
     origins_[static_cast<size_t>(i.result)] = Origin::derived;
     return add_inputs(i);
   }
-  if (acts && of_tensors && i.op != ReplayOp::get_attribute) return false;  // looks at values
-  frozen_->steps.push_back(&i);
-  if (i.result >= 0) origins_[static_cast<size_t>(i.result)] = acts ? Origin::number : Origin::read;
+  if (acts && of_tensors && !is_id(i.fixed[0])) return false;  // looks at values
+  go_on(i, acts ? Origin::number : Origin::read);
+  return true;
+}
+
+// Attributes of tensors, read and written. What a gradient becomes in the run follows from what it was, and from the program.
+bool FrozenDraft::sort_gradient(const ReplayInstruction& i) {
+  const bool writes = i.op == ReplayOp::set_attribute;
+  const int32_t target = i.operands[0];
+  const bool derived = target >= 0 && origins_[static_cast<size_t>(target)] == Origin::derived;
+  if (!is_named(i.fixed[1], "grad")) {
+    if (writes || is_named(i.fixed[1], "_version")) return false;
+    if (derived) origins_[static_cast<size_t>(i.result)] = Origin::derived;
+    else go_on(i, Origin::number);
+    return true;
+  }
+  if (target < 0) return false;
+  if (writes) {
+    gradient_changed_[static_cast<size_t>(target)] = true;
+    return add_inputs(i);
+  }
+  if (derived || passed_backward_ || gradient_changed_[static_cast<size_t>(target)])
+    origins_[static_cast<size_t>(i.result)] = Origin::derived;
+  else go_on(i, Origin::read);
   return true;
 }
 
@@ -70,9 +146,7 @@ bool FrozenDraft::add_inputs(const ReplayInstruction& i) {
     known_[static_cast<size_t>(o)] = true;
     PyObject* held = look_(o);
     if (is_tensor(held)) {
-      const Tensor& t = unwrap(held);
-      frozen_->inputs.push_back({o, FrozenLayout(t), t.storage().bytes(), t.requires_grad(), FrozenReplay::kUnused, 0});
-      input_storages_.push_back(&t.storage());
+      add_input(o, false, unwrap(held));
     } else if (held == Py_None || PyLong_CheckExact(held) || PyFloat_CheckExact(held) || PyBool_Check(held) || PyUnicode_CheckExact(held)) {
       frozen_->values.push_back({o, py::reinterpret_borrow<py::object>(held)});
     } else {
@@ -82,24 +156,55 @@ bool FrozenDraft::add_inputs(const ReplayInstruction& i) {
   return true;
 }
 
+void FrozenDraft::add_input(int32_t number, bool gradient, const Tensor& t) {
+  frozen_->inputs.push_back(
+      {number, gradient, FrozenLayout(t), t.storage().bytes(), t.storage().owns_memory(), t.requires_grad(), FrozenReplay::kUnused, 0});
+  input_storages_.push_back(&t.storage());
+}
+
+// What the run did to the gradient of a tensor that was there before it. Of those that it made itself nobody hears.
+bool FrozenDraft::add_gradient(const GradientChange& g) {
+  int32_t number = -1;
+  for (size_t n = 0; n < origins_.size() && number < 0; ++n) {
+    PyObject* held = look_(static_cast<int32_t>(n));
+    if (held == nullptr || !is_tensor(held) || unwrap(held).impl() != g.leaf) continue;
+    if (origins_[n] == Origin::derived) return true;
+    number = static_cast<int32_t>(n);
+  }
+  if (number < 0) return false;
+  const Tensor& leaf = unwrap(look_(number));
+  if (!g.had && !g.has && !leaf.requires_grad()) return true;
+  frozen_->leaves.push_back({number, g.had, g.had && !g.has});
+  if (g.kept) add_input(number, true, *g.kept);
+  return g.same || !g.has || add_output(*leaf.autograd().grad, -1, number);
+}
+
 bool FrozenDraft::add_output(int32_t number) {
   if (known_[static_cast<size_t>(number)]) return true;
   known_[static_cast<size_t>(number)] = true;
   PyObject* held = look_(number);
-  if (!is_tensor(held)) return false;
-  const Tensor& t = unwrap(held);
+  return is_tensor(held) && add_output(unwrap(held), number, std::nullopt);
+}
+
+bool FrozenDraft::add_output(const Tensor& t, int32_t number, std::optional<int32_t> leaf) {
   if (t.requires_grad()) return false;
-  FrozenReplay::Output output{number, std::nullopt, 0, FrozenLayout(t), std::nullopt};
+  for (size_t n = 0; n < frozen_->outputs.size(); ++n) {
+    if (outputs_[n] != t.impl()) continue;
+    if (frozen_->outputs[n].number >= 0 || leaf) return false;  // one tensor in two places
+    frozen_->outputs[n].number = number;                        // a gradient that is also given
+    return true;
+  }
+  FrozenReplay::Output output{number, leaf, std::nullopt, 0, FrozenLayout(t), std::nullopt};
   if (t.impl()->base) {
     const Tensor base(t.impl()->base);
     if (base.requires_grad() || &base.storage() != &t.storage()) return false;
     output.base.emplace(base);
   }
-  for (size_t n = 0; n < frozen_->inputs.size(); ++n)
-    if (look_(frozen_->inputs[n].number) == held) output.same_as = frozen_->inputs[n].number;
-  for (const FrozenReplay::Output& other : frozen_->outputs)
-    if (look_(other.number) == held) return false;  // one tensor in two registers
+  for (const FrozenReplay::Input& in : frozen_->inputs)
+    if (!in.gradient && unwrap(look_(in.number)).impl() == t.impl()) output.same_as = in.number;
+  if (leaf && output.same_as) return false;
   frozen_->outputs.push_back(output);
+  outputs_.push_back(t.impl());
   output_storages_.push_back(&t.storage());
   return true;
 }
@@ -112,12 +217,13 @@ std::shared_ptr<const FrozenReplay> FrozenDraft::finish() {
   for (uint32_t slot = 0; slot < kept.storages.size(); ++slot) {
     const tracer::KeptSegment::Bound& bound = kept.storages[slot];
     f.made.push_back(bound.leaf ? -1 : bound.bytes);
-    bool found = !bound.leaf;
+    bool found = !bound.leaf, written = false;
     for (size_t n = 0; n < f.inputs.size(); ++n) {
       if (input_storages_[n] != bound.storage || !bound.leaf) continue;
       found = true;
       f.inputs[n].slot = slot;
-      f.inputs[n].writes = bound.writes;
+      f.inputs[n].writes = written ? 0 : bound.writes;  // once a storage, however many inputs lie in it
+      written = true;
     }
     if (!found) return nullptr;  // a storage that no input brings: an array's, a constant's
   }

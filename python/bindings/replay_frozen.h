@@ -1,6 +1,9 @@
 // Frozen replays. Where all operators of a replay came to one program, and nothing but the layout of the tensors that they read decides which,
 // the program can be run at once: no operator is called. What a frozen replay depends on is compared at each run; the checks of Python's
 // state are the recording's own instructions.
+//
+// Backward passes are operators too, and freeze with the others where all that they leave is gradients: no result is on the tape, and all tensors
+// that were there before are leaves. A pass then follows from which tensors ask for gradients, and which have one already.
 #pragma once
 
 #include <optional>
@@ -34,8 +37,10 @@ struct FrozenReplay {
   };
   struct Input {
     int32_t number;  // the register
+    bool gradient;   // not the tensor there, but its gradient
     FrozenLayout layout;
     size_t bytes;
+    bool owned;  // its memory is its storage's own, which the program may take over
     bool requires_grad;
     uint32_t slot;  // the program's number of its storage; kUnused: no operator reads it
     uint32_t writes;
@@ -45,11 +50,17 @@ struct FrozenReplay {
     py::object value;  // a number or string that operators take
   };
   struct Output {
-    int32_t number;
+    int32_t number;                  // a register, or -1
+    std::optional<int32_t> leaf;     // a register, whose tensor gets it for a gradient
     std::optional<int32_t> same_as;  // a register: an input that is handed on
     uint32_t slot;
     FrozenLayout layout;
     std::optional<FrozenLayout> base;  // of a view
+  };
+  struct Leaf {
+    int32_t number;
+    bool had;    // a gradient when the call began
+    bool loses;  // it, and gets no other
   };
   static constexpr uint32_t kUnused = ~0U;
 
@@ -59,10 +70,19 @@ struct FrozenReplay {
   std::vector<Input> inputs;
   std::vector<Value> values;
   std::vector<Output> outputs;
+  std::vector<Leaf> leaves;  // whose gradients the run might have changed
   std::shared_ptr<const tracer::Program> program;
   std::vector<eager::Scalar> scalars;
   std::vector<int64_t> made;  // by slot: bytes of a storage to be made, or -1
   mutable uint64_t hits = 0;
+};
+
+// What became of a tensor's gradient in a run.
+struct GradientChange {
+  GradientChange(const eager::Tensor& leaf, const eager::Tensor& before);  // as it is now; `before` may be empty
+  const eager::TensorImpl* leaf;
+  bool had, has, same;
+  std::optional<eager::Tensor> kept;  // where it is the same tensor as before
 };
 
 // Collects what a run comes to, in two parts: before the flush, while registers hold their objects, and after it.
@@ -70,7 +90,7 @@ class FrozenDraft {
  public:
   // `path`: the instructions run before the commit; `look`: what a register holds, asked here alone.
   FrozenDraft(const ReplayTree&, const std::vector<int32_t>& path, int32_t after, const FrozenReplay::Settings&,
-              const std::function<PyObject*(int32_t)>& look);
+              std::span<const GradientChange>, const std::function<PyObject*(int32_t)>& look);
   bool possible() const { return frozen_ != nullptr; }
   tracer::KeptSegment kept;
   std::shared_ptr<const FrozenReplay> finish();  // null: what ran does not follow from the inputs alone
@@ -78,14 +98,22 @@ class FrozenDraft {
  private:
   enum class Origin : uint8_t { none, read, number, derived };
   bool sort(const ReplayInstruction&);
+  bool sort_gradient(const ReplayInstruction&);
+  void go_on(const ReplayInstruction&, Origin);
   bool add_inputs(const ReplayInstruction&);
+  void add_input(int32_t number, bool gradient, const eager::Tensor&);
+  bool add_gradient(const GradientChange&);
   bool add_output(int32_t number);
+  bool add_output(const eager::Tensor&, int32_t number, std::optional<int32_t> leaf);
 
   const ReplayTree& tree_;
   const std::function<PyObject*(int32_t)>& look_;
   std::vector<Origin> origins_;
-  std::vector<bool> known_;  // registers that are among inputs or values
+  std::vector<bool> known_;  // registers that are among inputs, values or outputs
+  std::vector<bool> gradient_changed_;
+  bool passed_backward_ = false;
   std::vector<const eager::Storage*> input_storages_, output_storages_;
+  std::vector<const eager::TensorImpl*> outputs_;
   std::shared_ptr<FrozenReplay> frozen_;
 };
 

@@ -230,14 +230,18 @@ class Run {
     for (const FrozenReplay::Input& in : f.inputs) {
       PyObject* held = registers_[in.number];
       if (!is_tensor(held)) return false;
-      const Tensor& t = unwrap(held);
+      const Tensor& holder = unwrap(held);
+      if (in.gradient && !has_gradient(holder)) return false;
+      const Tensor& t = in.gradient ? *holder.autograd().grad : holder;
       eager::Storage& s = t.storage();
       if (!in.layout.is_of(t) || s.bytes() != in.bytes || t.requires_grad() != in.requires_grad) return false;
       if (in.slot == FrozenReplay::kUnused) continue;
-      if (s.recorder() != nullptr || s.shared() || !s.owns_memory() || (s.raw() == nullptr && s.bytes() > 0)) return false;
+      if (s.recorder() != nullptr || s.shared() || (in.owned && !s.owns_memory()) || (s.raw() == nullptr && s.bytes() > 0)) return false;
       if (bound[in.slot] != nullptr && bound[in.slot] != &s) return false;
       bound[in.slot] = &s;
     }
+    for (const FrozenReplay::Leaf& leaf : f.leaves)
+      if (has_gradient(unwrap(registers_[leaf.number])) != leaf.had) return false;
     // Two inputs that are one make a difference only where one of them is written.
     for (const FrozenReplay::Input& in : f.inputs) {
       if (in.writes == 0) continue;
@@ -268,9 +272,16 @@ class Run {
       for (uint32_t n = 0; n < in.writes; ++n) bound[in.slot]->bump_version();
     for (const FrozenReplay::Output& out : f.outputs)
       if (out.same_as) registers_.set(out.number, Py_NewRef(registers_[*out.same_as]));
-    for (auto& [out, made] : outputs) registers_.set(out->number, wrap(std::move(made)));
+    for (const FrozenReplay::Leaf& leaf : f.leaves)
+      if (leaf.loses) eager::set_grad(unwrap(registers_[leaf.number]), {});
+    for (auto& [out, made] : outputs) {
+      if (out->leaf) eager::set_grad(unwrap(registers_[*out->leaf]), made);
+      if (out->number >= 0) registers_.set(out->number, wrap(std::move(made)));
+    }
     return true;
   }
+
+  static bool has_gradient(const Tensor& t) { return t.impl()->autograd && t.impl()->autograd->grad; }
 
   static Tensor tensor(eager::Storage& s, const FrozenLayout& l) {
     return Tensor::view(eager::Ref<eager::Storage>(&s), l.offset, l.shape, l.strides, l.dtype);
@@ -297,7 +308,8 @@ class Run {
       case ReplayOp::distinct: return x(0) != x(1);
       case ReplayOp::value: return same_value(x(0), x(1));
       case ReplayOp::length: return length_of(x(0)) == PyLong_AsSsize_t(x(1));
-      case ReplayOp::keys: return in_dict(i, x(0), [&] { return has_keys(x(0), x(1)); });
+      case ReplayOp::keys:  // the order of an OrderedDict is its own, and changes without the dict
+        return PyDict_CheckExact(x(0)) ? in_dict(i, x(0), [&] { return has_keys(x(0), x(1)); }) : has_keys(x(0), x(1));
       case ReplayOp::members: return PySet_GET_SIZE(x(0)) == PyTuple_GET_SIZE(x(1)) && iterates_over(x(0), x(1));
       case ReplayOp::no_class_attribute:
         return in_class(i, x(0), [&](PyTypeObject* type) { return _PyType_Lookup(type, x(1)) == nullptr; });
@@ -506,6 +518,12 @@ class Run {
 
   bool commit() {
     trial_.recorder().set_revocable(false);
+    if (freezes_) {
+      for (const auto& [leaf, before] : gradients_) {
+        const auto is_leaf = [&](const GradientChange& g) { return g.leaf == leaf.impl(); };
+        if (std::none_of(changes_.begin(), changes_.end(), is_leaf)) changes_.emplace_back(leaf, before);
+      }
+    }
     gradients_.clear();
     return committed_ = true;
   }
@@ -517,10 +535,11 @@ class Run {
     std::optional<FrozenDraft> draft;
     if (freezes_ && recorder.pending() > 0) {
       if (recorder.runs() == runs_before_ && FrozenReplay::Settings::now() == settings_ && !trial_.has_drawn())
-        draft.emplace(tree_, path_, after_, settings_, look);
+        draft.emplace(tree_, path_, after_, settings_, changes_, look);
       if (draft && draft->possible()) recorder.keep_next(&draft->kept);
       else tree_.cannot_freeze();
     }
+    changes_.clear();
     registers_.clear();
     given_ = result;
     const bool ran = guarded([&] {
@@ -547,6 +566,7 @@ class Run {
   uint64_t runs_before_ = 0;
   std::vector<int32_t> path_;
   int32_t after_ = -1;
+  std::vector<GradientChange> changes_;
   Few<eager::Ref<eager::Storage>, 4> made_;           // of a frozen one
   std::vector<std::pair<Tensor, Tensor>> gradients_;  // to be put back, the newest first
   PyObject* given_ = nullptr;

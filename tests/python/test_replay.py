@@ -1,5 +1,6 @@
 """Replay: when calls run without Python, what explain() tells of it, and what happens around it: threads, fork, interrupts, errors."""
 
+import collections
 import os
 import random
 import signal
@@ -363,6 +364,19 @@ def test_what_was_found_is_looked_for_again_where_a_dict_has_changed(change):
         change(vars(box))
         assert f(x, box).item() == 11 * n
         assert f(x, other).item() == 500 + n
+
+
+def test_the_order_of_an_ordered_dict_changes_without_its_items():
+    table = collections.OrderedDict(a=1, b=2)
+
+    @kn.jit
+    def f(x):
+        return x * next(iter(table.values()))
+
+    x = floats(1)
+    assert [f(x).item() for _ in range(5)] == [1] * 5
+    table.move_to_end("a")
+    assert [f(x).item() for _ in range(3)] == [2] * 3
 
 
 def test_a_slot_that_is_filled_later_and_a_class_that_gets_an_attribute_are_seen():
