@@ -81,9 +81,7 @@ def _cached(machine: Any, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
         raise NotReplayable(f"it calls {wrapper.__qualname__}, whose cache is bounded, typed, or asked for what is no constant")
     key = args[0] if len(args) == 1 and type(args[0]) in (int, str) else args
     if config.verify:
-        raise NotReplayable(
-            f"it calls {wrapper.__qualname__}, whose cache counts calls, and verification runs each twice"
-        )
+        raise NotReplayable(f"it calls {wrapper.__qualname__}, whose cache counts calls, and verification runs each twice")
     place = f"{wrapper.__qualname__}{args}"
     if key not in held[0]:
         raise NotReplayable(f"the cache has no {place} yet")
