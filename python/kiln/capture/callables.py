@@ -575,6 +575,11 @@ def _exc_info(machine: Any) -> tuple:
     return None, None, None
 
 
+@special(sys.exception)
+def _exception(machine: Any) -> Any:
+    return _exc_info(machine)[1]
+
+
 @special(object)
 def _object(machine: Any) -> Any:
     return machine.rec.make(object())

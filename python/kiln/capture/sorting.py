@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kiln.capture import containers, operations
 from kiln.capture.values import NotReplayable, Raised, is_constant
 
-LONGEST = 63  # up to here Python sorts by insertion, which `_by_insertion` repeats; longer lists are merged
+LONGEST = 63  # up to here each comparison is checked; of longer lists, each value
 _LESS = 0
 
 
@@ -23,8 +24,6 @@ def order_of(machine: Any, keys: list[Any], reverse: Any) -> list[int]:
         if not all(is_constant(k) for k in keys):
             raise NotReplayable(f"it sorts more than {LONGEST} things that are not constants")
         return containers.pure_result(lambda: sorted(order, key=keys.__getitem__, reverse=backwards))
-    if backwards:  # equal ones stay in their order
-        order.reverse()
 
     def less(a: int, b: int) -> bool:
         try:
@@ -32,32 +31,16 @@ def order_of(machine: Any, keys: list[Any], reverse: Any) -> list[int]:
         except Raised as raised:  # what a list that is being sorted looks like then is not known
             raise NotReplayable(f"{type(raised.error).__name__} while it sorts") from None
 
-    _by_insertion(order, less)
-    if backwards:
-        order.reverse()
-    return order
+    return [place.number for place in sorted((_Place(n, less) for n in order), reverse=backwards)]
 
 
-def _by_insertion(items: list[int], less: Any) -> None:
-    """As CPython's Objects/listobject.c: a run from the start, then each further item into its place by bisection.
+class _Place:
+    """What Python itself sorts: it makes the comparisons that the running version makes, which matters where they contradict each other."""
 
-    The comparisons are the same ones, so that the result is too where they contradict each other.
-    """
-    if len(items) < 2:
-        return
-    run = 2
-    descending = less(items[1], items[0])
-    while run < len(items) and less(items[run], items[run - 1]) == descending:
-        run += 1
-    if descending:
-        items[:run] = items[:run][::-1]
-    for start in range(run, len(items)):
-        pivot = items.pop(start)
-        low, high = 0, start
-        while low < high:
-            middle = (low + high) // 2
-            if less(pivot, items[middle]):
-                high = middle
-            else:
-                low = middle + 1
-        items.insert(low, pivot)
+    __slots__ = ("less", "number")
+
+    def __init__(self, number: int, less: Callable[[int, int], bool]) -> None:
+        self.number, self.less = number, less
+
+    def __lt__(self, other: _Place) -> bool:
+        return self.less(self.number, other.number)
