@@ -88,6 +88,7 @@ void arrive_ambient(uint64_t (*site)(), bool watched) {
 }
 
 void leave_ambient() noexcept {
+  if (ambient_users.load(std::memory_order_relaxed) == 0) return;  // no thread defers
   try {
     stop();
   } catch (...) {  // pending still
