@@ -69,6 +69,10 @@ enum class ReplayOp : uint8_t {
   make_list,      // items...
   make_dict,      // key, value, ...
   make_slice,     // start, stop, step
+  // Loops (replay_loop.h). The last two stand in a loop's body alone.
+  loop,   // what changes from iteration to iteration, as it is at first
+  back,   // the same, for the next iteration
+  leave,  // goes on behind the loop
   // Of the run.
   save_gradients,    // of all tensors in registers, before something changes gradients
   commit,            // from here on nothing fails
@@ -82,6 +86,8 @@ inline constexpr size_t kReplayOps = static_cast<size_t>(ReplayOp::count);
 inline constexpr auto kReplayOpNames = enumerator_names<ReplayOp, kReplayOps>();
 std::vector<std::string> replay_unary_names();  // of a unary instruction's `extra`, by its number: as Python's byte code names it
 
+struct ReplayLoop;  // replay_loop.h
+
 struct ReplayInstruction {
   ReplayOp op;
   uint8_t extra = 0;
@@ -89,6 +95,7 @@ struct ReplayInstruction {
   std::vector<int32_t> operands;  // registers; ~i is constant i
   int32_t next = -1;              // the instruction that follows
   int32_t otherwise = -1;         // where to go on when this one fails; -1: the run is taken back
+  std::shared_ptr<ReplayLoop> loop;
 };
 
 struct FrozenReplay;  // replay_frozen.h

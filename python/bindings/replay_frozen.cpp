@@ -33,7 +33,7 @@ FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& pat
 
 // Does an instruction still run, or is it part of what the program does? False: the replay cannot be frozen.
 bool FrozenDraft::sort(const ReplayInstruction& i, int32_t index) {
-  if (i.op == ReplayOp::save_gradients || i.op == ReplayOp::set_attribute) return false;
+  if (i.op == ReplayOp::save_gradients || i.op == ReplayOp::set_attribute || i.op == ReplayOp::loop) return false;
   if (i.op == ReplayOp::arguments) {
     std::fill_n(origins_.begin(), PyLong_AsLong(tree_.constant(i.operands[0])) + PyTuple_GET_SIZE(tree_.constant(i.operands[1])),
                 Origin::read);

@@ -1,15 +1,17 @@
 #include "python/bindings/replay_frozen.h"
+#include "python/bindings/replay_loop.h"
 
 namespace kiln::python {
 
 namespace {
 
 bool alike(const ReplayInstruction& a, const ReplayInstruction& b) {
-  return a.op == b.op && a.extra == b.extra && a.result == b.result && a.operands == b.operands;
+  if (a.op != b.op || a.extra != b.extra || a.result != b.result || a.operands != b.operands) return false;
+  return a.loop == nullptr || *a.loop == *b.loop;
 }
 
 // After these, another recording may have gone another way: what they find depends on the call.
-bool may_fail(ReplayOp op) { return op < ReplayOp::call; }
+bool may_fail(ReplayOp op) { return op < ReplayOp::call || op == ReplayOp::loop; }
 
 }  // namespace
 
@@ -44,10 +46,14 @@ int32_t ReplayTree::add_constant(PyObject* o) {
 }
 
 size_t ReplayTree::add(const std::vector<ReplayInstruction>& recording) {
-  for (const ReplayInstruction& i : recording) {
+  const std::function<void(const ReplayInstruction&)> count = [&](const ReplayInstruction& i) {
     registers_ = std::max(registers_, i.result + 1);
     for (int32_t operand : i.operands) registers_ = std::max(registers_, operand + 1);
-  }
+    if (i.loop == nullptr) return;
+    for (int32_t r : i.loop->changing) registers_ = std::max(registers_, r + 1);
+    for (const ReplayInstruction& inside : i.loop->body) count(inside);
+  };
+  for (const ReplayInstruction& i : recording) count(i);
   // Where the new one parts from what is there: `link` is what will lead to its first own instruction.
   size_t shared = 0;
   int32_t* link = nullptr;

@@ -13,6 +13,7 @@ from kiln.capture.values import ATOMS, MISSING, WINDOWS, NotReplayable, Symbol, 
 
 OPS = {name: number for number, name in enumerate(_core.replay_ops)}
 MAX_INSTRUCTIONS = 20_000
+MAX_IN_LOOPS = 200_000  # of a call with loops that may be folded
 
 
 class Memory:
@@ -53,6 +54,10 @@ def _constant_key(value: Any) -> Any:
         return kind, tuple(_constant_key(v) for v in value), id(value) if kind is frozenset else 0
     if kind is complex:
         return kind, repr(value)
+    if kind is slice:
+        return kind, *(_constant_key(v) for v in (value.start, value.stop, value.step))
+    if kind is range:
+        return kind, value.start, value.stop, value.step
     if kind in ATOMS:
         return kind, value
     return id(value)
@@ -83,13 +88,16 @@ class Recording:
         self.inputs: set[str] = set()  # paths of numbers that are read anew at every replay
         self.symbols: dict[int, str] = {}  # the paths of those, by register
         self.line = ""
+        self.loops: list[Any] = []  # loops.Visit, in the order they began
+        self.open_loops: dict[int, dict[int, Any]] = {}  # those that may go on: by the id of their frame, by their head
+        self.folded = 0  # of them, how many became loop instructions
 
     # ---- instructions ------------------------------------------------------------------------------------------------
 
     def emit(self, op: str, *operands: int, extra: int = 0, result: bool = False, path: str | None = None) -> int:
         """Appends an instruction; the register of its result, if it has one."""
-        if len(self.instructions) >= MAX_INSTRUCTIONS:
-            raise NotReplayable(f"it does more than {MAX_INSTRUCTIONS} things")
+        if len(self.instructions) >= (MAX_IN_LOOPS if self.loops else MAX_INSTRUCTIONS):
+            raise NotReplayable(f"it does more than {len(self.instructions)} things")
         register = -1
         if result:
             register, self.count = self.count, self.count + 1
