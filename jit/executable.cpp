@@ -159,6 +159,63 @@ void Executable::run(const tracer::Bindings& bindings) const {
   loans.keep();
 }
 
+namespace {
+
+class RepeatedExecutable final : public tracer::RepeatedProgram {
+ public:
+  RepeatedExecutable(std::span<const Step> steps, uint32_t storages, int64_t arena_bytes)
+      : arena_(static_cast<size_t>(arena_bytes)), storages_(storages) {
+    for (const Step& s : steps) kernels_.emplace_back(std::get<KernelStep>(s));
+  }
+
+  void run(std::span<std::byte* const> memory, std::span<const eager::Scalar> scalars) override {
+    for (Kernel& k : kernels_) {
+      for (size_t i = 0; i < k.pointers.size(); ++i) {
+        const Address& a = k.step.buffers[i];
+        k.pointers[i] = (a.slot == storages_ ? arena_.data() : memory[a.slot]) + a.bytes;
+      }
+      for (const auto& [slot, number] : k.changing) k.scalars[slot] = scalars[number].bits_as(k.step.scalars[slot].dtype);
+      k.launch.run();
+    }
+  }
+
+ private:
+  struct Kernel {
+    explicit Kernel(const KernelStep& s) : step(s), pointers(s.buffers.size()), scalars(s.scalars.size()), launch(*s.kernel, arguments()) {
+      for (uint32_t i = 0; i < s.scalars.size(); ++i) {
+        if (s.scalars[i].known) scalars[i] = static_cast<uint64_t>(*s.scalars[i].known);
+        else changing.emplace_back(i, s.scalars[i].number);
+      }
+    }
+    codegen::Args arguments() {
+      codegen::Args a{};
+      a.pointers = pointers.data();
+      a.strides = step.strides.data();
+      a.extents = step.extents.data();
+      a.scalars = scalars.data();
+      a.clip_total = step.clip_total;
+      return a;
+    }
+    const KernelStep& step;
+    std::vector<void*> pointers;
+    std::vector<uint64_t> scalars;
+    std::vector<std::pair<uint32_t, uint32_t>> changing;  // of the scalars, those that a run gives, and which
+    codegen::RepeatedLaunch launch;
+  };
+  const Arena arena_;
+  const uint32_t storages_;
+  std::deque<Kernel> kernels_;
+};
+
+}  // namespace
+
+std::unique_ptr<tracer::RepeatedProgram> Executable::repeated() const {
+  if (!loans_.empty() || scratch_bytes_ > 0 || codegen::value(codegen::Tunable::profile) != 0) return nullptr;
+  for (const Step& s : steps_)
+    if (!std::holds_alternative<KernelStep>(s)) return nullptr;
+  return std::make_unique<RepeatedExecutable>(steps_, storages_, arena_bytes_);
+}
+
 void Executable::run_measured(const auto& run_one) const {
   constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
   std::call_once(profiled_, [&] {

@@ -261,8 +261,10 @@ void SegmentRecorder::flush(FlushReason reason) {
   if (keep_ != nullptr) {
     keep_->program = last_;
     keep_->scalars = scalars_;
-    for (const Entry& e : storages_)
-      keep_->storages.push_back({e.storage.get(), static_cast<int64_t>(e.storage->bytes()), e.leaf_bytes >= 0, e.writes});
+    for (size_t s = 0; s < storages_.size(); ++s) {
+      const Entry& e = storages_[s];
+      keep_->storages.push_back({e.storage.get(), static_cast<int64_t>(e.storage->bytes()), e.leaf_bytes >= 0, e.writes, visible_[s] != 0});
+    }
     keep_ = nullptr;
   }
   last_ran_ = true;

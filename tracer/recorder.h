@@ -25,6 +25,7 @@ struct KeptSegment {
     int64_t bytes;
     bool leaf;        // was there before
     uint32_t writes;  // in place, each a version
+    bool visible;     // did anybody but the recorder hold it
   };
   std::vector<Bound> storages;
 };
@@ -47,6 +48,7 @@ class SegmentRecorder final : public eager::Recorder {
   uint64_t runs() const { return runs_; }                   // programs run so far
   uint64_t compiles() const { return compiles_; }           // of them, those that were compiled first
   int64_t pending_bytes() const { return pending_bytes_; }  // of results that are pending
+  size_t scalars() const { return scalars_.size(); }        // numbers that pending calls take
   void keep_next(KeptSegment* kept) { keep_ = kept; }       // filled by the next flush that runs one
   void set_function(std::shared_ptr<FunctionRecord>);
 

@@ -10,7 +10,7 @@
 #include "codegen/compiler.h"
 #include "codegen/tunables.h"
 #include "python/bindings/modules.h"
-#include "python/bindings/replay.h"
+#include "python/bindings/replay_loop.h"
 #include "python/bindings/tensor_type.h"
 #include "python/bindings/watched.h"
 #include "tracer/ambient.h"
@@ -361,11 +361,30 @@ static void bind_recording(py::module_& m) {
   });
   m.def("replay_constant",
         [](const py::object& captured, const py::object& o) { return captured_of(captured)->replays->add_constant(o.ptr()); });
-  m.def("add_replay", [](const py::object& captured, const std::vector<std::tuple<int, int, int, std::vector<int32_t>>>& instructions) {
+  // Instructions are (operation, extra, result, operands); a loop's has its body behind: the registers that change, and instructions that
+  // end with the numbers of the next one and of the one otherwise.
+  m.def("add_replay", [](const py::object& captured, const py::list& instructions) {
+    ReplayTree& tree = *captured_of(captured)->replays;
+    const auto instruction = [](const py::tuple& t) {
+      return ReplayInstruction{static_cast<ReplayOp>(t[0].cast<int>()), t[1].cast<uint8_t>(), t[2].cast<int32_t>(),
+                               t[3].cast<std::vector<int32_t>>()};
+    };
     std::vector<ReplayInstruction> made;
-    for (const auto& [op, extra, result, operands] : instructions)
-      made.push_back({static_cast<ReplayOp>(op), static_cast<uint8_t>(extra), result, operands});
-    return captured_of(captured)->replays->add(made);
+    for (const py::handle h : instructions) {
+      const auto t = py::reinterpret_borrow<py::tuple>(h);
+      made.push_back(instruction(t));
+      if (made.back().op != ReplayOp::loop) continue;
+      const auto [changing, nodes] = t[4].cast<std::pair<std::vector<int32_t>, py::list>>();
+      std::vector<ReplayInstruction> body;
+      for (const py::handle node : nodes) {
+        const auto n = py::reinterpret_borrow<py::tuple>(node);
+        body.push_back(instruction(n));
+        body.back().next = n[4].cast<int32_t>();
+        body.back().otherwise = n[5].cast<int32_t>();
+      }
+      made.back().loop = make_loop(changing, std::move(body), [&](int32_t o) { return tree.constant(o); });
+    }
+    return tree.add(made);
   });
   m.def("replay_instructions", [](const py::object& captured) {
     const ReplayTree& tree = *captured_of(captured)->replays;
@@ -437,6 +456,7 @@ void bind_jit(py::module_& m) {
     c->pace = {};
   });
   bind_recording(m);
+  bind_loops(m);
   m.def("clear_programs", [] { tracer::ProgramCache::instance().clear(); }, "Forgets all compiled programs.");
   m.def(
       "is_tracing", [] { return eager::current_recorder() != nullptr && !tracer::defers_ambient(); },

@@ -21,6 +21,8 @@ void bind_export(py::module_&);
 void bind_simplify(py::module_&);
 void bind_transform(py::module_&);
 
+bool is_operator(PyObject*);  // a kn.add, kn.sum ...
+
 py::dict records_of(const tracer::FunctionRecord&);  // what explain() tells, as plain data
 
 }  // namespace kiln::python

@@ -296,4 +296,6 @@ void bind_operators(py::module_& m) {
   m.attr("operators") = by_name;
 }
 
+bool is_operator(PyObject* o) { return Py_IS_TYPE(o, operator_type); }
+
 }  // namespace kiln::python

@@ -69,6 +69,10 @@ enum class ReplayOp : uint8_t {
   make_list,      // items...
   make_dict,      // key, value, ...
   make_slice,     // start, stop, step
+  // Loops (replay_loop.h). The last two stand in a loop's body alone.
+  loop,   // what changes from iteration to iteration, as it is at first
+  back,   // the same, for the next iteration
+  leave,  // goes on behind the loop
   // Of the run.
   save_gradients,    // of all tensors in registers, before something changes gradients
   commit,            // from here on nothing fails
@@ -82,6 +86,8 @@ inline constexpr size_t kReplayOps = static_cast<size_t>(ReplayOp::count);
 inline constexpr auto kReplayOpNames = enumerator_names<ReplayOp, kReplayOps>();
 std::vector<std::string> replay_unary_names();  // of a unary instruction's `extra`, by its number: as Python's byte code names it
 
+struct ReplayLoop;  // replay_loop.h
+
 struct ReplayInstruction {
   ReplayOp op;
   uint8_t extra = 0;
@@ -89,7 +95,8 @@ struct ReplayInstruction {
   std::vector<int32_t> operands;  // registers; ~i is constant i
   int32_t next = -1;              // the instruction that follows
   int32_t otherwise = -1;         // where to go on when this one fails; -1: the run is taken back
-  PyObject* fixed[3] = {};        // of the first operands, those that are constants; the tree has them
+  std::shared_ptr<ReplayLoop> loop;
+  PyObject* fixed[3] = {};  // of the first operands, those that are constants; the tree has them
   // Where the instruction last found what it wanted. Classes and dicts of the same versions hold the same, so it is not looked for again.
   mutable struct Seen {
     uint64_t type = 0, dict = 0;
@@ -128,6 +135,8 @@ class ReplayTree {
   int traverse(visitproc, void*) const;
 
  private:
+  void fix_constants(ReplayInstruction&) const;
+
   std::deque<ReplayInstruction> instructions_;  // a run that waits for a kernel must find its own where they were
   std::vector<int32_t> roots_;                  // recordings that share nothing
   std::deque<PyObject*> constants_;

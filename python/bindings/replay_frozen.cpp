@@ -84,6 +84,7 @@ void FrozenDraft::go_on(const ReplayInstruction& i, Origin origin) {
 
 // Does an instruction still run, or is it part of what the program does? False: the replay cannot be frozen.
 bool FrozenDraft::sort(const ReplayInstruction& i) {
+  if (i.op == ReplayOp::loop) return false;
   if (i.op == ReplayOp::save_gradients) return true;  // a frozen run changes none before it has succeeded
   if (i.op == ReplayOp::arguments) {
     std::fill_n(origins_.begin(), PyLong_AsLong(tree_.constant(i.operands[0])) + PyTuple_GET_SIZE(tree_.constant(i.operands[1])),

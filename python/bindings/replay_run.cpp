@@ -6,6 +6,7 @@
 
 #include "codegen/few.h"
 #include "python/bindings/replay_frozen.h"
+#include "python/bindings/replay_loop.h"
 #include "python/bindings/tensor_type.h"
 #include "python/bindings/versions.h"
 #include "tracer/front_end.h"
@@ -172,7 +173,7 @@ class Run {
       if (committed_) return {ReplayOutcome::failed};
       if (interrupted()) return {ReplayOutcome::failed};
       // Another thread may have added a recording that needs more registers than there were when this run began.
-      at = registers_.fit(tree_) ? i.otherwise : -1;
+      at = registers_.fit(tree_) && !changed_ ? i.otherwise : -1;
     }
     take_back();
     return {ReplayOutcome::refused, nullptr, failed_};
@@ -349,6 +350,9 @@ class Run {
       case ReplayOp::make_list: return put(i, sequence(i, PyList_New(size(i)), false));
       case ReplayOp::make_dict: return put(i, dict(i));
       case ReplayOp::make_slice: return put(i, PySlice_New(x(0), x(1), x(2)));
+      case ReplayOp::loop: return loop(i);
+      case ReplayOp::back:
+      case ReplayOp::leave: break;
       case ReplayOp::save_gradients: save_gradients(); return true;
       case ReplayOp::commit: return commit();
       case ReplayOp::store_cell: return PyCell_Set(x(0), x(1)) == 0;
@@ -358,6 +362,94 @@ class Run {
       case ReplayOp::count: break;
     }
     return false;
+  }
+
+  // Iterations until one leaves. One that is given up leaves the registers at its beginning.
+  bool loop(const ReplayInstruction& i) {
+    const std::shared_ptr<ReplayLoop> kept = i.loop;
+    ReplayLoop& loop = *kept;
+    const eager::GeneratorState generator = eager::generator_state();
+    assign(loop.changing, i.operands);
+    std::optional<bool> left;
+    bool native = loop.computes && loop.drafts_left > 0 && run_pending();
+    while (!left) {
+      if (native) left = run_native(loop, &native);
+      if (!left) left = iterate(loop);
+    }
+    if (*left) return true;
+    if (loop.computes) eager::set_generator_state(generator);
+    else changed_ = true;
+    return false;
+  }
+
+  // One by its instructions: none, there is another one.
+  std::optional<bool> iterate(const ReplayLoop& loop) {
+    int32_t at = 0;
+    while (at >= 0 && loop.body[static_cast<size_t>(at)].op != ReplayOp::back) {
+      const ReplayInstruction& i = loop.body[static_cast<size_t>(at)];
+      if (i.op == ReplayOp::leave) return true;
+      const bool right = step(i) || overlooked(i);
+      if (!right && interrupted()) return false;
+      at = right ? i.next : i.otherwise;
+    }
+    if (at < 0 || PyErr_CheckSignals() < 0) return false;
+    assign(loop.changing, loop.body[static_cast<size_t>(at)].operands);
+    return std::nullopt;
+  }
+
+  // What is deferred before a loop: its iterations begin with values. False: it would write what cannot be written yet.
+  bool run_pending() {
+    if (trial_.recorder().pending() == 0) return true;
+    const bool ran = guarded([&] {
+      trial_.recorder().flush(eager::FlushReason::boolean);
+      return true;
+    });
+    PyErr_Clear();
+    return ran;
+  }
+
+  // As many iterations as are known, and those of which it can be found out what they come to. None: the next one is another's to do; then
+  // `native` says whether this is worth another try after it. False: interrupted.
+  std::optional<bool> run_native(ReplayLoop& loop, bool* native) {
+    struct Own final : LoopRegisters {
+      explicit Own(Run& run) : run(run) {}
+      PyObject* look(int32_t operand) const override { return run.registers_[operand]; }
+      void set(int32_t number, PyObject* owned) override { run.registers_.set(number, owned); }
+      bool step(const ReplayInstruction& i) override { return run.step(i) || overlooked(i); }
+      tracer::SegmentRecorder& recorder() override { return run.trial_.recorder(); }
+      Run& run;
+    } own(*this);
+    while (true) {
+      std::shared_ptr<const NativeLoop> known;
+      for (const auto& n : loop.natives)
+        if (known == nullptr && n->fits(own, settings_)) known = n;
+      if (known != nullptr) {
+        const tracer::LoopProgram::End end = known->run(loop, own);
+        if (end == tracer::LoopProgram::End::interrupted) return false;
+        if (end == tracer::LoopProgram::End::left) return true;  // done
+        *native = end == tracer::LoopProgram::End::unknown;
+      }
+      *native = *native && loop.drafts_left > 0;
+      if (!*native) return std::nullopt;
+      --loop.drafts_left;
+      LoopDraft draft(loop, known.get(), own, settings_);
+      std::shared_ptr<const NativeLoop> found = draft.run();
+      if (!draft.possible()) *native = false;
+      if (interrupted()) return false;
+      if (found == nullptr) return std::nullopt;
+      constexpr size_t kKept = 4;
+      std::erase(loop.natives, known);
+      loop.natives.insert(loop.natives.begin(), std::move(found));
+      if (loop.natives.size() > kKept) loop.natives.pop_back();
+      assign(loop.changing, *draft.ended());
+    }
+  }
+
+  // Registers, all at once: what one of them held may go to another.
+  void assign(const std::vector<int32_t>& to, const std::vector<int32_t>& from) {
+    moved_.clear();
+    for (const int32_t o : from) moved_.push_back(Py_NewRef(registers_[o]));
+    for (size_t n = 0; n < to.size(); ++n) registers_.set(to[n], moved_[n]);
   }
 
   static Py_ssize_t size(const ReplayInstruction& i) { return static_cast<Py_ssize_t>(i.operands.size()); }
@@ -572,6 +664,8 @@ class Run {
   PyObject* given_ = nullptr;
   int32_t failed_ = -1;
   bool committed_ = false;
+  bool changed_ = false;  // by a loop that was given up: there is no other way from before it
+  std::vector<PyObject*> moved_;
 };
 
 }  // namespace

@@ -1,15 +1,17 @@
 #include "python/bindings/replay_frozen.h"
+#include "python/bindings/replay_loop.h"
 
 namespace kiln::python {
 
 namespace {
 
 bool alike(const ReplayInstruction& a, const ReplayInstruction& b) {
-  return a.op == b.op && a.extra == b.extra && a.result == b.result && a.operands == b.operands;
+  if (a.op != b.op || a.extra != b.extra || a.result != b.result || a.operands != b.operands) return false;
+  return a.loop == nullptr || *a.loop == *b.loop;
 }
 
 // After these, another recording may have gone another way: what they find depends on the call.
-bool may_fail(ReplayOp op) { return op < ReplayOp::call; }
+bool may_fail(ReplayOp op) { return op < ReplayOp::call || op == ReplayOp::loop; }
 
 }  // namespace
 
@@ -43,11 +45,22 @@ int32_t ReplayTree::add_constant(PyObject* o) {
   return ~static_cast<int32_t>(constants_.size() - 1);
 }
 
+void ReplayTree::fix_constants(ReplayInstruction& i) const {
+  for (size_t n = 0; n < std::min(i.operands.size(), std::size(i.fixed)); ++n)
+    if (i.operands[n] < 0) i.fixed[n] = constant(i.operands[n]);
+  if (i.loop != nullptr)
+    for (ReplayInstruction& inside : i.loop->body) fix_constants(inside);
+}
+
 size_t ReplayTree::add(const std::vector<ReplayInstruction>& recording) {
-  for (const ReplayInstruction& i : recording) {
+  const std::function<void(const ReplayInstruction&)> count = [&](const ReplayInstruction& i) {
     registers_ = std::max(registers_, i.result + 1);
     for (int32_t operand : i.operands) registers_ = std::max(registers_, operand + 1);
-  }
+    if (i.loop == nullptr) return;
+    for (int32_t r : i.loop->changing) registers_ = std::max(registers_, r + 1);
+    for (const ReplayInstruction& inside : i.loop->body) count(inside);
+  };
+  for (const ReplayInstruction& i : recording) count(i);
   // Where the new one parts from what is there: `link` is what will lead to its first own instruction.
   size_t shared = 0;
   int32_t* link = nullptr;
@@ -71,8 +84,7 @@ size_t ReplayTree::add(const std::vector<ReplayInstruction>& recording) {
   const auto first = static_cast<int32_t>(instructions_.size());
   for (size_t i = shared; i < recording.size(); ++i) {
     ReplayInstruction& made = instructions_.emplace_back(recording[i]);
-    for (size_t n = 0; n < std::min(made.operands.size(), std::size(made.fixed)); ++n)
-      if (made.operands[n] < 0) made.fixed[n] = constant(made.operands[n]);
+    fix_constants(made);
     made.next = i + 1 < recording.size() ? static_cast<int32_t>(instructions_.size()) : -1;
   }
   if (link != nullptr) {

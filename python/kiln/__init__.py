@@ -11,6 +11,7 @@ Every operator of Kiln is a function here and most are methods of tensors; their
 from kiln import _core, _setup, _tensor  # isort: skip  (first: the rest needs tensors)
 from kiln import data, nn, optim, random, testing
 from kiln._auto import auto
+from kiln._control import cond, scan, while_loop
 from kiln._core import (
     Tensor,
     __version__,

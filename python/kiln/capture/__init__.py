@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from kiln import _core
-from kiln.capture import batches, callables, slots, tape
+from kiln.capture import batches, callables, folding, slots, tape
 from kiln.capture.interpreter import Machine
 from kiln.capture.recording import Memory, Recording
 from kiln.capture.results import apply, finish
@@ -45,6 +45,7 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
     machine = Machine(rec)
     try:
         result = _run(machine, captured, args, kwargs or {})
+        folding.fold(rec)
         change = _change(memory, rec, place)
         if change and config.fail_on_recompile:
             raise RecompileError(f"{memory.name} would be recorded again: {change.what()}; {change.advice()}")

@@ -63,7 +63,7 @@ LAZY = {map, filter, zip, enumerate}
 # Functions of the core, run as instructions: they see tensors and numbers, and what they change is put back when a run is taken back.
 CORE: set[Any] = {
     _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.manual_seed,
-    _core.random_state, _core.set_random_state, _core.num_threads,
+    _core.random_state, _core.set_random_state, _core.same_type, _core.num_threads,
 }  # fmt: skip
 TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_", "is_contiguous")}
 

@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kiln.capture.loops import at_head
 from kiln.capture.opcodes import KNOWN_VERSIONS, Operation, nothing, operation_named
 from kiln.capture.values import NotReplayable
 
@@ -31,18 +32,31 @@ class Program:
     """A function's instructions, without those that do nothing. Places are their numbers; a jump's argument is the place where it goes."""
 
     code: types.CodeType
+    names: list[str]
     operations: list[Operation]
     arguments: list[int]
     lines: list[int | None]
     handlers: list[Handler]
     locals: tuple[str, ...]  # in the order of the frame's slots: variables, cells, free variables
+    loops: dict[int, int]  # the heads of loops that a condition ends, and their last instructions
+    read_at: dict[int, set[int]]
+
+    def stored(self, start: int, end: int) -> list[int]:
+        """The slots of variables that instructions [start, end] assign."""
+        return sorted({self.arguments[i] for i in range(start, end + 1) if self.names[i] == "STORE_FAST"})
+
+    def read_from(self, start: int) -> set[int]:
+        """The slots of variables that may be read, from an instruction on, before they are assigned."""
+        if start not in self.read_at:
+            self.read_at[start] = _read_from(self, start)
+        return self.read_at[start]
 
 
 @functools.lru_cache(maxsize=4096)
 def decode(code: types.CodeType) -> Program:
     if sys.version_info[:2] not in KNOWN_VERSIONS:
         raise NotReplayable(f"the byte code of CPython {sys.version_info[0]}.{sys.version_info[1]} is not known")
-    operations, arguments, offsets, targets = [], [], [], []
+    names, operations, arguments, offsets, targets = [], [], [], [], []
     for offset, after, number, argument in _instructions(code.co_code):
         operation = operation_named(opcode.opname[number])
         if operation is nothing:
@@ -50,6 +64,7 @@ def decode(code: types.CodeType) -> Program:
         if number in _JUMPS:
             argument = after - argument if number in _BACKWARD else after + argument
             targets.append(len(operations))
+        names.append(opcode.opname[number])
         operations.append(operation)
         arguments.append(argument)
         offsets.append(offset)
@@ -61,7 +76,50 @@ def decode(code: types.CodeType) -> Program:
             lines[place] = line
     cells = tuple(c for c in code.co_cellvars if c not in code.co_varnames)
     handlers = _handlers(code.co_exceptiontable, offsets)
-    return Program(code, operations, arguments, lines, handlers, code.co_varnames + cells + code.co_freevars)
+    loops = _loops(names, arguments)
+    for head in loops:
+        operations[head] = at_head(operations[head], head)
+    return Program(code, names, operations, arguments, lines, handlers, code.co_varnames + cells + code.co_freevars, loops, {})
+
+
+def _loops(names: list[str], arguments: list[int]) -> dict[int, int]:
+    """Heads and ends. `continue` may lead to a condition before the body: of jumps that cross, the one to the later place is the loop's."""
+    ends = {arguments[i]: i for i, name in enumerate(names) if "JUMP_BACKWARD" in name and name != "JUMP_BACKWARD_NO_INTERRUPT"}
+    heads = [h for h in ends if names[h] != "FOR_ITER"]
+    return {h: ends[h] for h in heads if not any(h < other <= ends[h] < ends[other] for other in heads)}
+
+
+def _successors(program: Program, at: int) -> list[int]:
+    name = program.names[at]
+    if name in ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"):
+        after = []
+    elif opcode.opmap[name] in _JUMPS:
+        after = [program.arguments[at]] if name.startswith("JUMP_") and "IF" not in name else [at + 1, program.arguments[at]]
+    else:
+        after = [at + 1]
+    return after + [h.target for h in program.handlers if h.start <= at < h.end]
+
+
+def _read_from(program: Program, start: int) -> set[int]:
+    """By going over all ways until nothing is added: what is read at an instruction, and what is read behind it and not assigned at it."""
+    count = len(program.names)
+    reads: list[set[int]] = [set() for _ in range(count)]
+    every = set(range(len(program.locals)))
+    changed = True
+    while changed:
+        changed = False
+        for at in range(count - 1, -1, -1):
+            name, argument = program.names[at], program.arguments[at]
+            behind: set[int] = set().union(*(reads[s] for s in _successors(program, at) if s < count))
+            if name == "STORE_FAST":
+                behind.discard(argument)
+            elif name in ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"):
+                behind.add(argument)
+            elif "FAST" in name or name in ("LOAD_CLOSURE", "MAKE_CELL"):
+                behind = every
+            if behind != reads[at]:
+                reads[at], changed = behind, True
+    return reads[start] | set(range(len(program.code.co_varnames), len(program.locals)))
 
 
 _JUMPS = frozenset(opcode.hasjrel)

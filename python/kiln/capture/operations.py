@@ -61,6 +61,8 @@ def binary(machine: Any, number: int, x: Any, y: Any) -> Any:
     if (runs_in_c(x) or runs_in_c(y)) and all(runs_in_c(v) or type(v) in ATOMS for v in (x, y)):
         if in_place and is_tensor(x):
             write_check(rec, x, y)
+        elif in_place:
+            number -= len(_NAMES)  # the same of what cannot be changed
         value = containers.rec_value
         return action(machine, "binary", lambda: function(value(x), value(y)), x, y, extra=number)
     x, y = rec.pin(x), rec.pin(y)

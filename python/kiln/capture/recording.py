@@ -14,6 +14,7 @@ from kiln.capture.values import ATOMS, MISSING, WINDOWS, NotReplayable, Symbol, 
 OPS = {name: number for number, name in enumerate(_core.replay_ops)}
 MAX_INSTRUCTIONS = 20_000
 SAMPLES = 1 << 24  # registers from here on are of tensors without values (see batches.py), which a replay does not have
+MAX_IN_LOOPS = 200_000  # of a call with loops that may be folded
 
 
 class Memory:
@@ -55,6 +56,10 @@ def _constant_key(value: Any) -> Any:
         return kind, tuple(_constant_key(v) for v in value), id(value) if kind is frozenset else 0
     if kind is complex:
         return kind, repr(value)
+    if kind is slice:
+        return kind, *(_constant_key(v) for v in (value.start, value.stop, value.step))
+    if kind is range:
+        return kind, value.start, value.stop, value.step
     if kind in ATOMS:
         return kind, value
     return id(value)
@@ -87,6 +92,9 @@ class Recording:
         self.line = ""
         self.samples: Any = None  # what notes the calls on tensors without values, while there is such a function
         self.sampled = 0  # their registers so far
+        self.loops: list[Any] = []  # loops.Visit, in the order they began
+        self.open_loops: dict[int, dict[int, Any]] = {}  # those that may go on: by the id of their frame, by their head
+        self.folded = 0  # of them, how many became loop instructions
 
     # ---- instructions ------------------------------------------------------------------------------------------------
 
@@ -96,8 +104,8 @@ class Recording:
             if self.samples is None:
                 raise NotReplayable("a tensor of one sample outlives the vmap that it is of")
             return self.sample() if result else -1
-        if len(self.instructions) >= MAX_INSTRUCTIONS:
-            raise NotReplayable(f"it does more than {MAX_INSTRUCTIONS} things")
+        if len(self.instructions) >= (MAX_IN_LOOPS if self.loops else MAX_INSTRUCTIONS):
+            raise NotReplayable(f"it does more than {len(self.instructions)} things")
         register = -1
         if result:
             register, self.count = self.count, self.count + 1

@@ -1,0 +1,450 @@
+"""Loops that data decides, as one recording for any number of iterations: what is folded and what is not, and that neither can be told."""
+
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+import kiln as kn
+from kiln import _core
+
+LIMIT = 1.0
+
+
+def scalar(value, dtype=None):
+    return kn.asarray(value, dtype=dtype)
+
+
+def bits(value):
+    if isinstance(value, tuple | list):
+        return type(value), [bits(v) for v in value]
+    if isinstance(value, kn.Tensor):
+        return value.shape, str(value.dtype), value.numpy().tobytes()
+    return type(value), repr(value)
+
+
+def same_as_eager(function, calls):
+    """kn.jit of the function, called with each of these, as the function itself gives it."""
+    captured = kn.jit(function)
+    for arguments in calls:
+        assert bits(captured(*arguments)) == bits(function(*arguments))
+    return captured
+
+
+def told(captured, capsys):
+    explanation = captured.explain()
+    capsys.readouterr()
+    return explanation
+
+
+def runs(captured):
+    return sum(t["runs"] for t in _core.captured_records(captured)["traces"])
+
+
+def loops_of(captured):
+    return [name for name, *_ in _core.replay_instructions(captured)[0]].count("loop")
+
+
+def halve(x, end):
+    turns = 0
+    while kn.max(kn.abs(x)) > end:
+        x = x / 2
+        turns += 1
+    return x, turns
+
+
+def test_one_recording_serves_any_number_of_iterations(capsys):
+    f = same_as_eager(halve, [(kn.asarray([1.0, 2.0]) * 2.0**n, scalar(1.0)) for n in (3, 3, 5, 2, 40, 100, 7, 4)])
+    e = told(f, capsys)
+    assert e.recordings == 1
+    assert e.replays == 6
+    assert loops_of(f) == 1
+
+
+def test_iterations_run_without_python():
+    f = same_as_eager(halve, [(kn.asarray([2.0**n]), scalar(1.0)) for n in (5, 5, 5)])
+    before = runs(f)
+    assert f(kn.asarray([2.0**120]), scalar(1.0))[1] == 120
+    assert runs(f) - before < 20
+
+
+def test_no_iterations_and_one_iteration():
+    calls = [(kn.asarray([v]), scalar(1.0)) for v in (8.0, 8.0, 8.0, 1.0, 2.0, 0.5, 2.0, 8.0, 1.0, float("nan"), 64.0)]
+    same_as_eager(halve, calls)
+
+
+def test_branches_in_the_loop(capsys):
+    def collatz(n):
+        turns = 0
+        while n != 1:
+            n = n // 2 if n % 2 == 0 else 3 * n + 1
+            turns += 1
+        return turns
+
+    f = same_as_eager(collatz, [(scalar(n),) for n in (27, 27, 27, 97, 6, 871, 5)])
+    assert told(f, capsys).recordings == 1
+    before = runs(f)
+    assert f(scalar(77_031)) == 350
+    assert runs(f) - before < 40
+
+
+def test_continue_break_and_early_return():
+    def search(x, low, high):
+        tries = 0
+        while True:
+            tries += 1
+            x = x * 1.5
+            if x < low:
+                continue
+            if x > high:
+                break
+            if tries > 60:
+                return x, "tired"
+            x = x - 0.25
+        return x, tries
+
+    starts = [0.1, 0.1, 0.1, 0.5, 3.0, 0.01, 100.0, 0.5, 0.1, 0.25]
+    same_as_eager(search, [(scalar(v), scalar(2.0), scalar(50.0)) for v in starts])
+    same_as_eager(search, [(scalar(v), scalar(2.0), scalar(float("inf"))) for v in (0.5, 0.5, 0.5, 1.0, 0.75)])
+
+
+def test_what_the_loop_reads_is_checked_before_it():
+    global LIMIT
+
+    def climb(x):
+        turns = 0
+        while x < LIMIT:
+            x = x + 0.125
+            turns += 1
+        return turns
+
+    f = kn.jit(climb)
+    try:
+        for LIMIT in (1.0, 1.0, 1.0, 2.0, 2.0, 0.5, 1.0, 3.0):
+            assert f(scalar(0.0)) == climb(scalar(0.0)) == LIMIT * 8
+    finally:
+        LIMIT = 1.0
+
+
+def test_effects_in_the_loop_happen_as_written():
+    class Log:
+        def __init__(self):
+            self.count, self.seen = 0, []
+
+    def run(x, log):
+        while x < 1.0:
+            x = x + 0.25
+            log.count += 1
+            log.seen.append(float(x))
+        return x
+
+    plain, captured, f = Log(), Log(), kn.jit(run)
+    for start in (0.0, 0.0, 0.0, 0.5, -2.0, 0.0):
+        assert bits(f(scalar(start), captured)) == bits(run(scalar(start), plain))
+        assert vars(plain) == vars(captured)
+
+
+def test_lists_that_grow_are_unrolled():
+    def run(x):
+        seen = []
+        while x < 4.0:
+            seen.append(x * 2)
+            x = x + 1.0
+        return seen
+
+    same_as_eager(run, [(scalar(v),) for v in (0.0, 0.0, 0.0, 1.0, -3.0, 9.0, 0.0)])
+
+
+def test_state_in_lists_tuples_and_instances():
+    class Pair:
+        pass
+
+    def run(x, end):
+        state, pair = [x, 0], Pair()
+        pair.sum = x * 0
+        while state[0] < end:
+            y, n = state
+            state = [y * 1.25 + 1, n + 1]
+            pair.sum = pair.sum + y
+        return state, pair.sum
+
+    f = same_as_eager(run, [(scalar(v), scalar(e)) for v, e in ((1.0, 9.0), (1.0, 9.0), (1.0, 9.0), (0.0, 1e6), (2.0, 1.0), (0.0, 50.0))])
+    assert loops_of(f) >= 1
+
+
+def test_tensors_that_begin_as_one_or_change_places():
+    def fibonacci(a, end):
+        b = a
+        while a < end:
+            a, b = b, a + b
+        return a, b
+
+    f = same_as_eager(fibonacci, [(scalar(v), scalar(e)) for v, e in ((1, 50), (1, 50), (1, 50), (2, 10_000), (1, 10**12), (9, 1))])
+    assert loops_of(f) >= 1
+
+
+def test_integers_beyond_64_bits_and_divisions_are_pythons():
+    def run(x, end):
+        n = 1
+        while x < end:
+            x = x + 1.0
+            n = n * 7 - 3
+        return n
+
+    same_as_eager(run, [(scalar(0.0), scalar(float(e))) for e in (9, 9, 9, 30, 100, 22, 23, 24)])
+
+    def divide(x, end):
+        n = 40
+        while x < end:
+            x = x + 1.0
+            n = (n * 3 + 1) // -7 + n % 5
+        return n
+
+    same_as_eager(divide, [(scalar(0.0), scalar(float(e))) for e in (9, 9, 9, 30, 100, 22)])
+
+    def quotient(x, end):
+        n = 8
+        while x < end:
+            x = x + 1.0
+            n -= 1
+            x = x + 1 / n
+        return x, n
+
+    f = same_as_eager(quotient, [(scalar(0.0), scalar(float(e))) for e in (5, 5, 5, 6, 7)])
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            f(scalar(0.0), scalar(30.0))
+
+
+def test_numbers_that_change_their_kind():
+    def run(x, end):
+        n = 3
+        while x < end:
+            x = x + n
+            n = n * 0.5
+        return x, n
+
+    same_as_eager(run, [(scalar(0.0), scalar(e)) for e in (5.9, 5.9, 5.9, 5.99, 5.999, 4.0)])
+
+
+def test_numbers_that_operators_take():
+    def run(x, end):
+        n, scale = 1, 1.0
+        while kn.sum(x) < end:
+            x = x * scale + n
+            n += 1
+            scale = scale * 0.75
+        return x, n, scale
+
+    f = same_as_eager(run, [(kn.asarray([0.0, 1.0]), scalar(e)) for e in (20.0, 20.0, 20.0, 100.0, 3.0, 5000.0, 100.0)])
+    assert loops_of(f) == 1
+
+
+def test_items_decide():
+    def run(x, end):
+        while True:
+            x = x * 1.5 + 0.5
+            size = kn.max(x).item()
+            if size > end or float(kn.sum(x)) > 3 * end:
+                return x, size
+
+    same_as_eager(run, [(kn.asarray([0.0, 1.0, 2.0]), e) for e in (9.0, 9.0, 9.0, 9.0, 9.0)])
+
+
+def test_shapes_that_change_in_the_loop():
+    def run(x, end):
+        while kn.sum(x) < end:
+            x = kn.concat([x, x + 1])
+        return x
+
+    same_as_eager(
+        run, [(kn.asarray([v]), scalar(e)) for v, e in ((1.0, 9.0), (1.0, 9.0), (1.0, 9.0), (1.0, 500.0), (3.0, 1.0), (0.5, 70.0))]
+    )
+
+
+def test_other_layouts_and_dtypes():
+    base = kn.reshape(kn.arange(12, dtype=kn.float32), (3, 4)) + 1
+    inputs = [base, base, base, base.T, base[:, 1:3], base.astype(kn.float64), base * 3, base.T, kn.ones(()) * 50, base[::2]]
+    same_as_eager(halve, [(x, scalar(0.5)) for x in inputs])
+
+
+def test_random_draws_are_those_of_eager():
+    def run(bound):
+        tries, total = 0, kn.zeros((2,))
+        while kn.sum(total) < bound:
+            total = total + kn.random.uniform((2,))
+            tries += 1
+        return total, tries
+
+    outcomes = []
+    for f in (run, kn.jit(run)):
+        kn.manual_seed(5)
+        outcomes.append([bits(f(scalar(b))) for b in (5.0, 5.0, 5.0, 9.0, 1.0, 20.0)] + [kn.random.get_state()])
+    assert outcomes[0] == outcomes[1]
+
+
+def test_writes_in_place_to_what_the_call_made():
+    def run(x, end):
+        total = x * 0
+        while kn.sum(total) < end:
+            total += x
+            total[0] = total[0] + 1
+        return total
+
+    same_as_eager(run, [(kn.asarray([1.0, 2.0]), scalar(e)) for e in (20.0, 20.0, 20.0, 90.0, 0.0, 21.0)])
+
+
+def test_gradients_through_a_loop():
+    def run(x):
+        y = x
+        while y < 10.0:
+            y = y * x
+        y.backward()
+        return x.grad
+
+    f = kn.jit(run)
+    for value in (1.5, 1.5, 1.5, 1.25, 3.0, 1.5):
+        results = []
+        for g in (run, f):
+            x = scalar(value)
+            x.requires_grad_()
+            results.append(bits(g(x)))
+        assert results[0] == results[1]
+
+
+def test_nested_loops():
+    def run(x, end):
+        outer = 0
+        while kn.sum(x) < end:
+            y = x
+            while kn.max(y) < 8.0:
+                y = y * 1.5
+            x = x + y * 0.125
+            outer += 1
+        return x, outer
+
+    same_as_eager(run, [(kn.asarray([1.0, 0.5]), scalar(e)) for e in (9.0, 9.0, 9.0, 30.0, 2.0, 12.0)])
+
+
+def test_memory_that_numpy_shares_is_read_at_every_iteration():
+    array = kn.ones((2,)).numpy().copy()
+    x = kn.asarray(array)
+    f = kn.jit(halve)
+    for value in (8.0, 8.0, 8.0, 64.0, 2.0**30):
+        array[:] = value
+        assert bits(f(x, scalar(1.0))) == bits(halve(x, scalar(1.0)))
+
+
+def test_an_endless_loop_can_be_interrupted():
+    def run(x, end):
+        while x != end:
+            x = x * 1.0
+        return x
+
+    f = kn.jit(run)
+    same = scalar(2.0)
+    f(same, same)
+    climb = kn.jit(halve)
+    for _ in range(4):
+        climb(kn.asarray([64.0]), scalar(1.0))
+    for g, arguments in ((climb, (kn.asarray([float("inf")]), scalar(1.0))),):
+        before = arguments[0].tolist()
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        start = time.perf_counter()
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            g(*arguments)
+        timer.join()
+        assert time.perf_counter() - start < 5
+        assert arguments[0].tolist() == before
+        assert bits(g(kn.asarray([64.0]), scalar(1.0))) == bits(halve(kn.asarray([64.0]), scalar(1.0)))
+
+
+def test_threads_share_a_loop():
+    f = kn.jit(halve)
+    failures = []
+
+    def work(n):
+        for k in range(20):
+            x, end = kn.asarray([2.0 ** (n + k)]), scalar(1.0)
+            if bits(f(x, end)) != bits(halve(x, end)):
+                failures.append((n, k))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failures
+
+
+class Writer:
+    """A random function with a loop: numbers and tensors that change, branches, ways out."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def tensor(self, depth=2):
+        pick = self.random.choice
+        if depth == 0:
+            return pick(["x", "y", "z", "c"])
+        a, b = self.tensor(depth - 1), self.tensor(depth - 1)
+        return pick(
+            [a, f"({a} + {b})", f"({a} - {b} * 0.5)", f"({a} * 0.75)", f"({a} + n)", f"({a} * s)", f"kn.maximum({a}, {b})", f"-{a}"]
+        )
+
+    def number(self):
+        return self.random.choice(["n + 1", "n + 2", "n", "n * 2 % 7", "n - 1"]), self.random.choice(
+            ["s * 0.5", "s + 0.25", "s", "1.5 - s"]
+        )
+
+    def condition(self):
+        t = self.tensor(1)
+        return self.random.choice(
+            [f"kn.sum({t}) > 0", f"kn.max({t}) < s", "n % 3 == 0", f"kn.mean({t}).item() < 1.0", f"n > 5 and kn.sum({t}) < 4"]
+        )
+
+    def block(self, indent, depth):
+        lines = []
+        for _ in range(self.random.randint(1, 3)):
+            kind = self.random.random()
+            if kind < 0.55:
+                lines.append(f"{self.random.choice('xyz')} = {self.tensor()}")
+            elif kind < 0.8:
+                n, s = self.number()
+                lines.append(self.random.choice([f"n = {n}", f"s = {s}", "x, y = y, x", "z = x"]))
+            elif depth:
+                lines.append(f"if {self.condition()}:")
+                lines += self.block("    ", depth - 1)
+                if self.random.random() < 0.5:
+                    lines.append("else:")
+                    lines += self.block("    ", depth - 1)
+                elif self.random.random() < 0.3:
+                    lines.append("    " + self.random.choice(["break", "continue"]))
+        return [indent + line for line in lines or ["pass"]]
+
+    def source(self):
+        lines = ["def f(kn, x, c, limit):", "    y, z, n, s, turns = c, x * 2, 1, 1.0, x.sum() * 0"]
+        lines += ["    while turns < limit:", "        turns = turns + 1"]
+        lines += self.block("        ", 2)
+        return "\n".join([*lines, "    return x, y, z, n, s, turns"])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_loops(seed):
+    source = Writer(seed).source()
+    namespace = {}
+    exec(source, namespace)
+
+    def f(x, c, limit):
+        return namespace["f"](kn, x, c, limit)
+
+    captured = kn.jit(f)
+    for limit in (4.0, 4.0, 4.0, 11.0, 1.0, 25.0, 0.0, 8.0):
+        for shape in ((3,), ()):
+            x, c = kn.ones(shape) * 0.5, kn.ones(shape) * -0.25
+            arguments = x, c, scalar(limit)
+            assert bits(captured(*arguments)) == bits(f(*arguments)), source
