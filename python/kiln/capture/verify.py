@@ -20,7 +20,6 @@ import numpy as np
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln.capture.recording import keys_of
 from kiln.capture.values import ATOMS, HEAP_TYPE
 from kiln.errors import VerificationError
 from kiln.jit import AssumedConstant
@@ -34,6 +33,8 @@ def verify(captured: Any, args: tuple, kwargs: dict[str, Any] | None) -> Any:
     """Called by the core instead of a call that may do without Python: the call's result, by both ways."""
     kwargs = kwargs or {}
     state = State((captured._function, args, kwargs))
+    if any(_is(value, Tensor) and value.is_leaf and _core.has_hooks(value) for _, value in state.objects):
+        return _core.not_recorded  # what hooks reach is not seen from here, and could not be put back: Python alone
     replayed = _core.attempt_call(captured, args, kwargs)
     if replayed is _core.not_recorded:
         return replayed
@@ -101,6 +102,25 @@ class State:
         return told
 
 
+def _is(value: Any, kinds: Any) -> bool:
+    """isinstance, whatever the object says its class is."""
+    return issubclass(type(value), kinds)
+
+
+def _base(value: Any, kinds: tuple[type, ...]) -> Any:
+    """The first of these that its class derives from: whose methods look at what is there, whatever the class makes of them."""
+    return next(kind for kind in kinds if _is(value, kind))
+
+
+def _items(value: Any) -> Iterator[Any]:
+    return _base(value, (list, tuple, collections.deque, set, frozenset)).__iter__(value)
+
+
+def _pairs(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Of a dict, in its order, which is another one in an OrderedDict."""
+    return ((key, dict.__getitem__(value, key)) for key in _base(value, (collections.OrderedDict, dict)).__iter__(value))
+
+
 def _is_value(value: Any) -> bool:
     """Is it nothing but its content?"""
     return type(value) in ATOMS or type(value) in (tuple, frozenset, slice, range)
@@ -153,35 +173,35 @@ def _walk(roots: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     """What an object refers to, by name."""
     kind = type(value)
-    if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, np.ndarray, range)):
+    if _is(value, (types.ModuleType, types.BuiltinFunctionType, np.ndarray, range)):
         return
-    if isinstance(value, Tensor):
+    if _is(value, Tensor):
         yield "grad", value.grad if value.is_leaf else None
         yield from ((f"hooks[{i}]", hook) for i, hook in enumerate(_core.hooks_of(value)))
-    elif isinstance(value, (tuple, list, collections.deque)):
+    elif _is(value, (tuple, list, collections.deque)):
         yield from ((f"[{i}]", item) for i, item in enumerate(_items(value)))
-    elif isinstance(value, dict):
-        yield from ((f"[{key!r}]" if type(key) in ATOMS else f"[a {_kind(key)}]", item) for key, item in dict.items(value))
-        yield from (("a key", key) for key in dict.keys(value) if type(key) not in ATOMS)
-    elif isinstance(value, (set, frozenset)):
+    elif _is(value, dict):
+        yield from ((f"[{key!r}]" if type(key) in ATOMS else f"[a {_kind(key)}]", item) for key, item in _pairs(value))
+        yield from (("a key", key) for key, _ in _pairs(value) if type(key) not in ATOMS)
+    elif _is(value, (set, frozenset)):
         yield from (("an item", item) for item in _items(value))
-    elif isinstance(value, types.CellType):
+    elif _is(value, types.CellType):
         with contextlib.suppress(ValueError):
             yield "value", value.cell_contents
-    elif isinstance(value, types.FunctionType):
+    elif _is(value, types.FunctionType):
         yield from _function_parts(value)
-    elif isinstance(value, types.MethodType):
+    elif _is(value, types.MethodType):
         yield from (("__self__", value.__self__), ("__func__", value.__func__))
-    elif isinstance(value, functools.partial):
+    elif _is(value, functools.partial):
         yield from (("func", value.func), ("args", value.args), ("keywords", value.keywords))
-    elif isinstance(value, (_core.Captured, AssumedConstant)):
-        yield "", value._function if isinstance(value, _core.Captured) else value.function
+    elif _is(value, (_core.Captured, AssumedConstant)):
+        yield "", value._function if _is(value, _core.Captured) else value.function
         return
-    elif isinstance(value, (staticmethod, classmethod)):
+    elif _is(value, (staticmethod, classmethod)):
         yield "__func__", value.__func__
-    elif isinstance(value, property):
+    elif _is(value, property):
         yield from ((name, getattr(value, name)) for name in ("fget", "fset", "fdel"))
-    elif isinstance(value, type):
+    elif _is(value, type):
         if value.__flags__ & HEAP_TYPE and not _is_foreign(value):
             yield from ((name, part) for name, part in vars(value).items() if name not in ("__dict__", "__weakref__", "__doc__"))
             yield "__bases__", value.__bases__
@@ -200,7 +220,7 @@ def _function_parts(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     names = dict.fromkeys(_names(function.__code__))
     for name, value in _named(function.__globals__, names):
         yield f"global {name!r}", value
-        if isinstance(value, types.ModuleType) and value.__name__.partition(".")[0] not in FOREIGN:
+        if _is(value, types.ModuleType) and value.__name__.partition(".")[0] not in FOREIGN:
             yield from ((f"{name}.{part}", held) for part, held in _named(vars(value), names))
 
 
@@ -231,38 +251,32 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 def _content(value: Any, text: Callable[[Any], str]) -> Iterator[tuple[str, str]]:
     """An object's own content, as texts."""
-    if isinstance(value, Tensor):
+    if _is(value, Tensor):
         values = value.detach().numpy()
         bits = values.tobytes().hex()
         shown = f"{values.tolist()!r}"
         yield "dtype", f"{value.dtype.name} of shape {value.shape}{', with gradients' if value.requires_grad else ''}"
         yield "values", f"{shown if len(shown) <= 60 else shown[:57] + '...'} (bits {bits if len(bits) <= 32 else hash(bits)})"
-    elif isinstance(value, np.ndarray):
+    elif _is(value, np.ndarray):
         yield "values", f"{value.dtype}{value.shape} {value.tobytes().hex() if value.dtype != object else list(map(text, value.flat))}"
-    elif isinstance(value, np.generic):
+    elif _is(value, np.generic):
         yield "value", value.tobytes().hex()
-    elif isinstance(value, (set, frozenset)):
+    elif _is(value, (set, frozenset)):
         yield "items", repr(sorted(map(text, _items(value))))
-        return  # told by these; the order of a set that was put back is another
-    elif isinstance(value, bytearray):
+    elif _is(value, bytearray):
         yield "bytes", bytes(value).hex()
-    elif issubclass(type(value), (int, float, str, bytes)):  # whatever it says of its __class__
-        plain = next(base for base in (int, float, str, bytes) if issubclass(type(value), base))
+    elif _is(value, (int, float, str, bytes)):
+        plain = next(base for base in (int, float, str, bytes) if _is(value, base))
         yield "value", plain.__repr__(value)
-    if isinstance(value, dict):
-        yield "keys", f"({', '.join(map(text, keys_of(value)))})"
-    if isinstance(value, (list, collections.deque)):
-        yield "length", str(len(_items(value)))
-    yield from ((what, text(part)) for what, part in _parts(value))
+    if _is(value, dict):
+        yield "keys", f"({', '.join(text(key) for key, _ in _pairs(value))})"
+    if _is(value, (list, collections.deque)):
+        yield "length", str(sum(1 for _ in _items(value)))
+    if not _is(value, (set, frozenset)):
+        yield from ((what, text(part)) for what, part in _parts(value))
 
 
 # ---- putting back ----------------------------------------------------------------------------------------------------------
-
-
-def _items(value: Any) -> list[Any]:
-    """What a sequence or set holds, whatever its class has for an __iter__."""
-    plain = next(kind for kind in (tuple, list, collections.deque, set, frozenset) if isinstance(value, kind))
-    return list(plain.__iter__(value))
 
 
 def _undo(value: Any) -> Callable[[], None] | None:
@@ -272,25 +286,25 @@ def _undo(value: Any) -> Callable[[], None] | None:
 
 
 def _undos(value: Any) -> Iterator[Callable[[], None]]:
-    if isinstance(value, Tensor):
+    if _is(value, Tensor):
         yield _tensor_undo(value)
-    elif isinstance(value, dict):
-        plain = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict  # which keeps its order itself
-        yield _refill(value, plain.clear, plain.update, {k: dict.__getitem__(value, k) for k in keys_of(value)})
-    elif isinstance(value, list):
-        yield _refill(value, list.clear, list.extend, _items(value))
-    elif isinstance(value, set):
-        yield _refill(value, set.clear, set.update, _items(value))
-    elif isinstance(value, collections.deque):
-        yield _refill(value, collections.deque.clear, collections.deque.extend, _items(value))
-    elif isinstance(value, bytearray):
+    elif _is(value, dict):
+        kind = _base(value, (collections.OrderedDict, dict))
+        yield _refill(value, kind.clear, lambda held, pairs: [kind.__setitem__(held, *pair) for pair in pairs], list(_pairs(value)))
+    elif _is(value, list):
+        yield _refill(value, list.clear, list.extend, list(_items(value)))
+    elif _is(value, set):
+        yield _refill(value, set.clear, set.update, list(_items(value)))
+    elif _is(value, collections.deque):
+        yield _refill(value, collections.deque.clear, collections.deque.extend, list(_items(value)))
+    elif _is(value, bytearray):
         yield _refill(value, bytearray.clear, bytearray.extend, bytes(value))
-    elif isinstance(value, types.CellType):
+    elif _is(value, types.CellType):
         yield _cell_undo(value)
-    elif isinstance(value, np.ndarray):
+    elif _is(value, np.ndarray):
         kept = value.copy()
         yield lambda: np.copyto(value, kept) if value.flags.writeable else None
-    elif isinstance(value, types.FunctionType):
+    elif _is(value, types.FunctionType):
         if not _is_foreign(value):
             names = dict.fromkeys(_names(value.__code__))
             yield _namespace_undo(value.__globals__, names)
@@ -299,11 +313,11 @@ def _undos(value: Any) -> Iterator[Callable[[], None]]:
                     yield _namespace_undo(vars(module), names)
         yield _refill(value.__dict__, dict.clear, dict.update, dict(value.__dict__))
         return
-    elif isinstance(value, type):
+    elif _is(value, type):
         if value.__flags__ & HEAP_TYPE and not _is_foreign(value):
             yield _class_undo(value)
         return
-    if not isinstance(value, (types.ModuleType, types.BuiltinFunctionType, types.MethodType, _core.Captured, Tensor)) and (
+    if not _is(value, (types.ModuleType, types.BuiltinFunctionType, types.MethodType, _core.Captured, Tensor)) and (
         held := _attributes(value)
     ):
         yield _attributes_undo(value, held)
@@ -322,9 +336,9 @@ def _refill(value: Any, clear: Callable, fill: Callable, content: Any) -> Callab
 
 def _identities(value: Any) -> list[int]:
     """Which objects a container holds, and in which order; bytes as they are."""
-    if isinstance(value, dict):
-        return [id(part) for item in dict.items(value) for part in item]
-    return list(value) if isinstance(value, bytearray) else [id(part) for part in type(value).__iter__(value)]
+    if _is(value, dict):
+        return [id(part) for pair in _pairs(value) for part in pair]
+    return list(value) if _is(value, bytearray) else [id(part) for part in _items(value)]
 
 
 def _cell_undo(cell: types.CellType) -> Callable[[], None]:
