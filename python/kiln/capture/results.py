@@ -161,24 +161,26 @@ def _check_distinct(rec: Recording) -> None:
                 rec.once("distinct", place, register, path="two objects, of which one is changed")
 
 
+# By kind of effect, from the target and the rest: a function of C and its arguments. An interrupt comes after such a call, never in it.
 _APPLY: dict[str, Any] = {
-    "setattr": lambda target, name, value: (type if isinstance(target, type) else object).__setattr__(target, name, value),
-    "delattr": object.__delattr__,
-    "setitem": lambda target, key, value: target.__setitem__(key, value),
-    "delitem": lambda target, key: target.__delitem__(key),
-    "cell": lambda cell, value: setattr(cell, "cell_contents", value),
-    "call": lambda target, method, args: method(target, *args),
+    "setattr": lambda target, *rest: ((type if isinstance(target, type) else object).__setattr__, (target, *rest)),
+    "delattr": lambda target, name: (object.__delattr__, (target, name)),
+    "setitem": lambda target, *rest: (target.__setitem__, rest),
+    "delitem": lambda target, *rest: (target.__delitem__, rest),
+    "cell": lambda cell, value: (setattr, (cell, "cell_contents", value)),
+    "call": lambda target, method, args: (method, (target, *args)),
 }
 
 
 def apply(rec: Recording) -> None:
     """Does what the call changes, once it is known to succeed. An interrupt waits until all is done."""
     interrupted = False
-    effects = iter([(kind, target, [without_symbols(rec, v) for v in rest]) for kind, target, *rest in rec.effects])
+    changes = [_APPLY[kind](target, *[without_symbols(rec, v) for v in rest]) for kind, target, *rest in rec.effects]
+    left = iter(changes)
     while True:
         try:
-            for kind, target, rest in effects:
-                _APPLY[kind](target, *rest)
+            for change, arguments in left:
+                change(*arguments)
             break
         except KeyboardInterrupt:
             interrupted = True
