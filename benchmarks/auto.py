@@ -2,7 +2,8 @@
 
 python benchmarks/auto.py
 
-Times are medians of interleaved runs of a loop, in microseconds a round; the first run under kn.auto() has the finding and the compiling in it.
+Times are medians of interleaved runs of a loop, in microseconds a round; the first run under kn.auto() has the finding and the
+compiling in it.
 """
 
 import statistics

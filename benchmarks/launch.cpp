@@ -20,6 +20,15 @@ namespace codegen = kiln::codegen;
 
 constexpr int64_t kSmall = 1'000, kChunk = codegen::kChunk;
 
+codegen::Kernel add() {
+  codegen::Kernel k;
+  codegen::Builder b(k);
+  const codegen::Value x = b.load(b.add_buffer({.dtype = DType::F32})), y = b.load(b.add_buffer({.dtype = DType::F32}));
+  const uint32_t out = b.add_buffer({.dtype = DType::F32});
+  b.store(out, b.add(x, y));
+  return k;
+}
+
 codegen::Kernel chain() {
   codegen::Kernel k;
   codegen::Builder b(k);
@@ -89,8 +98,8 @@ void code(benchmark::State& state, codegen::Kernel (*kernel)(), int64_t n) {
   state.counters["elements"] = benchmark::Counter(static_cast<double>(n * state.iterations()), benchmark::Counter::kIsRate);
 }
 
-void launch(benchmark::State& state, codegen::Kernel (*kernel)()) {
-  const Bound bound(kernel(), kSmall);
+void launch(benchmark::State& state, codegen::Kernel (*kernel)(), int64_t n) {
+  const Bound bound(kernel(), n);
   for (auto _ : state) codegen::launch(bound.kernel(), bound.args());
 }
 
@@ -113,10 +122,11 @@ int main(int count, char** arguments) {
   using benchmark::RegisterBenchmark;
   RegisterBenchmark("chain/1000/by_hand", by_hand);
   RegisterBenchmark("chain/1000/code", [](benchmark::State& s) { code(s, chain, kSmall); });
-  RegisterBenchmark("chain/1000/launch", [](benchmark::State& s) { launch(s, chain); });
+  RegisterBenchmark("chain/1000/launch", [](benchmark::State& s) { launch(s, chain, kSmall); });
   RegisterBenchmark("chain/1000/captured", captured_chain);
+  RegisterBenchmark("add/8/launch", [](benchmark::State& s) { launch(s, add, 8); });
   RegisterBenchmark("gelu/1000/code", [](benchmark::State& s) { code(s, gelu, kSmall); });
-  RegisterBenchmark("gelu/1000/launch", [](benchmark::State& s) { launch(s, gelu); });
+  RegisterBenchmark("gelu/1000/launch", [](benchmark::State& s) { launch(s, gelu, kSmall); });
   RegisterBenchmark("gelu/1000/captured", captured_gelu);
   RegisterBenchmark("chain/4096/code", [](benchmark::State& s) { code(s, chain, kChunk); });
   RegisterBenchmark("gelu/4096/code", [](benchmark::State& s) { code(s, gelu, kChunk); });

@@ -6,25 +6,26 @@
 // later, about 1.5 KiB for all of them.
 #pragma once
 
+#include <cxxabi.h>
+
 #include <memory>
+
+extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;  // the library itself, whose code ends its threads' things
 
 namespace kiln::codegen {
 
-// Made when a thread first asks for it, destroyed as the thread ends.
+// Made when a thread first asks for it, destroyed as the thread ends: also what a destructor asks for that comes later than the first one's
+// end. (Hence not a thread_local object, which is not made a second time, but the ABI's own list of what to call; Itanium C++ ABI, 3.3.6.)
 template <class T>
 T& thread_owned() {
   static thread_local constinit T* own = nullptr;
-  static thread_local constinit bool over = false;
-  struct Owner {
-    std::unique_ptr<T> value;
-    ~Owner() { own = nullptr, over = true; }
-  };
   if (own == nullptr) [[unlikely]] {
-    auto made = std::make_unique<T>();
-    own = made.get();
-    static thread_local Owner owner;
-    if (over) made.release();  // asked for by a destructor that comes later: kept to the end of the process
-    else owner.value = std::move(made);
+    own = std::make_unique<T>().release();
+    const auto end = [](void* ended) {
+      own = nullptr;
+      delete static_cast<T*>(ended);
+    };
+    __cxxabiv1::__cxa_thread_atexit(end, own, &__dso_handle);
   }
   return *own;
 }

@@ -12,7 +12,7 @@ namespace kiln::codegen {
 enum class Tunable : uint8_t {
   backend, isa, num_threads, llvm, dnnl, nvrtc, parallel_work, tier_up_launches, tier_up_work, spin_microseconds, cache_mb,
   disk_cache_mb, cache_dir, cached_bytes, perf, profile, auto_on,
-  auto_rounds, verify, fail_on_recompile,
+  auto_rounds, verify, fail_on_recompile, measure_ways,
 };
 // clang-format on
 
@@ -67,6 +67,8 @@ inline constexpr std::array kTunables = {
                 "1: calls that run without Python are run in Python too, and a difference in anything is an error that names it."},
     TunableInfo{Tunable::fail_on_recompile, "fail_on_recompile", "KILN_FAIL_ON_RECOMPILE", true, 0, 0, 1,
                 "1: where a captured function would be recorded again, an error names what had changed."},
+    TunableInfo{Tunable::measure_ways, "measure_ways", "KILN_MEASURE_WAYS", true, 1, 0, 1,
+                "0: no captured function times its calls to run in the way that takes least: by replay, in segments or undeferred."},
 };
 
 static_assert(

@@ -200,6 +200,47 @@ void attach(const Operator& op, const Arguments& a, std::span<Tensor> outputs) {
   }
 }
 
+Tensors attach(Ref<HostFunction> rule, std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
+  static const Operator op = [] {
+    Operator o;
+    o.name = "custom_vjp";
+    return o;
+  }();
+  static const Attrs none;
+  Tensors made;
+  for (const Tensor& output : outputs) made.push_back(alias(output));
+  const std::vector<Operand> operands(inputs.begin(), inputs.end());
+  const bool wanted = std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
+  if (!grad_enabled() || !wanted) return made;
+  const Ref<GradNode> node = make_node(op, {operands, none}, nullptr);
+  node->rule = std::move(rule);
+  int i = 0;
+  for (const Tensor& output : made) {
+    add_output(*node, type_of(output), output);
+    if (is_inexact(output.dtype())) set_history(output, node, i);
+    ++i;
+  }
+  return made;
+}
+
+void add_hook(const Tensor& t, Ref<HostFunction> hook) {
+  if (!t.requires_grad())
+    fail(ErrorCode::runtime, "a hook can only be registered on a tensor that requires grad: this one has no gradient");
+  const GradNode::Edge edge = history(t);
+  if (edge.node) {
+    edge.node->hooks.push_back({edge.output, std::move(hook)});
+  } else {
+    std::vector<Ref<HostFunction>>& hooks = t.autograd().hooks;
+    std::erase_if(hooks, [](const Ref<HostFunction>& h) { return !h->active(); });
+    hooks.push_back(std::move(hook));
+  }
+}
+
+bool has_hooks(const Tensor& t) {
+  const AutogradState* state = t.impl()->autograd.get();
+  return state && std::any_of(state->hooks.begin(), state->hooks.end(), [](const Ref<HostFunction>& h) { return h->active(); });
+}
+
 InPlace::InPlace(const Operator& op, const Arguments& a, const TensorType& result, const Tensor& destination) : destination_(destination) {
   if (!grad_enabled() || !is_inexact(destination.dtype())) return;
   bool differentiates = false;

@@ -9,6 +9,17 @@
 // which reads it from the base (history()).
 namespace kiln::eager {
 
+// Code of a front end's on the tape: the gradient rule of a node, or a hook. It is called in the middle of a pass (backward.h), in the tape's
+// mode of that pass, and may throw.
+class HostFunction : public RefCounted {
+ public:
+  virtual ~HostFunction() = default;
+  // A rule: from the gradients of a node's outputs (empty where none came) to those of its inputs (or empty), of the inputs' types. A hook: from one gradient to the one to go on with, of the same type.
+  virtual Tensors operator()(std::span<const Tensor> gradients) = 0;
+  virtual bool active() const { return true; }                         // false: a hook that was removed
+  virtual std::string input_name(size_t) const { return "an input"; }  // of a rule, for errors
+};
+
 class GradNode : public RefCounted {
  public:
   const Operator* op = nullptr;
@@ -26,6 +37,12 @@ class GradNode : public RefCounted {
   std::vector<Edge> edges;  // per operand
   uint64_t sequence = 0;    // grows along the tape
   bool released = false;    // backward ran without retain_graph, and dropped what was saved
+  Ref<HostFunction> rule;   // instead of the operator's
+  struct Hook {
+    int output;
+    Ref<HostFunction> function;
+  };
+  std::vector<Hook> hooks;  // in the order they were added
   ~GradNode();              // does not recurse, however long the chain
 };
 
@@ -50,6 +67,14 @@ GradNode::Edge history(const Tensor&);
 
 // Puts a computed call on the tape if the mode, the operator and its operands ask for it.
 void attach(const Operator&, const Arguments&, std::span<Tensor> outputs);
+
+// Puts what a front end computed, off the tape, on the tape: `rule` gives the gradients of `inputs` from those of `outputs`. Gives the outputs
+// anew, with that history; where nothing asks for gradients, without.
+Tensors attach(Ref<HostFunction> rule, std::span<const Tensor> inputs, std::span<const Tensor> outputs);
+// The hook is called with the tensor's whole gradient: of an operator's result before it is passed on, of a leaf before it is accumulated.
+// Throws Error{runtime} unless the tensor requires grad.
+void add_hook(const Tensor&, Ref<HostFunction>);
+bool has_hooks(const Tensor&);  // a leaf's
 
 // The same for a call whose result was written to `destination`, in two parts around the write: before it, what the gradient needs is put
 // aside; after it, the destination (or the tensor it is a view of) gets its new history. Both do nothing where there is no tape.

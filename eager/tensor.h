@@ -100,16 +100,18 @@ class Storage : public RefCounted {
 };
 
 class Tensor;
+class HostFunction;
 
 // What only differentiated tensors carry.
 struct AutogradState {
   AutogradState();  // out of line: GradNode is incomplete here
   ~AutogradState();
-  bool requires_grad = false;    // a leaf asked for gradients
-  Ref<GradNode> node;            // the operator that made it, null for leaves
-  int output = 0;                // which of the node's outputs it is
-  uint32_t version = 0;          // a view's: its storage's version when the node was right (see tape.h, "Views")
-  std::unique_ptr<Tensor> grad;  // accumulated by backward() into leaves
+  bool requires_grad = false;            // a leaf asked for gradients
+  Ref<GradNode> node;                    // the operator that made it, null for leaves
+  int output = 0;                        // which of the node's outputs it is
+  uint32_t version = 0;                  // a view's: its storage's version when the node was right (see tape.h, "Views")
+  std::unique_ptr<Tensor> grad;          // accumulated by backward() into leaves
+  std::vector<Ref<HostFunction>> hooks;  // of a leaf: they see its gradient before it is accumulated
 };
 
 class TensorImpl : public RefCounted {

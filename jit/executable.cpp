@@ -8,6 +8,8 @@
 #include "codegen/backend.h"
 #include "codegen/cuda/nvrtc.h"
 #include "codegen/cuda/source.h"
+#include "codegen/few.h"
+#include "codegen/repeated_launch.h"
 #include "codegen/tunables.h"
 #include "eager/dispatch.h"
 #include "eager/tape.h"
@@ -28,9 +30,9 @@ struct Run {
 // A kernel's pointers and scalars for one run, in place where they are few.
 class Bound {
  public:
-  Bound(const KernelStep& s, const Run& run) {
-    void** pointers = pointers_.reserve(s.buffers.size());
-    uint64_t* scalars = scalars_.reserve(s.scalars.size());
+  Bound(const KernelStep& s, const Run& run) : pointers_(s.buffers.size()), scalars_(s.scalars.size()) {
+    void** pointers = pointers_.data();
+    uint64_t* scalars = scalars_.data();
     for (size_t i = 0; i < s.buffers.size(); ++i) pointers[i] = run.at(s.buffers[i]);
     for (size_t i = 0; i < s.scalars.size(); ++i) {
       const DraftedCluster::ScalarSlot& slot = s.scalars[i];
@@ -46,21 +48,8 @@ class Bound {
   codegen::Args args{};
 
  private:
-  template <class T>
-  class Few {
-   public:
-    T* reserve(size_t n) {
-      if (n <= in_place_.size()) return in_place_.data();
-      more_.resize(n);
-      return more_.data();
-    }
-
-   private:
-    std::array<T, 24> in_place_;
-    std::vector<T> more_;
-  };
-  Few<void*> pointers_;
-  Few<uint64_t> scalars_;
+  Few<void*, 24> pointers_;
+  Few<uint64_t, 24> scalars_;
 };
 
 void run_step(const KernelStep& s, const Run& run) {

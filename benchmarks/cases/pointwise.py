@@ -35,6 +35,13 @@ def add8(world):
     return Work(lambda: a + b)
 
 
+@case("add8_captured", "add of 8 elements, captured", worlds=("compiled",))
+def add8_captured(world):
+    function = world.compile(lambda a, b: a + b)
+    a, b = uniform(world, 8), uniform(world, 8, seed=1)
+    return Work(lambda: function(a, b))
+
+
 @case("call3", "3 operators on 8 elements")
 def call3(world):
     function = world.compile(lambda a, b: (a + b) * a - b)

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 #include <structmember.h>
 
+#include <chrono>
 #include <new>
 
 #include "codegen/compiler.h"
@@ -15,6 +16,7 @@
 #include "tracer/ambient.h"
 #include "tracer/explain.h"
 #include "tracer/front_end.h"
+#include "tracer/pace.h"
 #include "tracer/recorder.h"
 
 namespace kiln::python {
@@ -33,6 +35,9 @@ struct CapturedObject {
   bool recordable;                      // may a call be recorded, if no replay fits?
   bool forced;                          // mode="replay": is a call that has to run in Python an error, once the first has?
   int misses;                           // calls that no recording fitted, less those that one did, once nothing more is recorded
+  bool measured;                        // may calls go the way that takes least time?
+  tracer::Pace pace;
+  bool timing;  // is a call being timed?
 };
 
 constexpr int kMostMisses = 64;
@@ -55,6 +60,7 @@ CapturedObject* captured_of(const py::object& o) {
   if (is == 0) fail(ErrorCode::type, std::string("what kiln.jit makes is wanted here, not ") + Py_TYPE(o.ptr())->tp_name);
   return object(o.ptr());
 }
+
 // Runs what is still pending; a failure becomes Python's unless an exception of the function itself is on its way out.
 bool finish(tracer::SegmentScope& scope, eager::FlushReason reason) {
   try {
@@ -102,8 +108,9 @@ bool attempt(PyObject* self, PyObject* args, PyObject* kwargs, tracer::SegmentSc
     failed = replayed.failed_instruction;
   }
   if (c->record->calls < 2) return false;  // its first call makes what later ones find: state, caches, the kernels
-  if (c->recordable || c->forced) return record(self, args, kwargs, failed, scope, result);
-  return false;
+  if (!c->recordable && !c->forced) return false;
+  c->pace.unsettle();
+  return record(self, args, kwargs, failed, scope, result);
 }
 
 // Is every call that runs without Python compared with Python's?
@@ -111,9 +118,10 @@ bool verifies(const CapturedObject* c) {
   return c->replayed && codegen::value(codegen::Tunable::verify) != 0 && !tracer::in_captured_call() && verify_call != nullptr;
 }
 
-PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+// A call with operators deferred, by replay if `replayed`.
+PyObject* call_deferred(PyObject* self, PyObject* args, PyObject* kwargs, bool replayed) {
   CapturedObject* c = object(self);
-  if (!c->deferred || plain_calls > 0 || watched()) return PyObject_Call(c->function, args, kwargs);
+  if (watched()) return PyObject_Call(c->function, args, kwargs);
   const codegen::BackendScope backend(c->backend);
   PyObject* result = nullptr;
   const bool verified = verifies(c);
@@ -123,7 +131,7 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
     Py_CLEAR(result);
   }
   tracer::SegmentScope scope(c->record);
-  if (!verified && attempt(self, args, kwargs, scope, &result)) return result;
+  if (replayed && !verified && attempt(self, args, kwargs, scope, &result)) return result;
   result = PyObject_Call(c->function, args, kwargs);
   if (result == nullptr) {
     PyObject *type, *value, *trace;
@@ -153,13 +161,44 @@ PyObject* call_plainly(PyObject* function, PyObject* args, PyObject* kwargs) {
   return result;
 }
 
+// An undeferred call that is timed is undeferred all through: captured functions inside have yet to find their own way.
+thread_local bool undeferred_all_through = false;
+
+PyObject* call_eagerly(CapturedObject* c, PyObject* args, PyObject* kwargs) {
+  c->record->calls.fetch_add(1, std::memory_order_relaxed);
+  return PyObject_Call(c->function, args, kwargs);
+}
+
+PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  CapturedObject* c = object(self);
+  if (!c->deferred || plain_calls > 0 || undeferred_all_through) return PyObject_Call(c->function, args, kwargs);
+  if (!c->measured || eager::current_recorder() != nullptr || codegen::value(codegen::Tunable::measure_ways) == 0 || verifies(c))
+    return call_deferred(self, args, kwargs, c->replayed);
+  if (c->timing)  // of another thread, or around a kn.disable in this one
+    return c->pace.way() == tracer::Way::eager ? call_eagerly(c, args, kwargs) : call_deferred(self, args, kwargs, c->replayed);
+  c->pace.set_replayed(c->replayed && !c->replays->empty());
+  const auto [way, timed] = c->pace.next();
+  const auto go = [&, way = way] {
+    return way == tracer::Way::eager ? call_eagerly(c, args, kwargs)
+                                     : call_deferred(self, args, kwargs, c->replayed && way == tracer::Way::replay);
+  };
+  if (!timed) return go();
+  c->timing = true;
+  undeferred_all_through = way == tracer::Way::eager;
+  const auto start = std::chrono::steady_clock::now();
+  PyObject* result = go();
+  c->pace.took(static_cast<uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count()));
+  c->timing = undeferred_all_through = false;
+  return result;
+}
+
 PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", "replayed", "forced", nullptr};
+  static const char* const names[] = {"function", "name", "backend", "full_graph", "deferred", "replayed", "forced", "measured", nullptr};
   PyObject* function = nullptr;
   const char *name = "", *backend = "auto";
-  int full_graph = 0, deferred = 1, replayed = 0, forced = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|spppp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred,
-                                   &replayed, &forced))
+  int full_graph = 0, deferred = 1, replayed = 0, forced = 0, measured = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|sppppp", const_cast<char**>(names), &function, &name, &backend, &full_graph, &deferred,
+                                   &replayed, &forced, &measured))
     return nullptr;
   return guarded([&]() -> PyObject* {
     const auto kind = codegen::backend_named(backend);
@@ -175,6 +214,9 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     c->replayable = c->replayed = c->recordable = replayed != 0;
     c->forced = forced != 0;
     c->misses = 0;
+    c->measured = measured != 0;
+    new (&c->pace) tracer::Pace();
+    c->timing = false;
     return made;
   });
 }
@@ -380,14 +422,36 @@ void bind_jit(py::module_& m) {
   m.attr("Captured") = type;
   captured_type = py::object(type).release().ptr();
   m.def(
-      "captured_records", [](const py::object& captured) { return records_of(*captured_of(captured)->record); },
+      "captured_records",
+      [](const py::object& captured) {
+        const CapturedObject* c = captured_of(captured);
+        py::dict d = records_of(*c->record);
+        tracer::Way way = c->deferred ? c->pace.way() : tracer::Way::eager;
+        if (way == tracer::Way::replay && (!c->replayed || c->replays->empty())) way = tracer::Way::segments;
+        py::dict microseconds;
+        for (size_t n = 0; n < tracer::kWays && c->pace.measured(); ++n)
+          if (const double ns = c->pace.nanoseconds(static_cast<tracer::Way>(n)); ns > 0)
+            microseconds[py::str(std::string(tracer::name_of(static_cast<tracer::Way>(n))))] = ns / 1e3;
+        d["way"] = std::string(tracer::name_of(way));
+        d["way_microseconds"] = microseconds;
+        return d;
+      },
       "What a captured function ran, as plain data.");
+  m.def(
+      "call_deferred",
+      [](const py::object& captured, const py::tuple& args, const py::dict& kwargs) {
+        PyObject* result = call_deferred(captured.ptr(), args.ptr(), kwargs.ptr(), captured_of(captured)->replayed);
+        if (result == nullptr) throw py::error_already_set();
+        return py::reinterpret_steal<py::object>(result);
+      },
+      "Calls a captured function deferred, whatever its calls were measured to take.");
   m.def("clear_captured", [](const py::object& captured) {
     CapturedObject* c = captured_of(captured);
     c->record->clear();
     c->replays = std::make_shared<ReplayTree>();
     c->replayed = c->recordable = c->replayable;
     c->misses = 0;
+    c->pace = {};
   });
   bind_recording(m);
   bind_loops(m);

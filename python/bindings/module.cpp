@@ -17,4 +17,5 @@ PYBIND11_MODULE(_core, m) {
   bind_auto(m);
   bind_export(m);
   bind_simplify(m);
+  bind_transform(m);
 }

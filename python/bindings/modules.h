@@ -19,6 +19,7 @@ void bind_jit(py::module_&);
 void bind_auto(py::module_&);
 void bind_export(py::module_&);
 void bind_simplify(py::module_&);
+void bind_transform(py::module_&);
 
 bool is_operator(PyObject*);  // a kn.add, kn.sum ...
 

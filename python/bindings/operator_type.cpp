@@ -179,6 +179,8 @@ PyGetSetDef getters[] = {
     {"onnx", attribute<[](const Operator& op) { return op.onnx; }>, nullptr, "ONNX's operator of the same meaning, or empty.", nullptr},
     {"family", attribute<[](const Operator& op) { return family(op); }>, nullptr,
      "How it is computed: pointwise, reduction, window, view, contraction, routine or composition.", nullptr},
+    {"is_elementwise", attribute<[](const Operator& op) { return op.body && !op.body.takes_context(); }>, nullptr,
+     "Does its body see one element of each operand and nothing else, neither its place nor attributes?", nullptr},
     {"version", attribute<[](const Operator& op) { return op.version; }>, nullptr, "Grows when the meaning changes.", nullptr},
     {"outputs", attribute<[](const Operator& op) { return op.outputs; }>, nullptr, "Number of results.", nullptr},
     {"is_method", attribute<[](const Operator& op) { return op.method; }>, nullptr, "Is it also a method of tensors?", nullptr},

@@ -43,7 +43,7 @@ enum class ReplayOp : uint8_t {
   no_attribute,            // x, name: neither in the class nor in the instance
   no_item,                 // dict, key
   off_tape,                // x...: an operator on these would not be put on the tape
-  leaf,                    // x: a tensor without history
+  leaf,                    // x: a tensor without history, and without hooks on its gradient
   // Reads of Python's state, into `result`; all but `attribute`, with `extra`, are checks against one more operand: it is this object.
   attribute,         // x, name: of the instance; its class was checked
   class_attribute,   // type, name: of the class or its bases, as it is there: a descriptor is not asked
@@ -96,6 +96,12 @@ struct ReplayInstruction {
   int32_t next = -1;              // the instruction that follows
   int32_t otherwise = -1;         // where to go on when this one fails; -1: the run is taken back
   std::shared_ptr<ReplayLoop> loop;
+  PyObject* fixed[3] = {};  // of the first operands, those that are constants; the tree has them
+  // Where the instruction last found what it wanted. Classes and dicts of the same versions hold the same, so it is not looked for again.
+  mutable struct Seen {
+    uint64_t type = 0, dict = 0;
+    PyObject* found = nullptr;  // borrowed from the dict
+  } seen{};
 };
 
 struct FrozenReplay;  // replay_frozen.h

@@ -23,7 +23,7 @@ FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& pat
   frozen_->settings = settings;
   frozen_->after = after;
   bool possible = true;
-  for (size_t n = 0; n < path.size() && possible; ++n) possible = sort(tree.at(static_cast<size_t>(path[n])), path[n]);
+  for (size_t n = 0; n < path.size() && possible; ++n) possible = sort(tree.at(static_cast<size_t>(path[n])));
   for (int32_t at = after; at >= 0 && possible; at = tree.at(static_cast<size_t>(at)).next) {
     for (const int32_t o : tree.at(static_cast<size_t>(at)).operands)
       if (o >= 0 && origins_[static_cast<size_t>(o)] == Origin::derived) possible = possible && add_output(o);
@@ -32,12 +32,12 @@ FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& pat
 }
 
 // Does an instruction still run, or is it part of what the program does? False: the replay cannot be frozen.
-bool FrozenDraft::sort(const ReplayInstruction& i, int32_t index) {
+bool FrozenDraft::sort(const ReplayInstruction& i) {
   if (i.op == ReplayOp::save_gradients || i.op == ReplayOp::set_attribute || i.op == ReplayOp::loop) return false;
   if (i.op == ReplayOp::arguments) {
     std::fill_n(origins_.begin(), PyLong_AsLong(tree_.constant(i.operands[0])) + PyTuple_GET_SIZE(tree_.constant(i.operands[1])),
                 Origin::read);
-    frozen_->steps.push_back(index);
+    frozen_->steps.push_back(&i);
     return true;
   }
   bool derived = false, of_tensors = false;
@@ -58,7 +58,7 @@ bool FrozenDraft::sort(const ReplayInstruction& i, int32_t index) {
     return add_inputs(i);
   }
   if (acts && of_tensors && i.op != ReplayOp::get_attribute) return false;  // looks at values
-  frozen_->steps.push_back(index);
+  frozen_->steps.push_back(&i);
   if (i.result >= 0) origins_[static_cast<size_t>(i.result)] = acts ? Origin::number : Origin::read;
   return true;
 }

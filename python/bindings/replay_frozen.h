@@ -53,8 +53,8 @@ struct FrozenReplay {
   };
   static constexpr uint32_t kUnused = ~0U;
 
-  std::vector<int32_t> steps;  // instructions before the commit that are still run: reads, checks, arithmetic on numbers
-  int32_t after = -1;          // the first behind the commit
+  std::vector<const ReplayInstruction*> steps;  // before the commit, those that are still run: reads, checks, arithmetic on numbers
+  int32_t after = -1;                           // the first behind the commit
   Settings settings;
   std::vector<Input> inputs;
   std::vector<Value> values;
@@ -77,7 +77,7 @@ class FrozenDraft {
 
  private:
   enum class Origin : uint8_t { none, read, number, derived };
-  bool sort(const ReplayInstruction&, int32_t index);
+  bool sort(const ReplayInstruction&);
   bool add_inputs(const ReplayInstruction&);
   bool add_output(int32_t number);
 

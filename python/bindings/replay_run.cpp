@@ -4,9 +4,11 @@
 #include <cstring>
 #include <optional>
 
+#include "codegen/few.h"
 #include "python/bindings/replay_frozen.h"
 #include "python/bindings/replay_loop.h"
 #include "python/bindings/tensor_type.h"
+#include "python/bindings/versions.h"
 #include "tracer/front_end.h"
 
 namespace kiln::python {
@@ -180,9 +182,8 @@ class Run {
   // The same by a program that is known already. Refused: something is not as it was then.
   ReplayResult go_frozen(const FrozenReplay& f, tracer::FunctionRecord& record) {
     if (f.settings != settings_) return {ReplayOutcome::refused};
-    for (const int32_t n : f.steps) {
-      const ReplayInstruction& i = tree_.at(static_cast<size_t>(n));
-      if (step(i) || overlooked(i)) continue;
+    for (const ReplayInstruction* i : f.steps) {
+      if (step(*i) || overlooked(*i)) continue;
       if (interrupted()) return {ReplayOutcome::failed};
       eager::set_grad_enabled(settings_.grad_enabled);
       return {ReplayOutcome::refused};
@@ -226,8 +227,7 @@ class Run {
     static const eager::Ref<eager::Storage> unseen(new eager::Storage(0));  // for values that are never in memory of their own
     for (const FrozenReplay::Value& v : f.values)
       if (!same_value(registers_[v.number], v.value.ptr())) return false;
-    std::vector<eager::Storage*>& bound = bound_;
-    bound.assign(f.made.size(), nullptr);
+    Few<eager::Storage*, 32> bound(f.made.size());
     for (const FrozenReplay::Input& in : f.inputs) {
       PyObject* held = registers_[in.number];
       if (!is_tensor(held)) return false;
@@ -245,14 +245,14 @@ class Run {
       if (!bound[in.slot]->writable()) return false;
       if (std::count(bound.begin(), bound.end(), bound[in.slot]) != 1) return false;
     }
-    std::vector<std::pair<const FrozenReplay::Output*, Tensor>> outputs;
+    Few<std::pair<const FrozenReplay::Output*, Tensor>, 4> outputs;
     for (const FrozenReplay::Output& out : f.outputs) {
       if (out.same_as) continue;
       if (bound[out.slot] == nullptr) {
-        made_.emplace_back(new eager::Storage(static_cast<size_t>(f.made[out.slot])));
+        made_.push_back(eager::Ref<eager::Storage>(new eager::Storage(static_cast<size_t>(f.made[out.slot]))));
         bound[out.slot] = made_.back().get();
       }
-      outputs.emplace_back(&out, tensor(*bound[out.slot], out.layout));
+      outputs.push_back({&out, tensor(*bound[out.slot], out.layout)});
       if (out.base) outputs.back().second.impl()->base = eager::Ref<eager::TensorImpl>(tensor(*bound[out.slot], *out.base).impl());
     }
     std::replace(bound.begin(), bound.end(), static_cast<eager::Storage*>(nullptr), unseen.get());
@@ -290,7 +290,7 @@ class Run {
   PyObject* operand(const ReplayInstruction& i, size_t n) const { return registers_[i.operands[n]]; }
 
   bool step(const ReplayInstruction& i) {
-    const auto x = [&](size_t n) { return operand(i, n); };
+    const auto x = [&](size_t n) { return i.fixed[n] != nullptr ? i.fixed[n] : registers_[i.operands[n]]; };
     switch (i.op) {
       case ReplayOp::arguments: return take_arguments(PyLong_AsSsize_t(x(0)), x(1));
       case ReplayOp::type: return reinterpret_cast<PyObject*>(Py_TYPE(x(0))) == x(1);
@@ -298,25 +298,27 @@ class Run {
       case ReplayOp::distinct: return x(0) != x(1);
       case ReplayOp::value: return same_value(x(0), x(1));
       case ReplayOp::length: return length_of(x(0)) == PyLong_AsSsize_t(x(1));
-      case ReplayOp::keys: return has_keys(x(0), x(1));
+      case ReplayOp::keys: return in_dict(i, x(0), [&] { return has_keys(x(0), x(1)); });
       case ReplayOp::members: return PySet_GET_SIZE(x(0)) == PyTuple_GET_SIZE(x(1)) && iterates_over(x(0), x(1));
-      case ReplayOp::no_class_attribute: return _PyType_Lookup(reinterpret_cast<PyTypeObject*>(x(0)), x(1)) == nullptr;
+      case ReplayOp::no_class_attribute:
+        return in_class(i, x(0), [&](PyTypeObject* type) { return _PyType_Lookup(type, x(1)) == nullptr; });
       case ReplayOp::own_class_attribute: return own(x(0), x(1)) == x(2);
       case ReplayOp::no_own_class_attribute: return own(x(0), x(1)) == nullptr;
       case ReplayOp::class_bases: return same_value(reinterpret_cast<PyTypeObject*>(x(0))->tp_bases, x(1));
-      case ReplayOp::method: return has_method(x(0), x(1), x(2));
-      case ReplayOp::no_attribute: {
-        PyObject* found = _PyObject_GenericGetAttrWithDict(x(0), x(1), nullptr, 1);
-        Py_XDECREF(found);
-        return found == nullptr && PyErr_Occurred() == nullptr;
-      }
-      case ReplayOp::no_item: return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr;
+      case ReplayOp::method:  // a function that was read anew is not the one that was seen
+        if (i.fixed[2] == nullptr) return has_method(x(0), x(1), x(2));
+        return in_instance(i, x(0), [&] { return has_method(x(0), x(1), x(2)); });
+      case ReplayOp::no_attribute:  // a slot of the class's may be filled without a trace in the instance's dict
+        if (_PyType_Lookup(Py_TYPE(x(0)), x(1)) != nullptr) return has_no_attribute(x(0), x(1));
+        return in_instance(i, x(0), [&] { return has_no_attribute(x(0), x(1)); });
+      case ReplayOp::no_item:
+        return in_dict(i, x(0), [&] { return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr; });
       case ReplayOp::off_tape: return off_tape(i);
-      case ReplayOp::leaf: return unwrap(x(0)).is_leaf();
-      case ReplayOp::attribute: return put(i, own_attribute(x(0), x(1)));
-      case ReplayOp::class_attribute: return put_borrowed(i, _PyType_Lookup(reinterpret_cast<PyTypeObject*>(x(0)), x(1)));
+      case ReplayOp::leaf: return unwrap(x(0)).is_leaf() && !eager::has_hooks(unwrap(x(0)));
+      case ReplayOp::attribute: return put(i, own_attribute(i, x(0), x(1)));
+      case ReplayOp::class_attribute: return put_borrowed(i, class_attribute(i, reinterpret_cast<PyTypeObject*>(x(0)), x(1)));
       case ReplayOp::item: return take_item(i, x(0), PyLong_AsSsize_t(x(1)));
-      case ReplayOp::dict_item: return put_borrowed(i, PyDict_GetItemWithError(x(0), x(1)));
+      case ReplayOp::dict_item: return put_borrowed(i, dict_item(i, x(0), x(1)));
       case ReplayOp::cell: return put_borrowed(i, PyCell_GET(x(0)));
       case ReplayOp::code: return put_borrowed(i, PyFunction_GET_CODE(x(0)));
       case ReplayOp::defaults: return put_borrowed(i, or_none(PyFunction_GET_DEFAULTS(x(0))));
@@ -439,18 +441,66 @@ class Run {
   }
 
   static Py_ssize_t size(const ReplayInstruction& i) { return static_cast<Py_ssize_t>(i.operands.size()); }
+  // Checks of what follows from a class, from a dict, or from an instance's class and its dict alone.
+  static bool in_class(const ReplayInstruction& i, PyObject* type, const auto& holds) {
+    auto* const t = reinterpret_cast<PyTypeObject*>(type);
+    if (const uint64_t version = version_of(t); version != 0 && version == i.seen.type) return true;
+    if (!holds(t)) return false;
+    i.seen.type = version_of(t);
+    return true;
+  }
+  static bool in_dict(const ReplayInstruction& i, PyObject* dict, const auto& holds) {
+    const uint64_t version = version_of_dict(dict);
+    if (version != 0 && version == i.seen.dict) return true;
+    if (!holds()) return false;
+    i.seen.dict = version;
+    return true;
+  }
+  static bool in_instance(const ReplayInstruction& i, PyObject* instance, const auto& holds) {
+    const uint64_t type = version_of(Py_TYPE(instance));
+    PyObject* dict = dict_of(instance);
+    const uint64_t version = dict == nullptr ? 0 : version_of_dict(dict);
+    if (version != 0 && type != 0 && version == i.seen.dict && type == i.seen.type) return true;
+    if (!holds()) return false;
+    i.seen = {version_of(Py_TYPE(instance)), version, nullptr};
+    return true;
+  }
+  static PyObject* class_attribute(const ReplayInstruction& i, PyTypeObject* type, PyObject* name) {
+    if (const uint64_t version = version_of(type); version != 0 && version == i.seen.type) return i.seen.found;
+    PyObject* found = _PyType_Lookup(type, name);
+    if (found != nullptr) i.seen = {version_of(type), 0, found};
+    return found;
+  }
+  static PyObject* dict_item(const ReplayInstruction& i, PyObject* dict, PyObject* key) {
+    const uint64_t version = version_of_dict(dict);
+    if (version != 0 && version == i.seen.dict) return i.seen.found;
+    PyObject* found = PyDict_GetItemWithError(dict, key);
+    if (found != nullptr) i.seen = {0, version, found};
+    return found;
+  }
+
   // What an instance holds itself, in a slot or its dict; nullptr without an error if it does not. A descriptor of its class's that is written
   // in Python is not asked.
-  static PyObject* own_attribute(PyObject* instance, PyObject* name) {
+  static PyObject* own_attribute(const ReplayInstruction& i, PyObject* instance, PyObject* name) {
+    const uint64_t type = version_of(Py_TYPE(instance));
+    PyObject* known = type != 0 ? dict_of(instance) : nullptr;
+    if (known != nullptr && type == i.seen.type && version_of_dict(known) == i.seen.dict) return Py_NewRef(i.seen.found);
     PyObject* of_class = _PyType_Lookup(Py_TYPE(instance), name);
-    if (of_class == nullptr || Py_TYPE(of_class) == &PyMemberDescr_Type)
+    if (of_class != nullptr && Py_TYPE(of_class) == &PyMemberDescr_Type)
       return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    if (of_class == nullptr && known == nullptr) return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
     PyObject* dict = PyObject_GenericGetDict(instance, nullptr);
     if (dict == nullptr) return nullptr;
     PyObject* found = PyDict_GetItemWithError(dict, name);
     Py_XINCREF(found);
+    if (found != nullptr && version_of_dict(dict) != 0) i.seen = {version_of(Py_TYPE(instance)), version_of_dict(dict), found};
     Py_DECREF(dict);
     return found;
+  }
+  static bool has_no_attribute(PyObject* instance, PyObject* name) {
+    PyObject* found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
+    Py_XDECREF(found);
+    return found == nullptr && PyErr_Occurred() == nullptr;
   }
   // Does the instance give this function of its class's under the name? A class with a __getattr__ must not be asked in the quick way, which
   // might call it.
@@ -589,9 +639,7 @@ class Run {
   uint64_t runs_before_ = 0;
   std::vector<int32_t> path_;
   int32_t after_ = -1;
-  // Of a frozen one.
-  std::vector<eager::Storage*> bound_;
-  std::vector<eager::Ref<eager::Storage>> made_;
+  Few<eager::Ref<eager::Storage>, 4> made_;           // of a frozen one
   std::vector<std::pair<Tensor, Tensor>> gradients_;  // to be put back, the newest first
   PyObject* given_ = nullptr;
   int32_t failed_ = -1;

@@ -76,8 +76,10 @@ size_t ReplayTree::add(const std::vector<ReplayInstruction>& recording) {
   if (shared == recording.size()) return shared;
   const auto first = static_cast<int32_t>(instructions_.size());
   for (size_t i = shared; i < recording.size(); ++i) {
-    instructions_.push_back(recording[i]);
-    instructions_.back().next = i + 1 < recording.size() ? static_cast<int32_t>(instructions_.size()) : -1;
+    ReplayInstruction& made = instructions_.emplace_back(recording[i]);
+    for (size_t n = 0; n < std::min(made.operands.size(), std::size(made.fixed)); ++n)
+      if (made.operands[n] < 0) made.fixed[n] = constant(made.operands[n]);
+    made.next = i + 1 < recording.size() ? static_cast<int32_t>(instructions_.size()) : -1;
   }
   if (link != nullptr) {
     *link = first;

@@ -49,10 +49,14 @@ from kiln._core import bool as bool
 from kiln._core import (
     dtype as dtype,
 )
+from kiln._custom_vjp import custom_vjp
+from kiln._derivatives import grad, jvp, value_and_grad, vjp
 from kiln._dtypes import can_cast, finfo, iinfo, isdtype, result_type
-from kiln._grad import enable_grad, grad, no_grad, value_and_grad
+from kiln._grad import enable_grad, no_grad
 from kiln._operators import *  # noqa: F403  every operator, by all its names
 from kiln._several import broadcast_arrays, broadcast_shapes, meshgrid, nonzero, unravel_index, unstack
+from kiln._tree import register_pytree
+from kiln._vmap import vmap
 from kiln._weights import load, save
 from kiln.comparing.compare import compare
 from kiln.config import config

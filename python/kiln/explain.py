@@ -36,6 +36,9 @@ class Trace:
         return self.text(what)
 
 
+_HOW = {"replay": "by replay", "segments": "in segments", "eager": "eagerly"}
+
+
 class Explanation:
     """As text, it tells each trace, early end and kernel; as data, .traces, .flushes, .fallbacks, .kernels and .compile_ms do."""
 
@@ -54,7 +57,9 @@ class Explanation:
         self.rerecordings = capture.recompiles  # each with the .path that had changed, .before, .now and .milliseconds
         self.compile_ms: float = records["compile_ms"]
         self.lost_ms: dict[str, float] = capture.lost  # of fallbacks of recordings: the milliseconds that were spent on them
-        self._text: str = records["text"] + capture.text()
+        self.way: str = records.get("way", "segments")  # how calls run now: by "replay", in "segments" or "eager"
+        self.way_microseconds: dict[str, float] = records.get("way_microseconds", {})  # of a call, where that was measured
+        self._text: str = records["text"] + capture.text() + self._choice()
 
     @property
     def flushes(self) -> list[dict]:
@@ -70,6 +75,14 @@ class Explanation:
     def recompiles(self) -> int:
         """Traces beyond the first."""
         return max(0, len(self.traces) - 1)
+
+    def _choice(self) -> str:
+        if not self.way_microseconds:
+            return ""
+        times = ", ".join(f"{time:.1f} us {_HOW[way]}" for way, time in self.way_microseconds.items())
+        return f"\n  calls run {_HOW[self.way]}, as measured: {times}" + (
+            "" if self.way != "eager" else '; jit(mode="segments") overrides it'
+        )
 
     def __str__(self) -> str:
         return self._text

@@ -60,13 +60,13 @@ class Jitted(_core.Captured):
         `.as_text("graph" | "kernels" | "asm" | "llvm" | "cuda" | "ptx")` shows them.
         """
         runs = [t["runs"] for t in _core.captured_records(self)["traces"]]
-        self(*args, **kwargs)
+        _core.call_deferred(self, args, kwargs)
         traces = _core.captured_records(self)["traces"]
         return Lowered([t for i, t in enumerate(traces) if i >= len(runs) or t["runs"] > runs[i]])
 
     def compile(self, *args, **kwargs) -> None:
         """Calls the function once with these arguments and waits until its kernels are compiled by LLVM where that is worth it."""
-        self(*args, **kwargs)
+        _core.call_deferred(self, args, kwargs)
         _core.wait_for_compiles()
 
     def cache_clear(self) -> None:
@@ -104,10 +104,10 @@ def jit(
     error that says what is missing: kernels can be shown as CUDA (`lower`), but not run there yet.
     dynamic, static_argnames, static_argnums: Python runs at every call, so every argument is as static and every shape as dynamic as
     it likes; accepted for code written for other compilers.
-    mode: "auto" lets calls run without Python where a recording of an earlier call fits; "replay" does too, and a call after the first
-    that has to run in Python is an error that names the line and the reason (but for calls inside of another captured function, which
-    run as part of it, and for those that raise an exception of their own); "segments" runs Python at every call, with operators
-    deferred; "eager" does neither.
+    mode: "auto" lets calls run without Python where a recording of an earlier call fits; now and then it times some calls in every mode,
+    and takes the fastest. "replay" lets them too, whatever they take, and a call after the first that has to run in Python is an error
+    that names the line and the reason (but for calls inside of another captured function, which run as part of it, and for those that
+    raise an exception of their own); "segments" runs Python at every call, with operators deferred; "eager" does neither.
     fast_math: not there yet; True is a NotImplementedError.
     """
     if fast_math:
@@ -132,7 +132,8 @@ def jit(
     replayed = deferred and (forced or (mode == "auto" and not fullgraph))
     if replayed:
         import kiln.capture  # noqa: F401  not before somebody captures a function
-    jitted = Jitted(function, name, backend, fullgraph, deferred, replayed, forced)
+    measured = deferred and mode == "auto" and not fullgraph and backend == "auto"
+    jitted = Jitted(function, name, backend, fullgraph, deferred, replayed, forced, measured)
     for key in ("__module__", "__doc__"):  # the others are not attributes of the type, so __getattr__ finds the function's
         object.__setattr__(jitted, key, getattr(function, key, None))
     object.__setattr__(jitted, "__wrapped__", function)

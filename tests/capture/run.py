@@ -70,9 +70,9 @@ def _run(code: types.CodeType, name: str, mode: Mode) -> Outcome:
     module = types.ModuleType(f"capture.{Path(name).stem}")
     module.__file__ = name
     output, error, returned = io.StringIO(), "", None
-    with _restored(), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+    with restored(), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         sys.modules[module.__name__] = module
-        _seed()
+        seed()
         try:
             with mode.scope():
                 exec(code, module.__dict__)
@@ -94,14 +94,14 @@ def _state(returned: Any, module: types.ModuleType) -> str:
     return "\n".join(lines)
 
 
-def _seed() -> None:
+def seed() -> None:
     kn.manual_seed(0)
     random.seed(0)
     np.random.seed(0)
 
 
 @contextlib.contextmanager
-def _restored() -> Iterator[None]:
+def restored() -> Iterator[None]:
     """Puts back what programs change of the process: builtins, modules, kiln's names and settings, random states, hooks."""
     namespaces = [vars(m) for m in (sys.modules["builtins"], sys.modules["math"], kn, kn.nn, kn.nn.functional, kn.random, kn.optim)]
     before = [dict(namespace) for namespace in namespaces]

@@ -323,3 +323,67 @@ for _ in range(5): f(kn.ones(2))
 """
     run = subprocess.run([sys.executable, "-c", program], env={**os.environ, "KILN_LOG": "1"}, capture_output=True, text=True, check=True)
     assert run.stderr.count("kiln: f runs in Python: ") == 1 and "<string>:5: it calls print" in run.stderr
+
+
+def _pop_and_put_back(d):
+    d["k"] = d.pop("k") + 1
+
+
+def _clear(d):
+    k = d["k"]
+    d.clear()
+    d["k"] = k + 1
+
+
+CHANGES = {
+    "item": lambda d: d.__setitem__("k", d["k"] + 1),
+    "update": lambda d: d.update(k=d["k"] + 1),
+    "union": lambda d: d.__ior__({"k": d["k"] + 1}),
+    "pop": _pop_and_put_back,
+    "clear": _clear,
+    "delete and set default": lambda d: (d.update(old=d.pop("k")), d.setdefault("k", d["old"] + 1)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_was_found_is_looked_for_again_where_a_dict_has_changed(change):
+    table, box, other = {"k": 1}, type("Box", (), {})(), type("Box", (), {})()
+    box.k, other.k = 1, 50
+
+    @kn.jit
+    def f(x, which):
+        return x * table["k"] + which.k * 10
+
+    x = floats(1)
+    for _ in range(5):  # the same instruction looks at two objects in turns
+        assert f(x, box).item() == 11
+        assert f(x, other).item() == 501
+    for n in range(2, 8):
+        change(table)
+        change(vars(box))
+        assert f(x, box).item() == 11 * n
+        assert f(x, other).item() == 500 + n
+
+
+def test_a_slot_that_is_filled_later_and_a_class_that_gets_an_attribute_are_seen():
+    class Slotted:
+        __slots__ = ("__dict__", "late")
+
+    thing = Slotted()
+    thing.early = 1
+
+    @kn.jit
+    def f(x):
+        late = getattr(thing, "late", 0)
+        return x + late + thing.early + getattr(thing, "of_class", 0)
+
+    x = floats(0)
+    assert [f(x).item() for _ in range(5)] == [1] * 5
+    thing.late = 10
+    assert [f(x).item() for _ in range(3)] == [11] * 3
+    Slotted.of_class = 100
+    assert [f(x).item() for _ in range(3)] == [111] * 3
+    thing.of_class = 200
+    assert [f(x).item() for _ in range(3)] == [211] * 3
+    del thing.of_class, Slotted.of_class, thing.late
+    assert [f(x).item() for _ in range(3)] == [1] * 3

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from kiln import _core
-from kiln.capture import folding
+from kiln.capture import callables, folding, slots, tape
 from kiln.capture.interpreter import Machine
 from kiln.capture.recording import Memory, Recording
 from kiln.capture.results import apply, finish

@@ -481,7 +481,7 @@ def _of_static(machine: Any, obj: Any, name: str) -> Any:
         return _method_of_c(kind, obj, name)
     if kind is types.MethodType and name in ("__self__", "__func__"):
         return getattr(obj, name)
-    if name in FIXED or isinstance(obj, _core.dtype) or kind.__module__ == "kiln":
+    if name in FIXED or isinstance(obj, (_core.dtype, _core.Operator)) or kind.__module__ == "kiln":
         value = getattr(obj, name)
         if type(value) in ATOMS or is_static(value):
             return value

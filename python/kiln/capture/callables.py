@@ -34,7 +34,7 @@ NUMERIC: set[Any] = {
     *(getattr(operator, name) for name in _OPERATORS),
 }  # fmt: skip
 PURE: set[Any] = {
-    ord, chr, bin, oct, hex, ascii, repr, str, format, bytes, frozenset, range, slice, callable,
+    ord, chr, bin, oct, hex, ascii, repr, str, format, bytes, frozenset, range, slice,
     math.fsum, math.prod, math.dist, int.from_bytes, float.fromhex, str.maketrans, bytes.fromhex,
 }  # fmt: skip
 _CONVERSIONS = ("int", "float", "index")  # what such functions ask of a number that is no plain one
@@ -61,10 +61,10 @@ LAZY = {map, filter, zip, enumerate}
 
 # Functions of the core, run as instructions: they see tensors and numbers, and what they change is put back when a run is taken back.
 CORE: set[Any] = {
-    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.gradients, _core.manual_seed,
+    _core.asarray, _core.is_grad_enabled, _core.set_grad_enabled, _core.default_dtype, _core.manual_seed,
     _core.random_state, _core.set_random_state, _core.same_type, _core.num_threads,
 }  # fmt: skip
-TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_", "backward", "is_contiguous")}
+TENSOR_METHODS: set[Any] = {class_value(Tensor, n) for n in ("item", "detach", "tolist", "requires_grad_", "is_contiguous")}
 
 SPECIAL: dict[Any, Callable] = {}
 
@@ -181,13 +181,6 @@ def _before_method(machine: Any, function: Any, args: tuple) -> None:
     name = function.__name__
     if name == "requires_grad_" and id(args[0]) not in rec.fresh:
         raise NotReplayable("it asks for gradients of a tensor that was there before")
-    if name == "backward":
-        for x in list(rec.alive):
-            if is_tensor(x) and id(x) not in rec.fresh:
-                if not x.is_leaf:
-                    raise NotReplayable("backward() reaches what was computed before the call")
-                rec.once("leaf", rec.operand(x))
-        attributes.save_gradients(rec)
 
 
 def initialise(machine: Any, made: Any, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -393,6 +386,8 @@ def _isinstance(machine: Any, value: Any, classes: Any) -> bool:
     if type(value) is Symbol and type(value.value) is not bool:
         rec.once("type", value.register, rec.constant(kind), path="the type of a number")
     if containers.is_iterator(value):
+        if isinstance(classes, type) and issubclass(classes, (Tensor, list, tuple, dict, set, str)):
+            return False
         raise NotReplayable("it asks for the class of an iterator")
     claimed = kind if type(value) is Symbol else attributes.class_of(machine, value)
     for cls in classes if isinstance(classes, tuple) else (classes,):

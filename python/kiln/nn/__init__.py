@@ -1,6 +1,6 @@
 """Layers and losses, in torch's words: kiln.nn.Linear, kiln.nn.functional.cross_entropy, ..."""
 
-from kiln.nn import functional, init
+from kiln.nn import functional, init, utils
 from kiln.nn.layers import (
     GELU,
     Conv2d,
@@ -36,4 +36,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "utils",
 ]

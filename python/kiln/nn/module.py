@@ -9,6 +9,7 @@ from kiln import _core
 from kiln._core import Tensor
 from kiln._grad import no_grad
 from kiln._operators import astype
+from kiln.nn import hooks
 
 
 class Parameter(Tensor):
@@ -29,17 +30,47 @@ class Module:
     """Base of all layers and networks. A subclass defines forward(); assigning a Parameter or a Module to an attribute registers it."""
 
     training: bool
+    _hooks: hooks.Hooks | None = None
 
     def __init__(self) -> None:
         for table in ("_parameters", "_buffers", "_modules"):
             object.__setattr__(self, table, {})
         object.__setattr__(self, "training", True)
+        object.__setattr__(self, "_hooks", None)
 
     def forward(self, *args, **kwargs):
         raise NotImplementedError(f"{type(self).__name__} defines no forward()")
 
     def __call__(self, *args, **kwargs):
+        if self._hooks is not None:
+            return hooks.call(self, self._hooks, args, kwargs)
         return self.forward(*args, **kwargs)
+
+    # ---- hooks -------------------------------------------------------------------------------------------------------
+
+    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> hooks.RemovableHandle:
+        """hook(module, args) before every forward(); what it gives, unless None, replaces the arguments.
+
+        with_kwargs: hook(module, args, kwargs), which gives None or (args, kwargs).
+        """
+        own = hooks.hooks_of(self)
+        return own.add(own.before, hook, with_kwargs, prepend)
+
+    def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> hooks.RemovableHandle:
+        """hook(module, args, result) after every forward(); what it gives, unless None, replaces the result.
+
+        with_kwargs: hook(module, args, kwargs, result).
+        """
+        own = hooks.hooks_of(self)
+        return own.add(own.after, hook, with_kwargs, prepend)
+
+    def register_full_backward_hook(self, hook: Callable, *, prepend: bool = False) -> hooks.RemovableHandle:
+        """hook(module, grad_input, grad_output) when the gradients of a call's positional arguments have come.
+
+        Both are tuples, with None where there is no gradient; what the hook gives, unless None, replaces grad_input.
+        """
+        own = hooks.hooks_of(self)
+        return own.add(own.backward, hook, False, prepend)
 
     # ---- registration ------------------------------------------------------------------------------------------------
 

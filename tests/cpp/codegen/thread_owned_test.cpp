@@ -30,7 +30,7 @@ TEST(ThreadOwned, EachThreadHasItsOwnToItsEnd) {
   EXPECT_EQ(thread_owned<Counted>().value, 1);
 }
 
-struct Late {
+struct Late : Counted {
   int made = 0;
 };
 // Destroyed after what it asks for, which was made later.
@@ -41,12 +41,14 @@ struct Asks {
 
 TEST(ThreadOwned, ADestructorThatComesLaterGetsANewOne) {
   int seen = 0;
+  const int before = alive;
   std::thread([&] {
     static thread_local Asks asks;
     asks.seen = &seen;
     thread_owned<Late>().made = 41;
   }).join();
   EXPECT_EQ(seen, 1);
+  EXPECT_EQ(alive, before);
 }
 
 // The loader keeps about 1.5 KiB for all libraries that are loaded late and reach their thread-local storage without a call.

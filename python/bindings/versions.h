@@ -1,0 +1,30 @@
+// CPython's own counts of changes: while a class or a dict has the version it had, it holds what it held.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+
+namespace kiln::python {
+
+// 0: nothing is known. No two classes have one version, and a class whose bases or attributes change, or those of a base, gets another.
+inline uint64_t version_of(const PyTypeObject* type) {
+  return (type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG) != 0 ? type->tp_version_tag : 0;
+}
+
+#if PY_VERSION_HEX < 0x030C0000
+// Of all dicts, no two have one version; a dict that changes gets another (PEP 509).
+inline uint64_t version_of_dict(PyObject* dict) { return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag; }
+
+// The dict of an instance, borrowed; nullptr: it has none.
+inline PyObject* dict_of(PyObject* instance) {
+  PyObject** dict = _PyObject_GetDictPtr(instance);
+  return dict == nullptr ? nullptr : *dict;
+}
+#else
+// Later versions of CPython count no changes, and keep attributes elsewhere: everything is looked up.
+inline uint64_t version_of_dict(PyObject*) { return 0; }
+inline PyObject* dict_of(PyObject*) { return nullptr; }
+#endif
+
+}  // namespace kiln::python

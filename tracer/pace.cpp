@@ -1,0 +1,73 @@
+#include "tracer/pace.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+namespace kiln::tracer {
+namespace {
+// What a later way must save to be taken: times of equal ways differ by chance, and larger inputs favour the earlier ones.
+constexpr double kWorthIt = 0.97;
+// Calls that take so many times as long as they did, or that part of it, are other calls.
+constexpr double kOther = 1.5;
+}  // namespace
+
+std::string_view name_of(Way way) {
+  constexpr std::array<std::string_view, kWays> kNames{"replay", "segments", "eager"};
+  return kNames[static_cast<size_t>(way)];
+}
+
+Pace::Turn Pace::next() {
+  if (turn_ < 0) {
+    if (wait_ > 0) {
+      --wait_;
+      return {way_, measured_ && wait_ % kLookEvery == 0};
+    }
+    turn_ = 0;
+    for (auto& of_way : least_) of_way.fill(std::numeric_limits<uint64_t>::max());
+  }
+  const auto block = static_cast<size_t>(turn_ / kBlock);
+  return {static_cast<Way>(first() + block % ways_), true};
+}
+
+void Pace::took(uint64_t nanoseconds) {
+  if (turn_ < 0) return look(nanoseconds);
+  const size_t way = first() + static_cast<size_t>(turn_ / kBlock) % ways_;
+  uint64_t& least = least_[way][static_cast<size_t>(turn_ % kBlock)];
+  least = std::min(least, nanoseconds);
+  if (++turn_ == kBlock * kRounds * static_cast<int32_t>(ways_)) decide();
+}
+
+void Pace::look(uint64_t nanoseconds) {
+  looks_[looked_++] = nanoseconds;
+  if (looked_ < kLooks) return;
+  looked_ = 0;
+  std::nth_element(looks_.begin(), looks_.begin() + kLooks / 2, looks_.end());
+  const uint64_t median = looks_[kLooks / 2];
+  if (usual_ == 0) usual_ = median;
+  const double ratio = static_cast<double>(median) / static_cast<double>(std::max<uint64_t>(usual_, 1));
+  if ((ratio > kOther || ratio < 1 / kOther) && pause_ - wait_ >= kFirstPause) wait_ = 0;
+}
+
+void Pace::decide() {
+  const Way before = way_;
+  mean_.fill(0);
+  for (size_t way = first(); way < kWays; ++way) mean_[way] = std::accumulate(least_[way].begin(), least_[way].end(), 0.0) / kBlock;
+  size_t best = first();
+  for (size_t way = best + 1; way < kWays; ++way)
+    if (mean_[way] < kWorthIt * mean_[best]) best = way;
+  way_ = static_cast<Way>(best);
+  pause_ = measured_ && way_ == before ? std::min(4 * pause_, kLongestPause) : kFirstPause;
+  measured_ = true;
+  wait_ = pause_;
+  turn_ = -1;
+  looked_ = 0;
+  usual_ = 0;
+}
+
+void Pace::unsettle() {
+  turn_ = -1;
+  wait_ = std::max(wait_, kSettled);
+}
+
+}  // namespace kiln::tracer
