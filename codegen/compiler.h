@@ -95,22 +95,6 @@ void launch(CompiledKernel&, Args args);
 // Several launches of one kernel that do not depend on each other, as one: their blocks share the threads.
 void launch(CompiledKernel&, std::span<Args>);
 
-// launch() of one kernel again and again on one thread, with other pointers and scalars. Work that is small is run with nothing around it.
-// MXCSR has to be as abi.h wants it.
-class RepeatedLaunch {
- public:
-  RepeatedLaunch(CompiledKernel&, const Args&);  // its extents and strides stay where they are
-  ~RepeatedLaunch();
-  RepeatedLaunch(const RepeatedLaunch&) = delete;
-  void run();
-  Args args;
-
- private:
-  CompiledKernel& kernel_;
-  int64_t blocks_ = 0;  // 0: launch() runs it
-  std::array<uint64_t, kBackendNames.size()> launches_{};
-};
-
 void wait_for_compiles();              // until the background queue is empty (what it compiled may still be on trial)
 void cancel_compile(CompiledKernel&);  // whoever ran it is gone: if it waits for LLVM, it does so no longer; it may grow hot again
 void clear_kernel_cache();             // forgets all kernels (those in use stay alive)

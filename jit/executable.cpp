@@ -9,6 +9,7 @@
 #include "codegen/cuda/nvrtc.h"
 #include "codegen/cuda/source.h"
 #include "codegen/few.h"
+#include "codegen/repeated_launch.h"
 #include "codegen/tunables.h"
 #include "eager/dispatch.h"
 #include "eager/tape.h"

@@ -10,6 +10,7 @@
 #include "codegen/contraction/contraction.h"
 #include "jit/memory_plan.h"
 #include "tracer/program.h"
+#include "tracer/repeated_program.h"
 
 namespace kiln::jit {
 
@@ -56,7 +57,7 @@ struct OpaqueStep {
 };
 using Step = std::variant<KernelStep, BatchStep, ContractionStep, ReorderStep, OpaqueStep>;
 
-class Executable final : public tracer::Program {
+class Executable final : public tracer::Program, public tracer::Repeatable {
  public:
   void run(const tracer::Bindings&) const override;
   std::unique_ptr<tracer::RepeatedProgram> repeated() const override;  // of kernels alone, whose results have memory of their own

@@ -8,6 +8,7 @@
 #include "codegen/mxcsr.h"
 #include "codegen/scalar_types.h"
 #include "tracer/front_end.h"
+#include "tracer/repeated_program.h"
 
 namespace kiln::tracer {
 namespace {
@@ -72,7 +73,8 @@ class Run {
   Run(const LoopProgram& program, std::span<LoopProgram::Held> held)
       : program_(program), memory_(held, program.registers), unseen_(new Storage(0)) {
     for (const LoopProgram::Segment& s : program.segments) {
-      repeated_.push_back(s.program->repeated());
+      const auto* repeatable = dynamic_cast<const Repeatable*>(s.program.get());
+      repeated_.push_back(repeatable ? repeatable->repeated() : nullptr);
       bound_.emplace_back(s.slots, unseen_.get());
       memory_of_.emplace_back(s.slots, nullptr);
       made_.emplace_back(s.made.size(), nullptr);

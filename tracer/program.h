@@ -46,20 +46,11 @@ struct ProgramInfo {
 // Work of a program beyond which its run gives up the front end's lock: about 20 us.
 inline constexpr double kWorkWorthUnlocking = 1 << 18;
 
-// A program for one thread that runs it over and over: what does not change between runs is made once.
-class RepeatedProgram {
- public:
-  virtual ~RepeatedProgram() = default;
-  // `memory`: by the graph's storage number; whoever calls has given memory to results. MXCSR as codegen/abi.h wants it.
-  virtual void run(std::span<std::byte* const> memory, std::span<const eager::Scalar>) = 0;
-};
-
 class Program {
  public:
   virtual ~Program() = default;
   // Runs on these storages: reads leaves, gives memory to results and fills them. Re-entrant. Throws Error{memory} before anything is written.
   virtual void run(const Bindings&) const = 0;
-  virtual std::unique_ptr<RepeatedProgram> repeated() const { return nullptr; }  // null: it has nothing to gain; valid as long as this
   virtual const ProgramInfo& info() const = 0;
   virtual std::string text(std::string_view what) const = 0;  // "graph", "kernels", "asm", "llvm"
   // The shortest time of each of info().steps, in seconds, over the runs while `profile` was set; none: there were none. A step that runs
