@@ -83,7 +83,7 @@ def generate(seed: int) -> Program:
     writer = Writer(rng, placed)
     kinds = list(CHANGES)
     focus = [kinds[seed % len(kinds)], *(pick(rng, kinds) for _ in range(FOCUS - 1))]  # each kind has its turn
-    parts = [writer.block(3, 1) for _ in range(rng.randint(2, 5))] + [writer.reading(kind.split()[0]) for kind in focus]
+    parts = [writer.block(3, 1) for _ in range(rng.randint(2, 5))] + [writer.reading(kind.split()[0]) for kind in 2 * focus[:1] + focus]
     rng.shuffle(parts)
     body = (Line("y = x * 1"), *(node for part in parts for node in part))
     script = [_call(rng, first=True)] * 3
@@ -103,9 +103,9 @@ def _call(rng: random.Random, first: bool = False) -> Line:
 
 
 def _change(rng: random.Random, focus: list[str], reads: set[str]) -> Line:
-    """One change, mostly of what the program is about, else of what the function reads, seldom of anything."""
+    """One change, mostly of what the program is about and first of all of what has its turn, else of what the function reads, seldom of any."""
     relevant = [kind for kind in CHANGES if kind.split()[0] in reads]
-    kind = pick(rng, rng.choices((focus, relevant, list(CHANGES)), (6, 3, 1))[0])
+    kind = pick(rng, rng.choices((focus[:1], focus, relevant, list(CHANGES)), (7, 3, 2, 1))[0])
     return Line(pick(rng, CHANGES[kind]).replace("{v}", pick(rng, VALUES)), kind)
 
 

@@ -258,7 +258,7 @@ CHANGES = {
     "ordered order": ["ordered.move_to_end('a')", "ordered.move_to_end('b', last=False)", "ordered['c'] = {v}", "ordered.pop('c', 0)"],
     "groups content": ["groups['a'] = {v}", "groups['b'] = {v}", "groups.pop('a', None)"],
     "groups factory": ["groups.pop('b', None); groups.pop('a', None); groups.default_factory = lambda: {v}"],
-    "local assigned": ["local.scale = {v}", "local.extra = {v}", "vars(local).pop('extra', None)"],
+    "local assigned": ["local.scale = {v}", "local.scale = {v}", "local.extra = {v}", "vars(local).pop('extra', None)"],
     "acc on the tape": [
         "flag = not flag; attempt(f, LEAF); show(acc.requires_grad and kn.sum(acc).backward(), LEAF.grad); "
         "acc = kn.zeros((3,)); LEAF.grad = None"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 # How many programs are run at most. (These kinds are found soon; others take some hundred programs.)
-KINDS = {"value": 30, "distinct": 120, "type": 150}
+KINDS = {"value": 30, "distinct": 300, "type": 150}
 
 FINDS = """
 import sys
