@@ -103,7 +103,7 @@ def _call(rng: random.Random, first: bool = False) -> Line:
 
 
 def _change(rng: random.Random, focus: list[str], reads: set[str]) -> Line:
-    """One change, mostly of what the program is about and first of all of what has its turn, else of what the function reads, seldom of any."""
+    """One change: mostly of what has its turn or the program is about, else of what the function reads, seldom of any."""
     relevant = [kind for kind in CHANGES if kind.split()[0] in reads]
     kind = pick(rng, rng.choices((focus[:1], focus, relevant, list(CHANGES)), (7, 3, 2, 1))[0])
     return Line(pick(rng, CHANGES[kind]).replace("{v}", pick(rng, VALUES)), kind)

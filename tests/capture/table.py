@@ -14,7 +14,7 @@ from tests.capture.run import PROGRAMS, run
 
 IO = "effects_io"  # printing, files, locks: Python runs, as it should
 HOW = {
-    "auto": "`kn.auto()`, which defers operators and replays nothing: these programs decorate no function",
+    "auto": "nothing is decorated: `kn.auto()` defers operators, and replays nothing",
     "autograd": "the tape's operators are called again; gradients are put back where a run is given up",
     "control": "options, modes, what is kept in Python",
     IO: "never replayed: such calls run in segments",
