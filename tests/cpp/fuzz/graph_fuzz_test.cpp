@@ -2,6 +2,7 @@
 // be seen of them must be what the interpreter shows eagerly, bit for bit.
 // KILN_FUZZ_SEED runs one seed (or starts there, with KILN_FUZZ_COUNT); KILN_FUZZ_COUNT says how many follow.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +176,24 @@ bool ran_out_of_memory(const Outcome& o) {
   return std::ranges::any_of(o, [](const Observation& each) { return each.error.starts_with("out of memory"); });
 }
 
+// Makes it so that what wants tens of gigabytes is out of memory, where the system would lend what it does not have and end the process as it
+// is used. Sanitizers reserve terabytes for themselves.
+class MemoryLimit {
+ public:
+  MemoryLimit() {
+    getrlimit(RLIMIT_AS, &before_);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const rlimit limited{std::min<rlim_t>(before_.rlim_max, rlim_t{8} << 30), before_.rlim_max};
+    setrlimit(RLIMIT_AS, &limited);
+#endif
+  }
+  ~MemoryLimit() { setrlimit(RLIMIT_AS, &before_); }
+  MemoryLimit(const MemoryLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
 // Compares one program everywhere; false if it differed.
 bool agrees(const Program& p, const std::vector<Setting>& all) {
   const Outcome expected = run(p, oracle());
@@ -201,6 +220,7 @@ std::shared_ptr<const tracer::Program> count_cut(tracer::Graph g) {
 TEST(GraphFuzz, EveryWayToRunAProgramShowsTheSame) {
   codegen::x64::check_allocations = true;
   setenv("KILN_STRICT", "1", 1);  // a graph that cannot be compiled fused is an error
+  const MemoryLimit limit;
   for (const int signal : kCrashes) std::signal(signal, say_what_crashed);
   Coverage coverage;
   int failures = 0;
