@@ -80,7 +80,7 @@ def tunables_section(page):
 
 def tunables_table():
     text = re.sub(r'"\s*\n\s*"', "", (ROOT / "codegen/tunables.h").read_text())
-    entries = re.findall(r'TunableInfo\{Tunable::(\w+),\s*"\1",\s*"(KILN_\w+)",[^"]*"((?:[^"\\]|\\.)*)"', text)
+    entries = re.findall(r'TunableInfo\{Tunable::\w+,\s*"(\w+)",\s*"(KILN_\w+)",[^"]*"((?:[^"\\]|\\.)*)"', text)
     assert entries
     rows = [f"| `{variable}` | `kn.config.{name}` | {doc} |\n" for name, variable, doc in entries]
     return "".join(["| variable | in Python | meaning |\n", "|---|---|---|\n", *rows])
