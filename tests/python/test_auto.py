@@ -235,7 +235,6 @@ def test_explain_tells_programs_and_ends():
     assert "1 traces" in run.stdout
 
 
-
 def test_without_gain_the_loop_is_left_alone():
     """Each round reads a value of each operator: there is nothing to fuse."""
     kn.config.auto_rounds = 8

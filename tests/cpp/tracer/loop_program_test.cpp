@@ -81,7 +81,7 @@ class Adding final : public tracer::Program {
     std::memcpy(&x, b.storages[0]->data(), sizeof x);
     std::memcpy(&y, b.storages[1]->data(), sizeof y);
     b.storages[2]->ensure_allocated();
-    x += y;
+    x = static_cast<int64_t>(static_cast<uint64_t>(x) + static_cast<uint64_t>(y));  // it is run until it is stopped
     std::memcpy(b.storages[2]->raw(), &x, sizeof x);
   }
   const tracer::ProgramInfo& info() const override { return info_; }
