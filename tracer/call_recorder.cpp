@@ -1,45 +1,12 @@
 #include "tracer/call_recorder.h"
 
-#include <algorithm>
-
 #include "eager/tape.h"
-#include "tracer/ambient.h"
-#include "tracer/front_end.h"
-#include "tracer/never_computed.h"
 
 namespace kiln::tracer {
 
 using eager::FlushReason;
 using eager::Operand;
-using eager::Storage;
 using eager::Tensor;
-
-namespace {
-
-std::string line() {
-  if (!front_end().source_location) return {};
-  std::string where = front_end().source_location();
-  return where.substr(where.rfind('/') + 1);
-}
-
-}  // namespace
-
-CallRecorder::~CallRecorder() {
-  if (recording_) stop();
-  for (const auto& storage : claimed_) {
-    if (storage->recorder() != this) continue;
-    storage->release_claim();
-    claim_for_ever(*storage);
-  }
-}
-
-Tensor CallRecorder::placeholder(const eager::TensorType& type) {
-  Tensor t = Tensor::pending(type.shape, type.dtype);
-  t.storage().claim_first(this, 0);
-  t.storage().set_pending_writes();
-  claimed_.emplace_back(&t.storage());
-  return t;
-}
 
 Tensor CallRecorder::add_input(const eager::TensorType& type) {
   Tensor t = placeholder(type);
@@ -47,43 +14,20 @@ Tensor CallRecorder::add_input(const eager::TensorType& type) {
   return t;
 }
 
-void CallRecorder::start() {
-  leave_ambient();
-  recorder_before_ = eager::current_recorder();
-  eager::set_recorder(this);
-  observer_before_ = eager::set_call_observer(this);
-  recording_ = true;
-}
-
-void CallRecorder::stop() {
-  eager::set_recorder(recorder_before_);
-  eager::set_call_observer(observer_before_);
-  recording_ = false;
-}
-
-void CallRecorder::refuse(std::string why) {
-  if (failure_.empty()) failure_ = std::move(why);
-  fail(ErrorCode::runtime, failure_);
-}
-
 CallRecorder::Number CallRecorder::add(const Tensor& t) {
-  Known& known = storages_[&t.storage()];
-  known.storage = eager::Ref<Storage>(&t.storage());
-  known.windows.push_back({t.offset(), t.shape(), t.strides(), t.dtype(), next_});
+  know(t, next_);
   return next_++;
 }
 
 CallRecorder::Use CallRecorder::use(const Tensor& t) {
   const bool on_tape = eager::grad_enabled() && t.requires_grad();
-  Known& known = storages_[&t.storage()];
-  for (const Window& w : known.windows) {
-    if (w.offset != t.offset() || w.shape != t.shape() || w.strides != t.strides() || w.dtype != t.dtype()) continue;
+  if (const auto known = number_of(t)) {
     if (on_tape)
       for (auto& [number, tensor] : outside_)
-        if (number == w.number && !tensor.requires_grad()) tensor = t;
-    return {w.number, on_tape};
+        if (number == *known && !tensor.requires_grad()) tensor = t;
+    return {*known, on_tape};
   }
-  if (t.storage().recorder() == this) refuse("a view of shape " + to_string(t.shape()) + " was not made by an operator (" + line() + ")");
+  if (t.storage().recorder() == this) refuse("a view of shape " + to_string(t.shape()) + " was not made by an operator" + in_line());
   const Number number = add(t);
   outside_.emplace_back(number, t);
   return {number, on_tape};
@@ -97,14 +41,13 @@ bool CallRecorder::record(const eager::Operator& op, const eager::Arguments&, st
 
 bool CallRecorder::record_write(const Tensor& destination, const Operand&) {
   if (destination.storage().recorder() != this)
-    refuse((line().empty() ? "" : line() + ": ") + "a tensor of shape " + to_string(destination.shape()) +
+    refuse(at_line() + "a tensor of shape " + to_string(destination.shape()) +
            " that was there before is written in place; return what is new instead");
   return true;
 }
 
 void CallRecorder::flush(FlushReason reason) {
-  const std::string where = line();
-  refuse((where.empty() ? "" : where + ": ") + std::string(eager::describe(reason)) +
+  refuse(at_line() + std::string(eager::describe(reason)) +
          ", but the function runs once for all samples, without their values; choose with kiln.where, or do it outside");
 }
 

@@ -4,18 +4,13 @@
 // of another recording that follows types only, its placeholders are tensors like any other.
 #pragma once
 
-#include <unordered_map>
-
-#include "eager/dispatch.h"
+#include "tracer/valueless_recorder.h"
 
 namespace kiln::tracer {
 
-class CallRecorder final : public eager::Recorder, public eager::CallObserver {
+class CallRecorder final : public ValuelessRecorder {
  public:
-  CallRecorder() = default;
-  ~CallRecorder() override;
-
-  using Number = uint32_t;  // of a value: a tensor as the function sees it, whatever handle it is seen through
+  using ValuelessRecorder::Number;
   struct Use {
     Number number;
     bool on_tape;  // does a gradient flow back from here?
@@ -31,9 +26,6 @@ class CallRecorder final : public eager::Recorder, public eager::CallObserver {
   };
 
   eager::Tensor add_input(const eager::TensorType&);  // a placeholder, before start()
-  void start();                                       // what this thread has deferred stays so: nothing here looks at values
-  void stop();
-  const std::string& failure() const { return failure_; }  // the first thing that could not be noted
 
   Use use(const eager::Tensor&);  // also of results; a tensor not seen before comes from outside
   const std::vector<Noted>& calls() const { return calls_; }
@@ -43,7 +35,6 @@ class CallRecorder final : public eager::Recorder, public eager::CallObserver {
   bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType>, eager::Tensor* outputs) override;
   bool record_write(const eager::Tensor& destination, const eager::Operand& source) override;
   void flush(eager::FlushReason) override;
-  bool types_only() const override { return true; }
   void called(const eager::Operator&, std::span<const eager::Operand>, const eager::Attrs&,
               std::span<const eager::Tensor> outputs) override;
   void called_in_place(const eager::Operator&, std::span<const eager::Operand>, const eager::Attrs&, const eager::Tensor&) override;
@@ -53,30 +44,12 @@ class CallRecorder final : public eager::Recorder, public eager::CallObserver {
   void abandon_composition() override {}
 
  private:
-  struct Window {
-    int64_t offset;
-    eager::Dims shape, strides;
-    DType dtype;
-    Number number;
-  };
-  struct Known {
-    eager::Ref<eager::Storage> storage;  // kept, so that no other takes its address
-    std::vector<Window> windows;
-  };
-  eager::Tensor placeholder(const eager::TensorType&);
   Number add(const eager::Tensor&);
   Noted note(const eager::Operator*, std::span<const eager::Operand>, const eager::Attrs&);
-  [[noreturn]] void refuse(std::string why);
 
-  std::unordered_map<eager::Storage*, Known> storages_;
-  std::vector<eager::Ref<eager::Storage>> claimed_;
   std::vector<std::pair<Number, eager::Tensor>> outside_;
   std::vector<Noted> calls_;
   Number next_ = 0;
-  std::string failure_;
-  bool recording_ = false;
-  eager::Recorder* recorder_before_ = nullptr;
-  eager::CallObserver* observer_before_ = nullptr;
 };
 
 }  // namespace kiln::tracer

@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "tracer/ambient.h"
-#include "tracer/front_end.h"
-#include "tracer/never_computed.h"
 
 namespace kiln::tracer {
 
@@ -14,13 +12,6 @@ using eager::Storage;
 using eager::Tensor;
 
 namespace {
-
-// The user's line without folders, which are nobody's business where the procedure goes.
-std::string line() {
-  if (!front_end().source_location) return {};
-  std::string where = front_end().source_location();
-  return where.substr(where.rfind('/') + 1);
-}
 
 SymbolicType type_of(const Tensor& t) { return {t.dtype(), std::vector<Dim>(t.shape().begin(), t.shape().end())}; }
 
@@ -38,20 +29,12 @@ std::string remedy(FlushReason reason) {
 
 }  // namespace
 
-ProcedureRecorder::ProcedureRecorder() = default;
-
 ProcedureRecorder::~ProcedureRecorder() {
-  if (recording_) stop();
-  for (const auto& storage : claimed_) {
-    if (storage->recorder() != this) continue;
-    storage->release_claim();
-    claim_for_ever(*storage);
-  }
+  if (is_recording()) stop();
 }
 
 Tensor ProcedureRecorder::add_input(const eager::TensorType& type) {
-  Tensor t = Tensor::pending(type.shape, type.dtype);
-  claim(t.storage());
+  Tensor t = placeholder(type);
   procedure_.leaves.push_back({Leaf::Kind::input, static_cast<uint32_t>(procedure_.inputs.size()), type.dtype, 0, {}, {}});
   procedure_.inputs.push_back({"", type_of(t)});
   add_register(t);
@@ -60,40 +43,20 @@ Tensor ProcedureRecorder::add_input(const eager::TensorType& type) {
 
 void ProcedureRecorder::start() {
   leave_ambient();
-  recorder_before_ = eager::current_recorder();
-  if (recorder_before_) recorder_before_->flush(FlushReason::unsupported);
-  eager::set_recorder(this);
-  observer_before_ = eager::set_call_observer(this);
-  recording_ = true;
+  if (eager::Recorder* deferring = eager::current_recorder()) deferring->flush(FlushReason::unsupported);
+  ValuelessRecorder::start();
 }
 
 void ProcedureRecorder::stop() {
-  eager::set_recorder(recorder_before_);
-  eager::set_call_observer(observer_before_);
-  recording_ = false;
+  ValuelessRecorder::stop();
   for (const Captured& c : captured_)  // which hold what they held
     if (c.storage->recorder() == this) c.storage->release_claim();
-}
-
-// From here on a look at the storage's bytes is a flush, which is an error.
-void ProcedureRecorder::claim(Storage& s) {
-  if (s.recorder() == this) return;
-  while (!s.claim(this, 0)) s.run_pending(FlushReason::other_thread);
-  s.set_pending_writes();
-  claimed_.emplace_back(&s);
-}
-
-void ProcedureRecorder::refuse(std::string why) {
-  if (failure_.empty()) failure_ = std::move(why);
-  fail(ErrorCode::runtime, failure_);
 }
 
 Register ProcedureRecorder::add_register(const Tensor& t) {
   const auto number = static_cast<Register>(procedure_.types.size());
   procedure_.types.push_back(type_of(t));
-  Known& known = storages_[&t.storage()];
-  known.storage = eager::Ref<Storage>(&t.storage());
-  known.windows.push_back({t.offset(), t.shape(), t.strides(), t.dtype(), number});
+  know(t, number);
   tensors_.insert_or_assign(t.impl(), Seen{t, number});
   return number;
 }
@@ -101,31 +64,25 @@ Register ProcedureRecorder::add_register(const Tensor& t) {
 // A tensor that was not seen before may be another handle to what one looks at that was (autograd makes such).
 Register ProcedureRecorder::register_of(const Tensor& t) {
   if (const auto seen = tensors_.find(t.impl()); seen != tensors_.end()) return seen->second.number;
-  Known& known = storages_[&t.storage()];
-  for (const Window& w : known.windows) {
-    if (w.offset == t.offset() && w.shape == t.shape() && w.strides == t.strides() && w.dtype == t.dtype()) return w.number;
-  }
-  if (known.captured < 0) {
-    if (!known.windows.empty())
-      refuse("a view of shape " + to_string(t.shape()) + " into a tensor of the exported function was not made by an operator" +
-             (line().empty() ? "" : " (" + line() + ")") + "; make it with slices, reshape or permute_dims inside the function");
+  if (const auto known = number_of(t)) return *known;
+  auto state = states_.find(&t.storage());
+  if (state == states_.end()) {
+    if (knows(t.storage()))
+      refuse("a view of shape " + to_string(t.shape()) + " into a tensor of the exported function was not made by an operator" + in_line() +
+             "; make it with slices, reshape or permute_dims inside the function");
     check(t.storage().raw() != nullptr || t.storage().bytes() == 0, "a recorded call reads a tensor that no recorded call made");
-    known.captured = static_cast<int>(captured_.size());
+    state = states_.emplace(&t.storage(), static_cast<uint32_t>(captured_.size())).first;
     captured_.push_back({eager::Ref<Storage>(&t.storage()), t.dtype(), t});
   }
-  const auto state = static_cast<uint32_t>(known.captured);
   const Register number = add_register(t);
-  late_leaves_.push_back({number, {Leaf::Kind::state, state, t.dtype(), t.offset(), t.shape(), t.strides()}});
+  late_leaves_.push_back({number, {Leaf::Kind::state, state->second, t.dtype(), t.offset(), t.shape(), t.strides()}});
   return number;
 }
 
 bool ProcedureRecorder::record(const eager::Operator& op, const eager::Arguments&, std::span<const eager::TensorType> types,
                                Tensor* outputs) {
   if (op.shape_from_data) flush(FlushReason::shape_from_data);
-  for (size_t i = 0; i < types.size(); ++i) {
-    outputs[i] = Tensor::pending(types[i].shape, types[i].dtype);
-    claim(outputs[i].storage());
-  }
+  for (size_t i = 0; i < types.size(); ++i) outputs[i] = placeholder(types[i]);
   return true;
 }
 
@@ -138,9 +95,7 @@ bool ProcedureRecorder::record_write(const Tensor& destination, const Operand&) 
 }
 
 void ProcedureRecorder::flush(FlushReason reason) {
-  const std::string where = line();
-  refuse((where.empty() ? "" : where + ": ") + std::string(eager::describe(reason)) + ", but an exported function runs without values; " +
-         remedy(reason));
+  refuse(at_line() + std::string(eager::describe(reason)) + ", but an exported function runs without values; " + remedy(reason));
 }
 
 Call ProcedureRecorder::describe(CallKind kind, const eager::Operator* op, std::span<const Operand> operands, const eager::Attrs& attrs) {
@@ -267,8 +222,7 @@ Procedure ProcedureRecorder::take(std::span<const Tensor> results) {
     procedure_.calls.push_back(std::move(r.call));
   }
   procedure_.types = std::move(types);
-  for (auto& [storage, known] : storages_)
-    for (Window& w : known.windows) w.number = final_number[w.number];
+  renumber(final_number);
   for (auto& [impl, seen] : tensors_) seen.number = final_number[seen.number];
   return std::move(procedure_);
 }

@@ -5,24 +5,20 @@
 #include <unordered_map>
 
 #include "tracer/procedure.h"
+#include "tracer/valueless_recorder.h"
 
 namespace kiln::tracer {
 
-class ProcedureRecorder final : public eager::Recorder, public eager::CallObserver {
+class ProcedureRecorder final : public ValuelessRecorder {
  public:
-  ProcedureRecorder();
-  ~ProcedureRecorder() override;  // gives back the storages it claimed
+  ~ProcedureRecorder() override;
 
   // A tensor of this type for the function to be called with: register and input number are its place in the order of these calls, all
   // before the function runs.
   eager::Tensor add_input(const eager::TensorType&);
 
-  // Between the two, this thread's operator calls are written down. Recording ends what this thread had deferred.
-  void start();
-  void stop();
-
-  // The error of the first thing that could not be recorded, also if the function swallowed the exception. Empty: none.
-  const std::string& failure() const { return failure_; }
+  void start() override;  // ends what this thread had deferred
+  void stop() override;
 
   // Of a result; a tensor not seen before is state. After take(): its final number.
   Register register_of(const eager::Tensor&);
@@ -39,7 +35,6 @@ class ProcedureRecorder final : public eager::Recorder, public eager::CallObserv
   bool record(const eager::Operator&, const eager::Arguments&, std::span<const eager::TensorType>, eager::Tensor* outputs) override;
   bool record_write(const eager::Tensor& destination, const eager::Operand& source) override;
   void flush(eager::FlushReason) override;
-  bool types_only() const override { return true; }
   void called(const eager::Operator&, std::span<const eager::Operand>, const eager::Attrs&,
               std::span<const eager::Tensor> outputs) override;
   void called_in_place(const eager::Operator&, std::span<const eager::Operand>, const eager::Attrs&, const eager::Tensor&) override;
@@ -49,17 +44,6 @@ class ProcedureRecorder final : public eager::Recorder, public eager::CallObserv
   void abandon_composition() override;
 
  private:
-  struct Window {
-    int64_t offset;
-    eager::Dims shape, strides;
-    DType dtype;
-    Register number;
-  };
-  struct Known {
-    eager::Ref<eager::Storage> storage;  // kept, so that no other takes its address
-    std::vector<Window> windows;         // tensors seen on it
-    int captured = -1;                   // the state number
-  };
   struct LateLeaf {  // state is met along the way, but registers of leaves come first: numbers are settled by take()
     Register provisional;
     Leaf leaf;
@@ -79,16 +63,13 @@ class ProcedureRecorder final : public eager::Recorder, public eager::CallObserv
   void fold_compositions();
   Register add_register(const eager::Tensor&);
   Call describe(CallKind, const eager::Operator*, std::span<const eager::Operand>, const eager::Attrs&);
-  void claim(eager::Storage&);
-  [[noreturn]] void refuse(std::string why);
 
   struct Seen {
     eager::Tensor tensor;  // kept, so that no other takes its address
     Register number;
   };
   std::unordered_map<const eager::TensorImpl*, Seen> tensors_;
-  std::unordered_map<eager::Storage*, Known> storages_;
-  std::vector<eager::Ref<eager::Storage>> claimed_;
+  std::unordered_map<const eager::Storage*, uint32_t> states_;  // numbers of captured storages
   std::vector<Captured> captured_;
   std::vector<LateLeaf> late_leaves_;
   std::vector<Recorded> calls_;
@@ -96,10 +77,6 @@ class ProcedureRecorder final : public eager::Recorder, public eager::CallObserv
   std::vector<size_t> open_compositions_;  // indices into compositions_
   std::vector<Register> results_;
   Procedure procedure_;  // inputs, leaves that are inputs, types by provisional number
-  std::string failure_;
-  bool recording_ = false;
-  eager::Recorder* recorder_before_ = nullptr;
-  eager::CallObserver* observer_before_ = nullptr;
 };
 
 }  // namespace kiln::tracer
