@@ -17,6 +17,7 @@ from kiln import _batching, _core, _tree
 from kiln._batching import Call, Operators, Value, ops
 from kiln._core import Tensor
 from kiln._derivatives import Derivative
+from kiln._recorders import run_recorded
 
 _traces = threading.local()  # .current: the run that is tracing, of the innermost vmap
 
@@ -118,22 +119,17 @@ class Run:
         recorder = self.recorder
         state, before = _core.random_state(), _core.set_transforming(True)
         outer, _traces.current = current(), self
-        recorder.start()
-        try:
+
+        def run() -> list[Any]:
             found, self.of_result = function(self.placeholders())
-            given = [recorder.use(y) if isinstance(y, Tensor) else y for y in found]
-        except Exception as error:
-            if recorder.failure:
-                raise RuntimeError(f"vmap: {recorder.failure}") from error
-            raise
+            return [recorder.use(y) if isinstance(y, Tensor) else y for y in found]
+
+        try:
+            return run_recorded("vmap", recorder, run)
         finally:
-            recorder.stop()
             _traces.current = outer
             _core.set_transforming(before)
             _core.set_random_state(state)
-        if recorder.failure:  # which the function caught
-            raise RuntimeError(f"vmap: {recorder.failure}")
-        return given
 
     def on_batch(self, given: list[Any]) -> list[Tensor]:
         """Makes the calls for all samples, and gives the leaves of the result."""

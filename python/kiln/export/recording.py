@@ -11,6 +11,7 @@ from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
+from kiln._recorders import run_recorded
 from kiln.export import trees
 from kiln.export.footprint import Absent, Footprint
 from kiln.export.shape_numbers import followed
@@ -195,7 +196,7 @@ def _run(function: Callable, signature: Signature, footprint: Footprint, values:
     ok = False
     try:
         with followed(bool(signature.symbols)) as events:
-            result = _recorded_call(recorder, function, arguments)
+            result = run_recorded("export", recorder, lambda: _call(function, arguments))
             trees.describe(result, register, "", "result")
         _check_changes(footprint)
         if trees.describe(arguments, _numbers_of(tensors), "", "argument") != signature.tree:
@@ -208,21 +209,6 @@ def _run(function: Callable, signature: Signature, footprint: Footprint, values:
     recording = recorder.take(list(values.values()), events, list(returned))
     recording.set_trees(signature.tree, trees.describe(result, register, "", "result"))  # registers have their final numbers now
     return _Attempt(recording, recorder.captured(), events, values)
-
-
-def _recorded_call(recorder: Any, function: Callable, arguments: dict[str, Any]) -> Any:
-    recorder.start()
-    try:
-        result = _call(function, arguments)
-    except Exception as error:
-        if recorder.failure:
-            raise RuntimeError(f"export: {recorder.failure}") from error
-        raise
-    finally:
-        recorder.stop()
-    if recorder.failure:  # which the function caught
-        raise RuntimeError(f"export: {recorder.failure}")
-    return result
 
 
 def _call(function: Callable, arguments: dict[str, Any]) -> Any:
