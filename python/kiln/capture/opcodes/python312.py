@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from typing import Any
 
 from kiln.capture import attributes, containers, operations
@@ -77,29 +78,34 @@ def END_SEND(m, f, arg):
 # ---- attributes --------------------------------------------------------------------------------------------------------
 
 
-@operation()
-def LOAD_ATTR(m, f, arg):
-    name = f.program.code.co_names[arg >> 1]
-    if arg & 1:
-        push_callable(f, attributes.get_attribute(m, f.stack.pop(), name, method=True))
-    else:
-        f.stack.append(attributes.get_attribute(m, f.stack.pop(), name))
-
-
-@operation()
-def LOAD_SUPER_ATTR(m, f, arg):
-    value = attribute_of_super(m, f, arg)
-    if arg & 1:
-        push_callable(f, value)
-    else:
-        f.stack.append(value)
-
-
 def attribute_of_super(m: Any, f: Any, arg: int) -> Any:
     """super().name or super(start, receiver).name, whatever the program has under the name `super`."""
     found, start, receiver = pop_many(f, 3)
     proxy = SuperObject(start, receiver) if found is builtins.super else m.call(found, (start, receiver) if arg & 2 else ())
     return attributes.get_attribute(m, proxy, f.program.code.co_names[arg >> 2], method=bool(arg & 1))
+
+
+def attribute_operations(push: Callable[[Any, Any], None]) -> None:
+    """LOAD_ATTR and LOAD_SUPER_ATTR; `push` leaves on a frame's stack what is about to be called, as the version's CALL takes it."""
+
+    @operation()
+    def LOAD_ATTR(m, f, arg):
+        name = f.program.code.co_names[arg >> 1]
+        if arg & 1:
+            push(f, attributes.get_attribute(m, f.stack.pop(), name, method=True))
+        else:
+            f.stack.append(attributes.get_attribute(m, f.stack.pop(), name))
+
+    @operation()
+    def LOAD_SUPER_ATTR(m, f, arg):
+        value = attribute_of_super(m, f, arg)
+        if arg & 1:
+            push(f, value)
+        else:
+            f.stack.append(value)
+
+
+attribute_operations(push_callable)
 
 
 # ---- intrinsic functions -----------------------------------------------------------------------------------------------

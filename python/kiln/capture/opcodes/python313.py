@@ -6,11 +6,11 @@ import builtins
 import types
 from typing import Any
 
-from kiln.capture import attributes, functions
+from kiln.capture import functions
 from kiln.capture.attributes import Bound
 from kiln.capture.opcodes import arithmetic, variables
 from kiln.capture.opcodes.calls import call_named, call_unpacked
-from kiln.capture.opcodes.python312 import attribute_of_super
+from kiln.capture.opcodes.python312 import attribute_operations
 from kiln.capture.opcodes.table import operation, pop_many
 from kiln.capture.values import MISSING
 
@@ -85,22 +85,7 @@ def push_callable(f: Any, value: Any) -> None:
     f.stack += [value.function, value.receiver] if type(value) is Bound else [value, MISSING]
 
 
-@operation()
-def LOAD_ATTR(m, f, arg):
-    name = f.program.code.co_names[arg >> 1]
-    if arg & 1:
-        push_callable(f, attributes.get_attribute(m, f.stack.pop(), name, method=True))
-    else:
-        f.stack.append(attributes.get_attribute(m, f.stack.pop(), name))
-
-
-@operation()
-def LOAD_SUPER_ATTR(m, f, arg):
-    value = attribute_of_super(m, f, arg)
-    if arg & 1:
-        push_callable(f, value)
-    else:
-        f.stack.append(value)
+attribute_operations(push_callable)
 
 
 def _pop_call(f: Any, count: int) -> tuple[Any, list[Any]]:
