@@ -6,13 +6,10 @@ import pytest
 
 import kiln as kn
 from kiln import _core
+from replays import floats
 
 SCALE = 2.0
 TABLE = {"k": [1.0, 2.0]}
-
-
-def floats(*values):
-    return kn.asarray(list(values), dtype=kn.float32)
 
 
 @pytest.fixture

@@ -11,19 +11,10 @@ import numpy as np
 import pytest
 
 import kiln as kn
+from replays import floats, told
 from threads import run_in_threads
 
 SCALE = 2.0
-
-
-def floats(*values):
-    return kn.asarray(list(values), dtype=kn.float32)
-
-
-def told(f, capsys):
-    explanation = f.explain()
-    capsys.readouterr()
-    return explanation
 
 
 def test_the_second_call_is_recorded_and_the_third_replayed(capsys):

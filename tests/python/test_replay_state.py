@@ -6,16 +6,7 @@ import pytest
 
 import kiln as kn
 from kiln import _core
-
-
-def floats(*values):
-    return kn.asarray(list(values), dtype=kn.float32)
-
-
-def told(f, capsys):
-    explanation = f.explain()
-    capsys.readouterr()
-    return explanation
+from replays import floats, told
 
 
 class Counter:
