@@ -8,6 +8,19 @@ namespace {
 using Kind = LoopNumber::Kind;
 constexpr int64_t kExact = int64_t{1} << 53;  // integers up to here are doubles
 
+template <class T>
+std::optional<LoopNumber> compared(NumberOp op, T x, T y) {
+  switch (op) {
+    case NumberOp::less: return LoopNumber::boolean(x < y);
+    case NumberOp::less_equal: return LoopNumber::boolean(x <= y);
+    case NumberOp::equal: return LoopNumber::boolean(x == y);
+    case NumberOp::not_equal: return LoopNumber::boolean(x != y);
+    case NumberOp::greater: return LoopNumber::boolean(x > y);
+    case NumberOp::greater_equal: return LoopNumber::boolean(x >= y);
+    default: return std::nullopt;
+  }
+}
+
 std::optional<LoopNumber> of_integers(NumberOp op, int64_t x, int64_t y) {
   int64_t out = 0;
   switch (op) {
@@ -24,13 +37,7 @@ std::optional<LoopNumber> of_integers(NumberOp op, int64_t x, int64_t y) {
       const bool down = rest != 0 && (rest < 0) != (y < 0);
       return LoopNumber::integer(op == NumberOp::floor_divide ? quotient - (down ? 1 : 0) : rest + (down ? y : 0));
     }
-    case NumberOp::less: return LoopNumber::boolean(x < y);
-    case NumberOp::less_equal: return LoopNumber::boolean(x <= y);
-    case NumberOp::equal: return LoopNumber::boolean(x == y);
-    case NumberOp::not_equal: return LoopNumber::boolean(x != y);
-    case NumberOp::greater: return LoopNumber::boolean(x > y);
-    case NumberOp::greater_equal: return LoopNumber::boolean(x >= y);
-    default: return std::nullopt;
+    default: return compared(op, x, y);
   }
 }
 
@@ -40,13 +47,7 @@ std::optional<LoopNumber> of_doubles(NumberOp op, double x, double y) {
     case NumberOp::subtract: return LoopNumber::floating(x - y);
     case NumberOp::multiply: return LoopNumber::floating(x * y);
     case NumberOp::divide: return y == 0 ? std::nullopt : std::optional(LoopNumber::floating(x / y));
-    case NumberOp::less: return LoopNumber::boolean(x < y);
-    case NumberOp::less_equal: return LoopNumber::boolean(x <= y);
-    case NumberOp::equal: return LoopNumber::boolean(x == y);
-    case NumberOp::not_equal: return LoopNumber::boolean(x != y);
-    case NumberOp::greater: return LoopNumber::boolean(x > y);
-    case NumberOp::greater_equal: return LoopNumber::boolean(x >= y);
-    default: return std::nullopt;
+    default: return compared(op, x, y);
   }
 }
 
