@@ -97,8 +97,8 @@ def build(builder: Any, function: types.FunctionType) -> int:
     register = builder.emit("call", rec.constant(types.FunctionType), *map(rec.constant, parts), defaults, closure, result=True)
     builder.keep(function, register)
     for cell in cells:
-        if (content := _content(cell)) is not MISSING:
-            builder.emit("store_cell", builder.made[id(cell)], builder.build(content))
+        if (held := content(cell)) is not MISSING:
+            builder.emit("store_cell", builder.made[id(cell)], builder.build(held))
     plain = types.FunctionType(*parts, None, tuple(types.CellType() for _ in function.__closure__ or ()))
     held = {name: getattr(function, name) for name in (*_TEXTS, "__kwdefaults__") if getattr(function, name) != getattr(plain, name)}
     if function.__annotations__:
@@ -110,7 +110,8 @@ def build(builder: Any, function: types.FunctionType) -> int:
     return register
 
 
-def _content(cell: types.CellType) -> Any:
+def content(cell: types.CellType) -> Any:
+    """What a cell holds; MISSING: nothing."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -120,8 +121,8 @@ def _content(cell: types.CellType) -> Any:
 def replace_symbols(value: Any, replaced: Any) -> None:
     """Numbers for symbols in a function or a cell that the call made; `replaced` does so for a value."""
     if type(value) is types.CellType:
-        if (content := _content(value)) is not MISSING:
-            value.cell_contents = replaced(content)
+        if (held := content(value)) is not MISSING:
+            value.cell_contents = replaced(held)
         return
     if value.__defaults__:
         value.__defaults__ = tuple(map(replaced, value.__defaults__))

@@ -20,7 +20,8 @@ import numpy as np
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln.capture.values import ATOMS, HEAP_TYPE
+from kiln.capture.functions import content
+from kiln.capture.values import ATOMS, HEAP_TYPE, MISSING
 from kiln.errors import VerificationError
 from kiln.jit import AssumedConstant
 
@@ -186,8 +187,8 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     elif _is(value, (set, frozenset)):
         yield from (("an item", item) for item in _items(value))
     elif _is(value, types.CellType):
-        with contextlib.suppress(ValueError):
-            yield "value", value.cell_contents
+        if (held := content(value)) is not MISSING:
+            yield "value", held
     elif _is(value, types.FunctionType):
         yield from _function_parts(value)
     elif _is(value, types.MethodType):
@@ -342,23 +343,15 @@ def _identities(value: Any) -> list[int]:
 
 
 def _cell_undo(cell: types.CellType) -> Callable[[], None]:
-    held = [part for _, part in _parts(cell)][:1] if _is_full(cell) else []
+    held = content(cell)
 
     def undo() -> None:
-        if held:
-            cell.cell_contents = held[0]
-        elif _is_full(cell):
+        if held is not MISSING:
+            cell.cell_contents = held
+        elif content(cell) is not MISSING:
             del cell.cell_contents
 
     return undo
-
-
-def _is_full(cell: types.CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
 
 
 def _namespace_undo(namespace: dict[str, Any], names: dict[str, None]) -> Callable[[], None]:
