@@ -1,76 +1,17 @@
 // Runs a replay tree: one loop over instructions, one function for each kind.
-#include <structmember.h>
-
-#include <cstring>
 #include <optional>
 
 #include "codegen/few.h"
 #include "python/bindings/replay_frozen.h"
 #include "python/bindings/replay_loop.h"
+#include "python/bindings/replay_reads.h"
 #include "python/bindings/tensor_type.h"
-#include "python/bindings/versions.h"
 #include "tracer/front_end.h"
 
 namespace kiln::python {
 namespace {
 
 using eager::Tensor;
-
-// Are two immutable values one to any program that does not ask for identity? `expected` is a number, string, None, or a tuple of such.
-bool same_value(PyObject* x, PyObject* expected) {
-  if (x == expected) return true;
-  if (Py_TYPE(x) != Py_TYPE(expected)) return false;
-  if (PyFloat_CheckExact(x)) {
-    const double a = PyFloat_AS_DOUBLE(x), b = PyFloat_AS_DOUBLE(expected);
-    return std::memcmp(&a, &b, sizeof a) == 0;
-  }
-  if (PyComplex_CheckExact(x)) {
-    const Py_complex a = PyComplex_AsCComplex(x), b = PyComplex_AsCComplex(expected);
-    return std::memcmp(&a, &b, sizeof a) == 0;
-  }
-  if (PyTuple_CheckExact(x)) {
-    if (PyTuple_GET_SIZE(x) != PyTuple_GET_SIZE(expected)) return false;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(x); ++i)
-      if (!same_value(PyTuple_GET_ITEM(x, i), PyTuple_GET_ITEM(expected, i))) return false;
-    return true;
-  }
-  if (PyLong_CheckExact(x) || PyUnicode_CheckExact(x) || PyBytes_CheckExact(x)) return PyObject_RichCompareBool(x, expected, Py_EQ) == 1;
-  return false;
-}
-
-Py_ssize_t length_of(PyObject* x) {
-  if (PyTuple_Check(x)) return PyTuple_GET_SIZE(x);
-  if (PyList_Check(x)) return PyList_GET_SIZE(x);
-  if (PyDict_Check(x)) return PyDict_GET_SIZE(x);
-  if (PyUnicode_Check(x)) return PyUnicode_GET_LENGTH(x);
-  if (PyBytes_Check(x)) return PyBytes_GET_SIZE(x);
-  if (PyAnySet_Check(x)) return PySet_GET_SIZE(x);
-  return PySequence_Size(x);  // of a deque
-}
-
-// Does iterating over a container of C give these, in this order?
-bool iterates_over(PyObject* container, PyObject* expected) {
-  PyObject* iterator = PyObject_GetIter(container);
-  if (iterator == nullptr) return false;
-  bool same = true;
-  for (Py_ssize_t i = 0; same && i < PyTuple_GET_SIZE(expected); ++i) {
-    PyObject* found = PyIter_Next(iterator);
-    same = found != nullptr && same_value(found, PyTuple_GET_ITEM(expected, i));
-    Py_XDECREF(found);
-  }
-  Py_DECREF(iterator);
-  return same;
-}
-
-bool has_keys(PyObject* dict, PyObject* keys) {
-  if (PyDict_GET_SIZE(dict) != PyTuple_GET_SIZE(keys)) return false;
-  if (PyODict_Check(dict)) return iterates_over(dict, keys);  // whose order is not the one that it is stored in
-  Py_ssize_t position = 0, i = 0;
-  PyObject *key, *value;
-  while (PyDict_Next(dict, &position, &key, &value))
-    if (!same_value(key, PyTuple_GET_ITEM(keys, i++))) return false;
-  return true;
-}
 
 // The number protocol by the numbers that byte code has for it (Include/opcode.h: NB_ADD ...).
 using Binary = PyObject* (*)(PyObject*, PyObject*);
@@ -310,27 +251,27 @@ class Run {
       case ReplayOp::value: return same_value(x(0), x(1));
       case ReplayOp::length: return length_of(x(0)) == PyLong_AsSsize_t(x(1));
       case ReplayOp::keys:  // the order of an OrderedDict is its own, and changes without the dict
-        return PyDict_CheckExact(x(0)) ? in_dict(i, x(0), [&] { return has_keys(x(0), x(1)); }) : has_keys(x(0), x(1));
+        return PyDict_CheckExact(x(0)) ? in_dict(i.seen, x(0), [&] { return has_keys(x(0), x(1)); }) : has_keys(x(0), x(1));
       case ReplayOp::members: return PySet_GET_SIZE(x(0)) == PyTuple_GET_SIZE(x(1)) && iterates_over(x(0), x(1));
       case ReplayOp::no_class_attribute:
-        return in_class(i, x(0), [&](PyTypeObject* type) { return _PyType_Lookup(type, x(1)) == nullptr; });
-      case ReplayOp::own_class_attribute: return own(x(0), x(1)) == x(2);
-      case ReplayOp::no_own_class_attribute: return own(x(0), x(1)) == nullptr;
+        return in_class(i.seen, x(0), [&](PyTypeObject* type) { return _PyType_Lookup(type, x(1)) == nullptr; });
+      case ReplayOp::own_class_attribute: return own_class_attribute(x(0), x(1)) == x(2);
+      case ReplayOp::no_own_class_attribute: return own_class_attribute(x(0), x(1)) == nullptr;
       case ReplayOp::class_bases: return same_value(reinterpret_cast<PyTypeObject*>(x(0))->tp_bases, x(1));
       case ReplayOp::method:  // a function that was read anew is not the one that was seen
         if (i.fixed[2] == nullptr) return has_method(x(0), x(1), x(2));
-        return in_instance(i, x(0), [&] { return has_method(x(0), x(1), x(2)); });
+        return in_instance(i.seen, x(0), [&] { return has_method(x(0), x(1), x(2)); });
       case ReplayOp::no_attribute:  // a slot of the class's may be filled without a trace in the instance's dict
         if (_PyType_Lookup(Py_TYPE(x(0)), x(1)) != nullptr) return has_no_attribute(x(0), x(1));
-        return in_instance(i, x(0), [&] { return has_no_attribute(x(0), x(1)); });
+        return in_instance(i.seen, x(0), [&] { return has_no_attribute(x(0), x(1)); });
       case ReplayOp::no_item:
-        return in_dict(i, x(0), [&] { return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr; });
+        return in_dict(i.seen, x(0), [&] { return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr; });
       case ReplayOp::off_tape: return off_tape(i);
       case ReplayOp::leaf: return unwrap(x(0)).is_leaf() && !eager::has_hooks(unwrap(x(0)));
-      case ReplayOp::attribute: return put(i, own_attribute(i, x(0), x(1)));
-      case ReplayOp::class_attribute: return put_borrowed(i, class_attribute(i, reinterpret_cast<PyTypeObject*>(x(0)), x(1)));
+      case ReplayOp::attribute: return put(i, own_attribute(i.seen, x(0), x(1)));
+      case ReplayOp::class_attribute: return put_borrowed(i, class_attribute(i.seen, reinterpret_cast<PyTypeObject*>(x(0)), x(1)));
       case ReplayOp::item: return take_item(i, x(0), PyLong_AsSsize_t(x(1)));
-      case ReplayOp::dict_item: return put_borrowed(i, dict_item(i, x(0), x(1)));
+      case ReplayOp::dict_item: return put_borrowed(i, dict_item(i.seen, x(0), x(1)));
       case ReplayOp::cell: return put_borrowed(i, PyCell_GET(x(0)));
       case ReplayOp::code: return put_borrowed(i, PyFunction_GET_CODE(x(0)));
       case ReplayOp::defaults: return put_borrowed(i, or_none(PyFunction_GET_DEFAULTS(x(0))));
@@ -453,87 +394,6 @@ class Run {
   }
 
   static Py_ssize_t size(const ReplayInstruction& i) { return static_cast<Py_ssize_t>(i.operands.size()); }
-  // Checks of what follows from a class, from a dict, or from an instance's class and its dict alone.
-  static bool in_class(const ReplayInstruction& i, PyObject* type, const auto& holds) {
-    auto* const t = reinterpret_cast<PyTypeObject*>(type);
-    if (const uint64_t version = version_of(t); version != 0 && version == i.seen.type) return true;
-    if (!holds(t)) return false;
-    i.seen.type = version_of(t);
-    return true;
-  }
-  static bool in_dict(const ReplayInstruction& i, PyObject* dict, const auto& holds) {
-    const uint64_t version = version_of_dict(dict);
-    if (version != 0 && version == i.seen.dict) return true;
-    if (!holds()) return false;
-    i.seen.dict = version;
-    return true;
-  }
-  static bool in_instance(const ReplayInstruction& i, PyObject* instance, const auto& holds) {
-    const uint64_t type = version_of(Py_TYPE(instance));
-    PyObject* dict = dict_of(instance);
-    const uint64_t version = dict == nullptr ? 0 : version_of_dict(dict);
-    if (version != 0 && type != 0 && version == i.seen.dict && type == i.seen.type) return true;
-    if (!holds()) return false;
-    i.seen = {version_of(Py_TYPE(instance)), version, nullptr};
-    return true;
-  }
-  static PyObject* class_attribute(const ReplayInstruction& i, PyTypeObject* type, PyObject* name) {
-    if (const uint64_t version = version_of(type); version != 0 && version == i.seen.type) return i.seen.found;
-    PyObject* found = _PyType_Lookup(type, name);
-    if (found != nullptr) i.seen = {version_of(type), 0, found};
-    return found;
-  }
-  static PyObject* dict_item(const ReplayInstruction& i, PyObject* dict, PyObject* key) {
-    const uint64_t version = version_of_dict(dict);
-    if (version != 0 && version == i.seen.dict) return i.seen.found;
-    PyObject* found = PyDict_GetItemWithError(dict, key);
-    if (found != nullptr) i.seen = {0, version, found};
-    return found;
-  }
-
-  // What an instance holds itself, in a slot or its dict; nullptr without an error if it does not. A descriptor of its class's that is written
-  // in Python is not asked.
-  static PyObject* own_attribute(const ReplayInstruction& i, PyObject* instance, PyObject* name) {
-    const uint64_t type = version_of(Py_TYPE(instance));
-    PyObject* known = type != 0 ? dict_of(instance) : nullptr;
-    if (known != nullptr && type == i.seen.type && version_of_dict(known) == i.seen.dict) return Py_NewRef(i.seen.found);
-    PyObject* of_class = _PyType_Lookup(Py_TYPE(instance), name);
-    if (of_class != nullptr && Py_TYPE(of_class) == &PyMemberDescr_Type)
-      return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-    if (of_class == nullptr && known == nullptr) return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-    PyObject* dict = PyObject_GenericGetDict(instance, nullptr);
-    if (dict == nullptr) return nullptr;
-    PyObject* found = PyDict_GetItemWithError(dict, name);
-    Py_XINCREF(found);
-    if (found != nullptr && version_of_dict(dict) != 0) i.seen = {version_of(Py_TYPE(instance)), version_of_dict(dict), found};
-    Py_DECREF(dict);
-    return found;
-  }
-  static bool has_no_attribute(PyObject* instance, PyObject* name) {
-    PyObject* found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-    Py_XDECREF(found);
-    return found == nullptr && PyErr_Occurred() == nullptr;
-  }
-  // Does the instance give this function of its class's under the name? A class with a __getattr__ must not be asked in the quick way, which
-  // might call it.
-  static bool has_method(PyObject* instance, PyObject* name, PyObject* function) {
-    if (_PyType_Lookup(Py_TYPE(instance), name) != function) return false;
-    PyObject* found = nullptr;
-#if PY_VERSION_HEX < 0x030D0000  // it is no longer exported
-    if (Py_TYPE(instance)->tp_getattro == PyObject_GenericGetAttr) {
-      const bool right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
-      Py_XDECREF(found);
-      return right;
-    }
-#endif
-    found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-    const bool right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
-    Py_XDECREF(found);
-    return right;
-  }
-  static PyObject* own(PyObject* type, PyObject* name) {
-    return PyDict_GetItemWithError(reinterpret_cast<PyTypeObject*>(type)->tp_dict, name);
-  }
   static PyObject* or_none(PyObject* o) { return o == nullptr ? Py_None : o; }
   bool take_item(const ReplayInstruction& i, PyObject* sequence, Py_ssize_t n) {
     if (PyTuple_Check(sequence)) return put_borrowed(i, n < PyTuple_GET_SIZE(sequence) ? PyTuple_GET_ITEM(sequence, n) : nullptr);
