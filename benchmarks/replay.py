@@ -117,7 +117,10 @@ def launch_microseconds(name):
     if not program.exists():
         return None
     command = [program, f"--benchmark_filter={name}$", "--benchmark_format=json", "--benchmark_repetitions=5", "--benchmark_min_time=0.05"]
-    runs = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["benchmarks"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if not printed:
+        sys.exit(f"{program} is an old one, without {name}; cmake --build --preset release --target kiln_launch makes it anew")
+    runs = json.loads(printed)["benchmarks"]
     return min(run["real_time"] for run in runs if run["run_type"] == "iteration") / 1e3
 
 
