@@ -35,6 +35,7 @@ static_assert(static_cast<size_t>(FlushReason::unsupported) + 1 == kFlushReasons
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local Recorder* recorder = nullptr;
 [[gnu::tls_model("initial-exec")]] constinit thread_local CallObserver* observer = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local DataReads* data_reads = nullptr;
 
 // Takes the observer away while a call is taken apart, and hands it what to tell of the whole.
 class Hidden {
@@ -57,7 +58,12 @@ bool on_tape(std::span<const Operand> operands) {
 
 // The check materialises what it reads (FlushReason::data_check), so that labels already there flush nothing.
 void check_data(const Operator& op, const Arguments& a) {
-  if (op.raises_on_data && (recorder == nullptr || !recorder->types_only())) op.raises_on_data(a);
+  if (!op.raises_on_data || (recorder != nullptr && recorder->types_only())) return;
+  if (data_reads == nullptr) return op.raises_on_data(a);
+  const int others = data_reads->others;
+  const size_t checked = data_reads->checked.size();
+  op.raises_on_data(a);
+  if (data_reads->checked.size() > checked) data_reads->others = others;  // it has said what it looked for
 }
 
 bool some_complex(std::span<const Operand> operands) {
@@ -257,9 +263,18 @@ std::string_view describe(FlushReason reason) { return kFlushReasons[static_cast
 
 Recorder* current_recorder() { return recorder; }
 void set_recorder(Recorder* r) { recorder = r; }
+WatchedReads::WatchedReads() : before_(std::exchange(data_reads, &reads)) {}
+WatchedReads::~WatchedReads() { data_reads = before_; }
+void note_read() {
+  if (data_reads != nullptr) ++data_reads->others;
+}
+void note_checked(const Tensor& of, int64_t first, int64_t last) {
+  if (data_reads != nullptr) data_reads->checked.push_back({of, first, last});
+}
 CallObserver* set_call_observer(CallObserver* o) { return std::exchange(observer, o); }
 
 void materialise(const Tensor& t, FlushReason reason) {
+  note_read();
   if (t.storage().pending_writes()) t.storage().run_pending(reason);
 }
 

@@ -61,6 +61,30 @@ class CallObserver {
 };
 CallObserver* set_call_observer(CallObserver*);  // per thread; returns the one before
 
+// Which values of tensors were looked at outside of kernels, where somebody asks: whoever runs what came of it again, on other values, has
+// to look again.
+struct DataReads {
+  // A check of an operator (Operator::raises_on_data): all elements were integers in [first, last].
+  struct Checked {
+    Tensor of;
+    int64_t first, last;
+  };
+  std::vector<Checked> checked;
+  int others = 0;  // looks that decided anything else: a number, an index, a shape
+};
+class WatchedReads {  // those of this thread, while this is there and none inside it
+ public:
+  WatchedReads();
+  ~WatchedReads();
+  WatchedReads(const WatchedReads&) = delete;
+  DataReads reads;
+
+ private:
+  DataReads* before_;
+};
+void note_read();                                               // of values that are there already
+void note_checked(const Tensor&, int64_t first, int64_t last);  // by raises_on_data, once it has found nothing
+
 // Runs what is deferred on a tensor's storage, for a reason that explain() shows: before its bytes are looked at.
 void materialise(const Tensor&, FlushReason);
 

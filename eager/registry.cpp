@@ -142,7 +142,10 @@ uint64_t Scalar::bits_as(DType dtype) const {
   const bool floating = kind == DTypeKind::floating || kind == DTypeKind::complex_floating;
   const DType from = floating ? DType::F64 : DType::I64;
   const uint64_t bits = floating ? std::bit_cast<uint64_t>(f) : static_cast<uint64_t>(i);
-  return dtype == from ? prims::canonical_bits(dtype, bits) : prims::evaluate(codegen::Prim::cast, dtype, from, bits);
+  if (dtype == from) return prims::canonical_bits(dtype, bits);
+  if (floating && dtype == DType::F32 && f == static_cast<float>(f))
+    return std::bit_cast<uint32_t>(static_cast<float>(f));  // exact: most are
+  return prims::evaluate(codegen::Prim::cast, dtype, from, bits);
 }
 
 }  // namespace kiln::eager

@@ -85,20 +85,33 @@ Tensor borrowed(std::byte* data, const eager::TensorType& type, const eager::Dim
   return Tensor::view(storage, 0, type.shape, strides, type.dtype);
 }
 
-void run_step(const OpaqueStep& s, const Run& run) {
-  std::vector<eager::Operand> operands;
-  for (const OpaqueStep::Input& in : s.inputs) {
-    switch (in.kind) {
-      case tracer::Operand::Kind::absent: operands.emplace_back(); break;
-      case tracer::Operand::Kind::scalar: operands.emplace_back(run.scalars[in.scalar]); break;
-      case tracer::Operand::Kind::value: operands.emplace_back(borrowed(run.at(in.address), in.type, in.strides)); break;
+// An operator's call on memory of a run.
+class Call {
+ public:
+  Call(const OpaqueStep& s, const Run& run) : step_(s) {
+    for (const OpaqueStep::Input& in : s.inputs) {
+      switch (in.kind) {
+        case tracer::Operand::Kind::absent: operands_.emplace_back(); break;
+        case tracer::Operand::Kind::scalar: operands_.emplace_back(run.scalars[in.scalar]); break;
+        case tracer::Operand::Kind::value: operands_.emplace_back(borrowed(run.at(in.address), in.type, in.strides)); break;
+      }
     }
+    for (size_t i = 0; i < s.types.size(); ++i)
+      outputs_.push_back(borrowed(run.at(s.outputs[i]), s.types[i], eager::contiguous_strides(s.types[i].shape)));
   }
-  std::vector<Tensor> outputs;
-  for (size_t i = 0; i < s.types.size(); ++i)
-    outputs.push_back(borrowed(run.at(s.outputs[i]), s.types[i], eager::contiguous_strides(s.types[i].shape)));
-  eager::compute(*s.op, {operands, s.attrs}, s.types, outputs.data());
-}
+  void take(std::span<const eager::Scalar> scalars) {
+    for (size_t i = 0; i < operands_.size(); ++i)
+      if (step_.inputs[i].kind == tracer::Operand::Kind::scalar) operands_[i].scalar = scalars[step_.inputs[i].scalar];
+  }
+  void run() { eager::compute(*step_.op, {operands_, step_.attrs}, step_.types, outputs_.data()); }
+
+ private:
+  const OpaqueStep& step_;
+  std::vector<eager::Operand> operands_;
+  std::vector<Tensor> outputs_;
+};
+
+void run_step(const OpaqueStep& s, const Run& run) { Call(s, run).run(); }
 
 // Memory for one run, given back at its end.
 class Arena {
@@ -164,28 +177,52 @@ namespace {
 
 class RepeatedExecutable final : public tracer::RepeatedProgram {
  public:
-  RepeatedExecutable(std::span<const Step> steps, uint32_t storages, int64_t arena_bytes)
-      : arena_(static_cast<size_t>(arena_bytes)), storages_(storages) {
-    for (const Step& s : steps) kernels_.emplace_back(std::get<KernelStep>(s));
+  RepeatedExecutable(std::span<const Step> steps, uint32_t storages, int64_t arena_bytes, size_t scratch_bytes)
+      : steps_(steps),
+        arena_(static_cast<size_t>(arena_bytes)),
+        scratch_(scratch_bytes),
+        slots_(storages + 1, nullptr),
+        kernels_(steps.size()),
+        calls_(steps.size()) {
+    for (size_t n = 0; n < steps.size(); ++n)
+      if (const auto* kernel = std::get_if<KernelStep>(&steps[n])) kernels_[n] = std::make_unique<Kernel>(*kernel);
   }
 
-  void run(std::span<std::byte* const> memory, std::span<const eager::Scalar> scalars) override {
-    for (Kernel& k : kernels_) {
-      for (size_t i = 0; i < k.pointers.size(); ++i) {
-        const Address& a = k.step.buffers[i];
-        k.pointers[i] = (a.slot == storages_ ? arena_.data() : memory[a.slot]) + a.bytes;
-      }
-      for (const auto& [slot, number] : k.changing) k.scalars[slot] = scalars[number].bits_as(k.step.scalars[slot].dtype);
-      k.launch.run();
+  void bind(std::span<std::byte* const> memory) override {
+    std::copy(memory.begin(), memory.end(), slots_.begin());
+    slots_.back() = arena_.data();
+    for (const auto& k : kernels_)
+      if (k != nullptr)
+        for (size_t i = 0; i < k->pointers.size(); ++i) k->pointers[i] = slots_[k->step.buffers[i].slot] + k->step.buffers[i].bytes;
+    for (auto& call : calls_) call.reset();
+  }
+
+  void run(std::span<const eager::Scalar> scalars) override {
+    for (size_t n = 0; n < kernels_.size(); ++n) {
+      if (kernels_[n] != nullptr) kernels_[n]->run(scalars);
+      else std::visit([&](const auto& s) { run(s, n, Run{slots_, scalars, scratch_.data()}); }, steps_[n]);
     }
   }
 
  private:
+  void run(const OpaqueStep& s, size_t n, const Run& now) {
+    if (calls_[n]) calls_[n]->take(now.scalars);
+    else calls_[n].emplace(s, now);
+    calls_[n]->run();
+  }
+  void run(const auto& s, size_t, const Run& now) { run_step(s, now); }
+
+  // A scalar that a run gives. Most of them stay what they were, and conversion takes longer than many a kernel.
+  struct Given {
+    uint32_t slot, number;
+    bool set = false;
+    eager::Scalar last{};
+  };
   struct Kernel {
     explicit Kernel(const KernelStep& s) : step(s), pointers(s.buffers.size()), scalars(s.scalars.size()), launch(*s.kernel, arguments()) {
       for (uint32_t i = 0; i < s.scalars.size(); ++i) {
         if (s.scalars[i].known) scalars[i] = static_cast<uint64_t>(*s.scalars[i].known);
-        else changing.emplace_back(i, s.scalars[i].number);
+        else given.push_back({i, s.scalars[i].number});
       }
     }
     codegen::Args arguments() {
@@ -197,24 +234,34 @@ class RepeatedExecutable final : public tracer::RepeatedProgram {
       a.clip_total = step.clip_total;
       return a;
     }
+    void run(std::span<const eager::Scalar> values) {
+      for (Given& g : given) {
+        const eager::Scalar& now = values[g.number];
+        if (g.set && g.last.kind == now.kind && g.last.i == now.i) continue;
+        scalars[g.slot] = now.bits_as(step.scalars[g.slot].dtype);
+        g.last = now;
+        g.set = true;
+      }
+      launch.run();
+    }
     const KernelStep& step;
     std::vector<void*> pointers;
     std::vector<uint64_t> scalars;
-    std::vector<std::pair<uint32_t, uint32_t>> changing;  // of the scalars, those that a run gives, and which
+    std::vector<Given> given;
     codegen::RepeatedLaunch launch;
   };
-  const Arena arena_;
-  const uint32_t storages_;
-  std::deque<Kernel> kernels_;
+  const std::span<const Step> steps_;
+  const Arena arena_, scratch_;
+  std::vector<std::byte*> slots_;
+  std::vector<std::unique_ptr<Kernel>> kernels_;  // by step; null: it is none
+  std::vector<std::optional<Call>> calls_;        // by step; none: it is no operator's call, or not yet
 };
 
 }  // namespace
 
 std::unique_ptr<tracer::RepeatedProgram> Executable::repeated() const {
-  if (!loans_.empty() || scratch_bytes_ > 0 || codegen::value(codegen::Tunable::profile) != 0) return nullptr;
-  for (const Step& s : steps_)
-    if (!std::holds_alternative<KernelStep>(s)) return nullptr;
-  return std::make_unique<RepeatedExecutable>(steps_, storages_, arena_bytes_);
+  if (!loans_.empty() || codegen::value(codegen::Tunable::profile) != 0) return nullptr;
+  return std::make_unique<RepeatedExecutable>(steps_, storages_, arena_bytes_, scratch_bytes_);
 }
 
 void Executable::run_measured(const auto& run_one) const {

@@ -60,7 +60,7 @@ using Step = std::variant<KernelStep, BatchStep, ContractionStep, ReorderStep, O
 class Executable final : public tracer::Program, public tracer::Repeatable {
  public:
   void run(const tracer::Bindings&) const override;
-  std::unique_ptr<tracer::RepeatedProgram> repeated() const override;  // of kernels alone, whose results have memory of their own
+  std::unique_ptr<tracer::RepeatedProgram> repeated() const override;  // whose results have memory of their own
   const tracer::ProgramInfo& info() const override { return info_; }
   std::string text(std::string_view what) const override;
   std::vector<double> times() const override;

@@ -46,6 +46,7 @@ class LoopProgram {
       truth,   // result <- is the element of `tensor` at `offset` not zero
       item,    // result <- the element as a number
       check,   // is x the constant y? where not, otherwise
+      bounds,  // are the `count` elements of `tensor` from `offset` on in [first, last]? where not, the iteration is declined
       back,    // the next iteration: the loop's registers become `moved`, or the numbers there
       leave,
     } kind = Kind::unknown;
@@ -55,12 +56,15 @@ class LoopProgram {
     Register result = 0, tensor = 0;
     Value x, y;
     DType dtype = DType::F32;
-    int64_t offset = 0;  // elements
+    int64_t offset = 0, count = 1;  // elements
+    int64_t first = 0, last = 0;
     struct Move {
       std::optional<Register> from;
       LoopNumber constant;
+      bool operator==(const Move& o) const { return from == o.from && constant.same_as(o.constant); }
     };
-    std::vector<Move> moves;  // back: by place in `changing`
+    std::vector<Move> moves;                                                                          // back: by place in `changing`
+    bool tells() const { return kind == Kind::number || kind == Kind::truth || kind == Kind::item; }  // does it make a number?
   };
   // What a register holds.
   struct Held {
@@ -68,8 +72,8 @@ class LoopProgram {
     LoopNumber number;
   };
   // Why run() ended. The registers in `changing` hold the state before the iteration that was not done; numbers of others are those that
-  // the iteration has come to.
-  enum class End : uint8_t { left, unknown, out_of_range, interrupted };
+  // the iteration has come to. declined: this one is not for programs, the next ones may be.
+  enum class End : uint8_t { left, unknown, declined, out_of_range, interrupted };
 
   std::vector<Step> steps;  // begins at 0
   std::vector<Segment> segments;
@@ -77,9 +81,13 @@ class LoopProgram {
   Register registers = 0;
 
   // `held`: by register, all that is there before. `interrupted` is asked now and then, with the front end's lock. Throws Error{memory}.
-  End run(std::span<Held> held, const std::function<bool()>& interrupted) const;
+  // `iterations`: how many were done.
+  End run(std::span<Held> held, const std::function<bool()>& interrupted, int64_t* iterations) const;
   void shorten();  // leads past steps that do nothing of their own
 };
+
+// Are these integers (or bools) all in [first, last]?
+bool in_bounds(const std::byte*, DType, int64_t count, int64_t first, int64_t last);
 
 // An element of memory as a number: nothing for a dtype that is no Python number here (complex, uint64 beyond 63 bits).
 std::optional<LoopNumber> read_number(const std::byte*, DType);

@@ -10,6 +10,8 @@ namespace {
 constexpr double kWorthIt = 0.97;
 // Calls that take so many times as long as they did, or that part of it, are other calls.
 constexpr double kOther = 1.3;
+// A trial goes on with a way until it has cost as many calls of the best way so far, where each call took at least so many times as long.
+constexpr double kPatience = 10, kHopeless = 2.5;
 }  // namespace
 
 std::string_view name_of(Way way) {
@@ -25,6 +27,7 @@ Pace::Turn Pace::next() {
     }
     turn_ = 0;
     for (auto& of_way : least_) of_way.fill(std::numeric_limits<uint64_t>::max());
+    hopeless_.fill(false);
   }
   const auto block = static_cast<size_t>(turn_ / kBlock);
   return {static_cast<Way>(first() + block % ways_), true};
@@ -35,7 +38,27 @@ void Pace::took(uint64_t nanoseconds) {
   const size_t way = first() + static_cast<size_t>(turn_ / kBlock) % ways_;
   uint64_t& least = least_[way][static_cast<size_t>(turn_ % kBlock)];
   least = std::min(least, nanoseconds);
-  if (++turn_ == kBlock * kRounds * static_cast<int32_t>(ways_)) decide();
+  ++turn_;
+  if (turn_ <= kBlock * static_cast<int32_t>(ways_)) give_up(way, static_cast<size_t>((turn_ - 1) % kBlock) + 1);
+  const int32_t end = kBlock * kRounds * static_cast<int32_t>(ways_);
+  while (turn_ < end && hopeless_[first() + static_cast<size_t>(turn_ / kBlock) % ways_]) turn_ = (turn_ / kBlock + 1) * kBlock;
+  if (turn_ == end) decide();
+}
+
+// A way that is many times slower in the first calls of its first block is not tried further: what it would take follows from these.
+void Pace::give_up(size_t way, size_t calls) {
+  const auto best = [&](size_t place) {
+    uint64_t least = std::numeric_limits<uint64_t>::max();
+    for (size_t other = first(); other < way; ++other) least = std::min(least, least_[other][place]);
+    return static_cast<double>(least);
+  };
+  if (way == first()) return;
+  double ratio = std::numeric_limits<double>::infinity();
+  for (size_t place = 0; place < calls; ++place)
+    ratio = std::min(ratio, static_cast<double>(least_[way][place]) / std::max(best(place), 1.0));
+  if (ratio < kHopeless || ratio * static_cast<double>(calls) < kPatience) return;
+  hopeless_[way] = true;
+  for (size_t place = calls; place < kBlock; ++place) least_[way][place] = static_cast<uint64_t>(ratio * best(place));
 }
 
 void Pace::look(uint64_t nanoseconds) {

@@ -2,8 +2,8 @@
 //
 // All ways compute the same bits, so that any call may go any of them. When a function has settled, a trial makes its next calls in blocks, a block
 // in each way in turns, and times them. Calls are unlike each other, often in a short period (the layers of a model, a batch and its rest): a
-// block has as many calls as many such periods divide, and times are compared place by place. Trials come again in ever longer pauses, and soon
-// where calls, of which some are timed, take longer or shorter than they did.
+// block has as many calls as many such periods divide, and times are compared place by place; a way that is many times slower gets a few
+// calls of a block. Trials come again in ever longer pauses, and soon where calls, of which some are timed, take longer or shorter than they did.
 #pragma once
 
 #include <array>
@@ -43,6 +43,7 @@ class Pace {
   static constexpr int32_t kLookEvery = 31, kLooks = 8;              // between them: calls that are timed, of so many one
   size_t first() const { return kWays - ways_; }                     // without replay, segments
   void decide();
+  void give_up(size_t way, size_t calls);
   void look(uint64_t nanoseconds);
 
   size_t ways_ = kWays - 1;
@@ -53,6 +54,7 @@ class Pace {
   int32_t turn_ = -1;        // of the trial; -1: there is none
   std::array<std::array<uint64_t, kBlock>, kWays> least_{};
   std::array<double, kWays> mean_{};
+  std::array<bool, kWays> hopeless_{};  // in this trial
   std::array<uint64_t, kLooks> looks_{};
   size_t looked_ = 0;
   uint64_t usual_ = 0;  // the median of the first looks since the trial; 0: there are none yet

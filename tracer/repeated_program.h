@@ -11,8 +11,9 @@ namespace kiln::tracer {
 class RepeatedProgram {
  public:
   virtual ~RepeatedProgram() = default;
-  // `memory`: by the graph's storage number; whoever calls has given memory to results. MXCSR as codegen/abi.h wants it.
-  virtual void run(std::span<std::byte* const> memory, std::span<const eager::Scalar>) = 0;
+  // Where the next runs read and write, by the graph's storage number; whoever calls has given memory to results.
+  virtual void bind(std::span<std::byte* const> memory) = 0;
+  virtual void run(std::span<const eager::Scalar>) = 0;  // MXCSR as codegen/abi.h wants it
 };
 
 // What a Program may be besides.

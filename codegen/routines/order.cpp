@@ -85,27 +85,56 @@ void sort_entries(Entry* a, Entry* b, int64_t n, int key_bytes) {
   if (from != a) std::memcpy(a, from, static_cast<size_t>(n) * sizeof(Entry));
 }
 
+// The least k entries that `entry` gives for 0..n-1, in order, into `kept`: each new one is put in its place among those so far.
+void keep_least(Entry* kept, int64_t k, int64_t n, const auto& entry) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const uint64_t key = entry(i);
+    if (count == k && key >= kept[k - 1].key) continue;  // of equals the first stay
+    int64_t at = count < k ? count++ : k - 1;
+    for (; at > 0 && kept[at - 1].key > key; --at) kept[at] = kept[at - 1];
+    kept[at] = {key, i};
+  }
+}
+
 }  // namespace
 
 uint64_t order_key(DType dtype, uint64_t bits) { return KeyRule(dtype)(bits); }
 
 void sort_positions(DType dtype, const Lines& l, bool descending, const void* x, int64_t* positions) {
+  first_positions(dtype, l, l.n, descending, x, positions);
+}
+
+void first_positions(DType dtype, const Lines& l, int64_t k, bool descending, const void* x, int64_t* positions) {
+  if (k == 0) return;
+  // Few in random order cost k entries moved for each of the first and k/i for the i-th; sorting, log n for all.
+  const bool few = k * 16 <= l.n;
   const KeyRule rule(dtype);
   const uint64_t flip = descending ? rule.all : 0;
-  const int64_t lines = l.outer * l.inner;
+  const int64_t lines = l.outer * l.inner, room = few ? k : 2 * l.n;
   std::atomic<bool> out_of_memory = false;
   with_elements(size_of(dtype), x, [&](auto element) {
     parallel_for(lines, std::max<int64_t>(1, 4096 / std::max<int64_t>(l.n, 1)), [&](int64_t begin, int64_t end) {
-      const std::unique_ptr<Entry[]> entries(new (std::nothrow) Entry[static_cast<size_t>(2 * l.n)]);
-      if (!entries) {
-        out_of_memory = true;
-        return;
+      std::array<Entry, 64> in_place;
+      std::unique_ptr<Entry[]> more;
+      if (room > static_cast<int64_t>(in_place.size())) {
+        more.reset(new (std::nothrow) Entry[static_cast<size_t>(room)]);
+        if (!more) {
+          out_of_memory = true;
+          return;
+        }
       }
+      Entry* const entries = more ? more.get() : in_place.data();
       for (int64_t line = begin; line < end; ++line) {
-        const int64_t first = line / l.inner * l.n * l.inner + line % l.inner;
-        for (int64_t i = 0; i < l.n; ++i) entries[i] = {rule(element(first + i * l.inner)) ^ flip, i};
-        sort_entries(entries.get(), entries.get() + l.n, l.n, size_of(dtype));
-        for (int64_t i = 0; i < l.n; ++i) positions[first + i * l.inner] = entries[i].position;
+        const int64_t first = line / l.inner * l.n * l.inner + line % l.inner, to = line / l.inner * k * l.inner + line % l.inner;
+        const auto key = [&](int64_t i) { return rule(element(first + i * l.inner)) ^ flip; };
+        if (few) {
+          keep_least(entries, k, l.n, key);
+        } else {
+          for (int64_t i = 0; i < l.n; ++i) entries[i] = {key(i), i};
+          sort_entries(entries, entries + l.n, l.n, size_of(dtype));
+        }
+        for (int64_t i = 0; i < k; ++i) positions[to + i * l.inner] = entries[i].position;
       }
     });
   });

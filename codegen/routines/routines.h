@@ -37,6 +37,9 @@ uint64_t order_key(DType, uint64_t bits);
 // positions[o, :, i]: the stable order of x[o, :, i], least first (greatest first if `descending`; equals stay in order of position).
 void sort_positions(DType, const Lines&, bool descending, const void* x, int64_t* positions);
 
+// positions[o, :, i], `k` long: the first k of what sort_positions() gives for x[o, :, i], 0 <= k <= n.
+void first_positions(DType, const Lines&, int64_t k, bool descending, const void* x, int64_t* positions);
+
 // For each of `count` queries the position in sorted[0..n) before which it belongs: before its equals, or after them if `right`.
 void search_sorted(DType, const void* sorted, int64_t n, const void* queries, int64_t count, bool right, int64_t* positions);
 

@@ -1,6 +1,7 @@
 // Integer tensors whose values must be seen: indices to check, counts that shapes follow from.
 #include <cstring>
 
+#include "eager/dispatch.h"
 #include "eager/ops/ops.h"
 
 namespace kiln::eager::ops {
@@ -56,6 +57,7 @@ void check_indices(const Tensor& indices, int64_t extent, int axis) {
     if (v < -extent || v >= extent) out_of_bounds(v, axis, extent);
     return true;
   });
+  note_checked(indices, -extent, extent - 1);
 }
 
 }  // namespace kiln::eager::ops

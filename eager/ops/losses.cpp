@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "codegen/scalar_types.h"
+#include "eager/dispatch.h"
 #include "eager/ops/ops.h"
 
 namespace kiln::eager::ops {
@@ -50,6 +51,7 @@ void check_classes(const Arguments& a) {
           fail(ErrorCode::index, "target " + std::to_string(value) + " is out of range for " + std::to_string(classes) + " classes");
     }
   });
+  note_checked(given, 0, classes - 1);
 }
 
 // Which element of each example's predictions is its target's: compared, not gathered, so that it fuses with what is done to it. Targets were

@@ -32,8 +32,8 @@ inline const Op abs{"abs"}, add{"add"}, argsort{"argsort"}, astype{"astype"}, av
     scan_along{"scan_along"}, scatter_along{"scatter_along"}, scatter_rows{"scatter_rows"}, search{"search"}, sequence{"sequence"},
     sigmoid{"sigmoid"}, sign{"sign"}, signbit{"signbit"}, sin{"sin"}, sinh{"sinh"}, slice{"slice"}, softmax{"softmax"}, sort{"sort"},
     sqrt{"sqrt"}, square{"square"}, squeeze{"squeeze"}, stack{"stack"}, subtract{"subtract"}, sum{"sum"}, swapaxes{"swapaxes"},
-    take{"take"}, take_along_axis{"take_along_axis"}, tanh{"tanh"}, tril{"tril"}, triu{"triu"}, unslice{"unslice"}, var{"var"},
-    view{"view"}, where{"where"};
+    take{"take"}, take_along_axis{"take_along_axis"}, tanh{"tanh"}, topk_positions{"topk_positions"}, tril{"tril"}, triu{"triu"},
+    unslice{"unslice"}, var{"var"}, view{"view"}, where{"where"};
 }  // namespace op
 
 // ---- dtypes and operands --------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "codegen/scalar_types.h"
+#include "eager/dispatch.h"
 #include "eager/ops/ops.h"
 
 namespace kiln::eager::ops {
@@ -37,6 +38,7 @@ void check_exponents(const Arguments& a) {
       if (std::any_of(values, values + y.numel(), [](T value) { return value < T{0}; })) negative_exponent();
     }
   });
+  note_checked(exponent.tensor, 0, std::numeric_limits<int64_t>::max());
 }
 
 // A number at full precision, not at the default dtype's.

@@ -16,6 +16,12 @@ std::vector<Sample> sort_samples() {
           tensors_of({{.shape = {3, 5}, .values = {5, 1, 4, 2, 3, 9, 8, 7, 6, 5, -1, -2, -3, -4, -5}}}, {int64_t{1}, yes, yes})};
 }
 
+std::vector<Sample> topk_samples() {
+  return {shapes({{3, 37}}, {int64_t{5}, int64_t{-1}, true}), shapes({{37, 3}}, {int64_t{1}, int64_t{0}, false}),
+          shapes({{2, 300}}, {int64_t{7}, int64_t{-1}, true}), shapes({{3, 7}}, {int64_t{0}, int64_t{1}, true}),
+          shapes({{3, 7}}, {int64_t{7}, int64_t{1}, true})};
+}
+
 Operator searching(std::string_view name, std::string_view doc) {
   return {
       .name = name,
@@ -78,6 +84,33 @@ const Operator& sort = define({
     .reference = "numpy.sort(x, axis=axis) if not descending else numpy.flip(numpy.sort(x, axis=axis), axis)",
 });
 
+const Operator& topk_positions = define({
+    .name = "topk_positions",
+    .doc =
+        "The positions, int64, of the k greatest elements of x along axis, or of the least if not largest, in order: what topk is made of.",
+    .parameters = {ordered("x"), integer("k"), integer("axis", -1), flag("largest", true)},
+    .routine =
+        [](const Arguments& a, std::span<const Tensor> y) {
+          const Tensor& x = a.tensor(0);
+          codegen::first_positions(x.dtype(), lines_of(x.shape(), normalize_axis(a.attr<int64_t>(1), x.rank())), a.attr<int64_t>(0),
+                                   a.attr<bool>(2), x.data(), reinterpret_cast<int64_t*>(y[0].data()));
+        },
+    .type =
+        [](const Arguments& a) {
+          const int axis = normalize_axis(a.attr<int64_t>(1), a.tensor(0).rank());
+          const int64_t k = a.attr<int64_t>(0);
+          Dims shape = a.tensor(0).shape();
+          if (k < 0 || k > shape[axis])
+            fail(ErrorCode::value, "topk: k is " + std::to_string(k) + ", axis " + std::to_string(axis) + " of shape " + to_string(shape) +
+                                       " has " + std::to_string(shape[axis]) + " elements");
+          shape[axis] = k;
+          return std::vector<TensorType>{{DType::I64, shape}};
+        },
+    .samples = topk_samples(),
+    .reference = "(numpy.flip(x.shape[axis] - 1 - numpy.argsort(numpy.flip(x, axis), axis=axis, kind='stable'), axis) if largest else "
+                 "numpy.argsort(x, axis=axis, kind='stable')).take(numpy.arange(k), axis)",
+});
+
 const Operator& topk = define({
     .name = "topk",
     .doc =
@@ -87,19 +120,12 @@ const Operator& topk = define({
     .outputs = 2,
     .compose =
         [](const Arguments& a) {
-          const Tensor x = tensor_of(a.operands[0]);
-          const int axis = normalize_axis(a.attr<int64_t>(1), x.rank());
-          const int64_t k = a.attr<int64_t>(0);
-          if (k < 0 || k > x.shape()[axis])
-            fail(ErrorCode::value, "topk: k is " + std::to_string(k) + ", axis " + std::to_string(axis) + " of shape " +
-                                       to_string(x.shape()) + " has " + std::to_string(x.shape()[axis]) + " elements");
-          const Tensor positions = part_of(op::argsort(x, int64_t{axis}, a.attr<bool>(2), true), axis, 0, k);
-          return Tensors{op::gather_along(x, positions, int64_t{axis}), positions};
+          const Tensor x = tensor_of(a.operands[0]), positions = op::topk_positions(x, a.attrs[0], a.attrs[1], a.attrs[2]);
+          return Tensors{op::gather_along(x, positions, a.attrs[1]), positions};
         },
     .output_names = {"values", "indices"},
     .method = true,
-    .samples = {shapes({{3, 37}}, {int64_t{5}, int64_t{-1}, true}), shapes({{37, 3}}, {int64_t{1}, int64_t{0}, false}),
-                shapes({{3, 7}}, {int64_t{0}, int64_t{1}, true}), shapes({{3, 7}}, {int64_t{7}, int64_t{1}, true})},
+    .samples = topk_samples(),
     .reference =
         "(lambda order: (numpy.take_along_axis(x, order, axis), order))((numpy.flip(x.shape[axis] - 1 - numpy.argsort(numpy.flip(x, "
         "axis), axis=axis, kind='stable'), axis) if largest else numpy.argsort(x, axis=axis, kind='stable')).take(numpy.arange(k), "

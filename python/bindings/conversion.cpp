@@ -16,6 +16,8 @@ std::byte* read(const Tensor& t, FlushReason reason) {
   if (t.storage().pending_writes()) {
     Unlocked unlocked(true);
     eager::materialise(t, reason);
+  } else {
+    eager::note_read();
   }
   return t.data();
 }

@@ -57,7 +57,8 @@ GradientChange::GradientChange(const Tensor& tensor, const Tensor& before) : lea
 }
 
 FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& path, int32_t after, const FrozenReplay::Settings& settings,
-                         std::span<const GradientChange> gradients, const std::function<PyObject*(int32_t)>& look)
+                         std::span<const GradientChange> gradients, const eager::DataReads& reads,
+                         const std::function<PyObject*(int32_t)>& look)
     : tree_(tree),
       look_(look),
       origins_(static_cast<size_t>(tree.registers())),
@@ -66,9 +67,10 @@ FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& pat
   frozen_ = std::make_shared<FrozenReplay>();
   frozen_->settings = settings;
   frozen_->after = after;
-  bool possible = true;
+  bool possible = reads.others == 0;  // else what was done follows from values: an index, a shape
   for (size_t n = 0; n < path.size() && possible; ++n) possible = sort(tree.at(static_cast<size_t>(path[n])));
   for (const GradientChange& g : gradients) possible = possible && add_gradient(g);
+  for (const eager::DataReads::Checked& c : reads.checked) possible = possible && add_check(c);
   for (int32_t at = after; at >= 0 && possible; at = tree.at(static_cast<size_t>(at)).next) {
     for (const int32_t o : tree.at(static_cast<size_t>(at)).operands)
       if (o >= 0 && origins_[static_cast<size_t>(o)] == Origin::derived) possible = possible && add_output(o);
@@ -178,6 +180,16 @@ bool FrozenDraft::add_gradient(const GradientChange& g) {
   frozen_->leaves.push_back({number, g.had, g.had && !g.has});
   if (g.kept) add_input(number, true, *g.kept);
   return g.same || !g.has || add_output(*leaf.autograd().grad, -1, number);
+}
+
+bool FrozenDraft::add_check(const eager::DataReads::Checked& c) {
+  for (size_t n = 0; n < frozen_->inputs.size(); ++n) {
+    const FrozenReplay::Input& in = frozen_->inputs[n];
+    if (in.gradient || input_storages_[n] != &c.of.storage() || !in.layout.is_of(c.of) || !c.of.is_contiguous()) continue;
+    frozen_->checks.push_back({n, c.first, c.last});
+    return true;
+  }
+  return false;
 }
 
 bool FrozenDraft::add_output(int32_t number) {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "codegen/backend_setting.h"
+#include "eager/dispatch.h"
 #include "python/bindings/replay.h"
 #include "python/bindings/tensor_type.h"
 
@@ -62,6 +63,10 @@ struct FrozenReplay {
     bool had;    // a gradient when the call began
     bool loses;  // it, and gets no other
   };
+  struct Check {  // an operator's, of an input's values (eager::DataReads)
+    size_t input;
+    int64_t first, last;
+  };
   static constexpr uint32_t kUnused = ~0U;
 
   std::vector<const ReplayInstruction*> steps;  // before the commit, those that are still run: reads, checks, arithmetic on numbers
@@ -69,6 +74,7 @@ struct FrozenReplay {
   Settings settings;
   std::vector<Input> inputs;
   std::vector<Value> values;
+  std::vector<Check> checks;
   std::vector<Output> outputs;
   std::vector<Leaf> leaves;  // whose gradients the run might have changed
   std::shared_ptr<const tracer::Program> program;
@@ -88,9 +94,9 @@ struct GradientChange {
 // Collects what a run comes to, in two parts: before the flush, while registers hold their objects, and after it.
 class FrozenDraft {
  public:
-  // `path`: the instructions run before the commit; `look`: what a register holds, asked here alone.
+  // `path`: the instructions run before the commit; `reads`: the values that they looked at; `look`: what a register holds, asked here alone.
   FrozenDraft(const ReplayTree&, const std::vector<int32_t>& path, int32_t after, const FrozenReplay::Settings&,
-              std::span<const GradientChange>, const std::function<PyObject*(int32_t)>& look);
+              std::span<const GradientChange>, const eager::DataReads& reads, const std::function<PyObject*(int32_t)>& look);
   bool possible() const { return frozen_ != nullptr; }
   tracer::KeptSegment kept;
   std::shared_ptr<const FrozenReplay> finish();  // null: what ran does not follow from the inputs alone
@@ -103,6 +109,7 @@ class FrozenDraft {
   bool add_inputs(const ReplayInstruction&);
   void add_input(int32_t number, bool gradient, const eager::Tensor&);
   bool add_gradient(const GradientChange&);
+  bool add_check(const eager::DataReads::Checked&);
   bool add_output(int32_t number);
   bool add_output(const eager::Tensor&, int32_t number, std::optional<int32_t> leaf);
 

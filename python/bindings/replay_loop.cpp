@@ -124,7 +124,7 @@ bool NativeLoop::fits(const LoopRegisters& registers, const FrozenReplay::Settin
   return true;
 }
 
-LoopProgram::End NativeLoop::run(const ReplayLoop& loop, LoopRegisters& registers) const {
+LoopProgram::End NativeLoop::run(const ReplayLoop& loop, LoopRegisters& registers, int64_t* iterations) const {
   std::vector<LoopProgram::Held> held(program.registers);
   for (const Entry& e : entries) {
     PyObject* o = registers.look(e.number);
@@ -135,7 +135,7 @@ LoopProgram::End NativeLoop::run(const ReplayLoop& loop, LoopRegisters& register
   eager::set_recorder(nullptr);
   LoopProgram::End end = LoopProgram::End::out_of_range;
   try {
-    end = program.run(held, [] { return PyErr_CheckSignals() < 0; });
+    end = program.run(held, [] { return PyErr_CheckSignals() < 0; }, iterations);
   } catch (const Error&) {  // out of memory: it is found again, in the plain way
     eager::set_recorder(recorder);
     return end;
@@ -156,9 +156,7 @@ bool NativeLoop::leave(const ReplayLoop& loop, LoopRegisters& registers, std::sp
   int32_t at = 0;
   while (at >= 0 && loop.body[static_cast<size_t>(at)].op < ReplayOp::back) {
     const ReplayInstruction& i = loop.body[static_cast<size_t>(at)];
-    const LoopProgram::Step::Kind kind = program.steps[static_cast<size_t>(at)].kind;
-    const bool known =
-        kind == LoopProgram::Step::Kind::number || kind == LoopProgram::Step::Kind::truth || kind == LoopProgram::Step::Kind::item;
+    const bool known = told[static_cast<size_t>(at)];
     if (known) registers.set(i.result, as_python(held[static_cast<size_t>(i.result)].number));
     at = known || registers.step(i) ? i.next : i.otherwise;
   }

@@ -26,6 +26,7 @@ struct ReplayLoop {
   // Of layouts of what it begins with; the last of them are kept.
   std::vector<std::shared_ptr<const NativeLoop>> natives;
   int drafts_left = 24;
+  bool merges = true;  // may all its ways be tried at once?
 
   bool operator==(const ReplayLoop& other) const;
 };
@@ -52,63 +53,19 @@ struct NativeLoop {
     int64_t bytes;                       // of the tensor's storage
   };
   FrozenReplay::Settings settings;
-  std::vector<Entry> entries;
+  std::vector<Entry> entries;  // of what changes, in the loop's order, and then of what it reads besides
   tracer::LoopProgram program;
+  std::vector<bool> told;  // by instruction: is its result a number that the program has come to where it leaves?
+  bool whole = false;      // its steps are not, one by one, the body's instructions: it is not to be added to
 
   static std::optional<std::vector<Entry>> entries_of(const ReplayLoop&, const LoopRegisters&);  // none: it holds something else
   bool fits(const LoopRegisters&, const FrozenReplay::Settings&) const;
   // Iterations as far as they are known; registers hold then what they held before the first that was not done. The one that leaves is done,
   // but its operators are only deferred: all that it looked at is known.
-  tracer::LoopProgram::End run(const ReplayLoop&, LoopRegisters&) const;
+  tracer::LoopProgram::End run(const ReplayLoop&, LoopRegisters&, int64_t* iterations) const;
 
  private:
   bool leave(const ReplayLoop&, LoopRegisters&, std::span<const tracer::LoopProgram::Held>) const;
-};
-
-// One iteration by instructions, kept as what it comes to.
-class LoopDraft {
- public:
-  LoopDraft(const ReplayLoop&, const NativeLoop* known, LoopRegisters&, const FrozenReplay::Settings&);
-  // Runs it. Null: registers may hold anything but in `changing`, which are as before, and the iteration has to be run in the plain way.
-  std::shared_ptr<const NativeLoop> run();
-  bool possible() const { return possible_; }  // false: this loop cannot be kept
-  // What the registers in `changing` become; null: it leaves the loop, and they are as before.
-  const std::vector<int32_t>* ended() const { return end_; }
-
- private:
-  enum class What : uint8_t { none, tensor, number, fixed, parts };  // fixed: it follows from layouts; parts: a list or tuple with tensors
-  using Step = tracer::LoopProgram::Step;
-
-  bool refuse() { return possible_ = false; }
-  bool add(int32_t at);  // false: the iteration ends here
-  bool add_check(const ReplayInstruction&, Step&);
-  bool add_number(const ReplayInstruction&, Step&, tracer::NumberOp);
-  bool add_look(const ReplayInstruction&, Step&, int32_t at, Step::Kind);
-  bool add_operator(const ReplayInstruction&);
-  bool add_back(const ReplayInstruction&, Step&, int32_t at);
-  bool do_it(const ReplayInstruction&);
-  bool segment(Step&, int32_t at, const std::function<bool()>& flush);
-  std::optional<tracer::LoopProgram::Segment> bind(const tracer::KeptSegment&, const std::vector<bool>& alive);
-  std::vector<bool> alive_after(int32_t at) const;
-  What what(int32_t operand) const { return operand < 0 ? What::fixed : what_[static_cast<size_t>(operand)]; }
-  std::optional<tracer::LoopProgram::Value> value(int32_t operand) const;
-  bool is_new(int32_t at) const { return native_->program.steps[static_cast<size_t>(at)].kind == Step::Kind::unknown; }
-
-  const ReplayLoop& loop_;
-  LoopRegisters& registers_;
-  std::shared_ptr<NativeLoop> native_;
-  std::vector<What> what_;
-  // Since the last program ran.
-  std::vector<int32_t> used_, made_;  // registers with tensors that operators read; registers
-  struct Taken {                      // by an operator: a register's number
-    uint32_t scalar;
-    int32_t number;
-    tracer::LoopNumber value;
-  };
-  std::vector<Taken> scalars_;
-  int32_t at_ = 0;
-  bool possible_ = true;
-  const std::vector<int32_t>* end_ = nullptr;
 };
 
 bool looks_at_value(PyObject* callee);      // Tensor.item, float

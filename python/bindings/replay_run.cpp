@@ -3,7 +3,8 @@
 
 #include "codegen/few.h"
 #include "python/bindings/replay_frozen.h"
-#include "python/bindings/replay_loop.h"
+#include "python/bindings/replay_loop_draft.h"
+#include "python/bindings/replay_loop_merge.h"
 #include "python/bindings/replay_reads.h"
 #include "python/bindings/tensor_type.h"
 #include "tracer/front_end.h"
@@ -100,6 +101,7 @@ class Run {
     trial_.recorder().set_revocable(true);
     runs_before_ = trial_.recorder().runs();
     freezes_ = tree_.may_freeze();
+    if (freezes_) watched_.emplace();
     int32_t at = root;
     while (at >= 0) {
       const ReplayInstruction& i = tree_.at(static_cast<size_t>(at));
@@ -181,6 +183,12 @@ class Run {
       if (s.recorder() != nullptr || s.shared() || (in.owned && !s.owns_memory()) || (s.raw() == nullptr && s.bytes() > 0)) return false;
       if (bound[in.slot] != nullptr && bound[in.slot] != &s) return false;
       bound[in.slot] = &s;
+    }
+    for (const FrozenReplay::Check& c : f.checks) {
+      const Tensor& t = unwrap(registers_[f.inputs[c.input].number]);
+      if (t.storage().recorder() != nullptr || t.storage().pending_writes()) return false;
+      const std::byte* const data = t.storage().raw() + t.offset() * size_of(t.dtype());
+      if (!tracer::in_bounds(data, t.dtype(), t.numel(), c.first, c.last)) return false;
     }
     for (const FrozenReplay::Leaf& leaf : f.leaves)
       if (has_gradient(unwrap(registers_[leaf.number])) != leaf.had) return false;
@@ -365,26 +373,44 @@ class Run {
       for (const auto& n : loop.natives)
         if (known == nullptr && n->fits(own, settings_)) known = n;
       if (known != nullptr) {
-        const tracer::LoopProgram::End end = known->run(loop, own);
+        int64_t iterations = 0;
+        const tracer::LoopProgram::End end = known->run(loop, own, &iterations);
         if (end == tracer::LoopProgram::End::interrupted) return false;
         if (end == tracer::LoopProgram::End::left) return true;  // done
-        *native = end == tracer::LoopProgram::End::unknown;
+        *native = end == tracer::LoopProgram::End::unknown || end == tracer::LoopProgram::End::declined;
+        if (end == tracer::LoopProgram::End::declined && iterations > 0) return std::nullopt;
+        if (known->whole) {
+          if (end != tracer::LoopProgram::End::declined) return std::nullopt;
+          std::erase(loop.natives, std::exchange(known, nullptr));  // made where storages were shared in another way
+        }
       }
       *native = *native && loop.drafts_left > 0;
       if (!*native) return std::nullopt;
       --loop.drafts_left;
+      if (known == nullptr && loop.merges) {
+        LoopMerge merge(loop, own, settings_);
+        std::shared_ptr<const NativeLoop> found = merge.run();
+        if (interrupted()) return false;
+        if (found == nullptr) loop.merges = false;
+        else keep(loop, std::move(found));
+        continue;
+      }
       LoopDraft draft(loop, known.get(), own, settings_);
       std::shared_ptr<const NativeLoop> found = draft.run();
       if (!draft.possible()) *native = false;
       if (interrupted()) return false;
       if (found == nullptr) return std::nullopt;
-      constexpr size_t kKept = 4;
       std::erase(loop.natives, known);
-      loop.natives.insert(loop.natives.begin(), std::move(found));
-      if (loop.natives.size() > kKept) loop.natives.pop_back();
+      keep(loop, std::move(found));
       if (draft.ended() == nullptr) return std::nullopt;
       assign(loop.changing, *draft.ended());
     }
+  }
+
+  static void keep(ReplayLoop& loop, std::shared_ptr<const NativeLoop> found) {
+    constexpr size_t kKept = 4;
+    loop.natives.insert(loop.natives.begin(), std::move(found));
+    if (loop.natives.size() > kKept) loop.natives.pop_back();
   }
 
   // Registers, all at once: what one of them held may go to another.
@@ -488,10 +514,11 @@ class Run {
     std::optional<FrozenDraft> draft;
     if (freezes_ && recorder.pending() > 0) {
       if (recorder.runs() == runs_before_ && FrozenReplay::Settings::now() == settings_ && !trial_.has_drawn())
-        draft.emplace(tree_, path_, after_, settings_, changes_, look);
+        draft.emplace(tree_, path_, after_, settings_, changes_, watched_->reads, look);
       if (draft && draft->possible()) recorder.keep_next(&draft->kept);
       else tree_.cannot_freeze();
     }
+    watched_.reset();
     changes_.clear();
     registers_.clear();
     given_ = result;
@@ -516,6 +543,7 @@ class Run {
   const FrozenReplay::Settings settings_ = FrozenReplay::Settings::now();
   // For freezing the run.
   bool freezes_ = false;
+  std::optional<eager::WatchedReads> watched_;
   uint64_t runs_before_ = 0;
   std::vector<int32_t> path_;
   int32_t after_ = -1;

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pytest
 
 import kiln as kn
@@ -455,3 +456,117 @@ def test_random_loops(seed):
             x, c = kn.ones(shape) * 0.5, kn.ones(shape) * -0.25
             arguments = x, c, scalar(limit)
             assert bits(captured(*arguments)) == bits(f(*arguments)), source
+
+
+def test_branches_on_data_are_chosen_among_or_taken():
+    def climb(x, y, end):
+        turns = lows = 0
+        while kn.sum(y) < end:
+            if x < 1:
+                x, y, lows = x * 1.5, y + 1, lows + 1
+            elif x > 3:
+                x = x - 2.5
+            else:
+                x, y = x + 0.75, y * 1.25
+            turns += 1
+        return x, y, turns, lows
+
+    starts = [(0.1, 9.0), (0.1, 9.0), (0.1, 9.0), (0.5, 90.0), (3.0, 1e6), (0.01, -1.0), (2.0, 300.0)]
+    f = same_as_eager(climb, [(scalar(v), kn.asarray([0.5, 0.25]), scalar(e)) for v, e in starts])
+    assert loops_of(f) >= 1
+    before = runs(f)
+    f(scalar(0.1), kn.asarray([0.5, 0.25]), scalar(1e9))
+    assert runs(f) - before < 20
+
+
+def chase(places, i, end):
+    turns = 0
+    while kn.sum(i) != end:
+        i = places[i]
+        turns += 1
+    return i, turns
+
+
+def test_indices_that_data_gives_are_checked_in_each_iteration():
+    ring = [(n + 7) % 20 for n in range(20)]
+    out = kn.asarray([*ring[:13], 99, *ring[14:]])
+    f = kn.jit(chase)
+    for start, end in ((0, 13), (0, 13), (0, 13), (1, 10), (5, 18), (4, 4)):
+        assert bits(f(kn.asarray(ring), scalar(start), scalar(end))) == bits(chase(kn.asarray(ring), scalar(start), scalar(end)))
+    assert loops_of(f) == 1
+    for start in (0, 0, 1, 3, 0):
+        with pytest.raises(IndexError) as plain:
+            chase(out, scalar(start), scalar(-5))
+        with pytest.raises(IndexError) as captured:
+            f(out, scalar(start), scalar(-5))
+        assert str(plain.value) == str(captured.value)
+
+
+def test_an_index_that_its_guard_keeps_in_bounds():
+    def walk(table, i, end):
+        total = table[0] * 0
+        while i < end:
+            if i < 4:
+                total = total + table[i]
+            i = i + 1
+        return total, i
+
+    table = kn.asarray([1.0, 2.0, 4.0, 8.0])
+    same_as_eager(walk, [(table, scalar(s), scalar(e)) for s, e in ((0, 6), (0, 6), (0, 6), (2, 9), (0, 3), (0, 30), (3, 40), (5, 9))])
+
+    def until(table, i):
+        while i < 4:
+            i = i + table[i]
+        return i
+
+    steps = kn.asarray([1, 2, 1, 3])
+    f = same_as_eager(until, [(steps, scalar(n % 4)) for n in range(60)])
+    before = runs(f)
+    f(steps, scalar(0))
+    assert runs(f) - before < 10
+
+
+def test_several_indices_of_data():
+    def walk(table, i, j, end):
+        turns = 0
+        while turns < end:
+            i, j = (i + table[i, j]) % 3, (j + 1) % 3
+            if i == 7:
+                break
+            turns += 1
+        return i, j
+
+    table = kn.asarray([[1, 2, 1], [0, 2, 1], [2, 2, 0]])
+    same_as_eager(walk, [(table, scalar(0), scalar(1), e) for e in (9,) * 4])
+
+
+def test_loops_over_larger_data_that_change_places():
+    def blend(x, y, end):
+        turns = 0
+        while kn.max(x) < end:
+            x, y = y, x * 0.5 + y
+            turns += 1
+        return x, y, turns
+
+    rng = np.random.default_rng(0)
+    calls = [(kn.asarray(rng.random(n)), kn.asarray(rng.random(n)), scalar(e)) for n, e in ((9000, 9.0),) * 4 + ((9000, 1e6), (10, 1e9))]
+    same_as_eager(blend, calls)
+
+
+def test_random_numbers_in_a_branch():
+    def walk(x, end):
+        turns = 0
+        while x < end:
+            if turns % 3 == 0:
+                x = x + kn.random.uniform(())
+            else:
+                x = x * 1.25
+            turns += 1
+        return x, turns
+
+    f = kn.jit(walk)
+    for end in (4.0, 4.0, 4.0, 90.0, 7.0):
+        kn.manual_seed(3)
+        plain = bits(walk(scalar(0.5), scalar(end))), kn.random.uniform(()).item()
+        kn.manual_seed(3)
+        assert (bits(f(scalar(0.5), scalar(end))), kn.random.uniform(()).item()) == plain

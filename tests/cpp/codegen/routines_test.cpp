@@ -102,6 +102,14 @@ TEST(Routines, SortingIsStableInEveryDType) {
             });
             for (int64_t k = 0; k < l.n; ++k) ASSERT_EQ(found[static_cast<size_t>(at(k))], expected[static_cast<size_t>(k)]) << t.name;
           }
+        for (const int64_t k : {int64_t{0}, int64_t{1}, l.n / 20, l.n / 2, l.n}) {
+          std::vector<int64_t> first(static_cast<size_t>(l.outer * k * l.inner) + 1, -1);
+          first_positions(t.dtype, l, k, descending, x.data(), first.data());
+          for (int64_t o = 0; o < l.outer; ++o)
+            for (int64_t n = 0; n < k * l.inner; ++n)
+              ASSERT_EQ(first[static_cast<size_t>(o * k * l.inner + n)], found[static_cast<size_t>(o * l.n * l.inner + n)]) << t.name;
+          EXPECT_EQ(first.back(), -1);
+        }
       }
 }
 

@@ -45,6 +45,16 @@ TEST(Pace, TakesTheFastestWayWithinTwoHundredCalls) {
   }
 }
 
+TEST(Pace, WaysThatAreManyTimesSlowerAreHardlyTried) {
+  Pace pace;
+  pace.set_replayed(true);
+  const Count count = run(pace, 2'000, constant(100, 400, 3'000));
+  EXPECT_EQ(pace.way(), Way::replay);
+  EXPECT_LE(count.calls[static_cast<size_t>(Way::eager)], 3);  // one in each trial
+  EXPECT_LE(count.calls[static_cast<size_t>(Way::segments)], 12);
+  EXPECT_EQ(pace.nanoseconds(Way::eager), 3'000);
+}
+
 TEST(Pace, EqualWaysStayCaptured) {
   Pace pace;
   pace.set_replayed(true);

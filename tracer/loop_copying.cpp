@@ -1,0 +1,214 @@
+// A loop that carries a few bytes. All memory stays where it is, so that programs are bound once; an iteration ends with copies.
+#include <cstring>
+
+#include "tracer/loop_run.h"
+#include "tracer/repeated_program.h"
+
+namespace kiln::tracer {
+namespace {
+
+using Step = LoopProgram::Step;
+using Register = LoopProgram::Register;
+
+constexpr int64_t kMostCopied = 16 << 10;  // bytes, within the first cache: more is quicker moved
+
+struct Memory {
+  std::byte* data = nullptr;
+  int64_t bytes = 0;
+  bool changes = false;  // from iteration to iteration
+};
+struct Copy {
+  std::byte* to;
+  const std::byte* from;
+  int64_t bytes;
+};
+struct Back {
+  std::vector<Copy> kept, copies;                                     // first what is overwritten but wanted is put by
+  std::vector<std::pair<Register, LoopProgram::Step::Move>> numbers;  // set after all have been read
+  std::vector<LoopNumber> read;
+};
+
+class CopyingRun final : public LoopRun {
+ public:
+  explicit CopyingRun(const LoopProgram& program) : program_(program), memory_(program.registers), numbers_(program.registers) {}
+
+  bool begin(std::span<LoopProgram::Held> held) {
+    for (size_t r = 0; r < held.size(); ++r) {
+      numbers_[r] = held[r].number;
+      if (held[r].storage) memory_[r] = {held[r].storage->raw(), static_cast<int64_t>(held[r].storage->bytes()), false};
+    }
+    int64_t carried = 0;
+    for (const Register r : program_.changing) {
+      Memory& m = memory_[r];
+      if (m.data == nullptr) continue;
+      carried += m.bytes;
+      if (carried > kMostCopied) return false;
+      std::byte* const home = allocate(m.bytes);
+      std::memcpy(home, m.data, static_cast<size_t>(m.bytes));
+      m = {home, m.bytes, true};
+    }
+    for (const LoopProgram::Segment& s : program_.segments)
+      if (!bind(s)) return false;
+    backs_.resize(program_.steps.size());
+    for (size_t n = 0; n < program_.steps.size(); ++n)
+      if (program_.steps[n].kind == Step::Kind::back && !prepare(program_.steps[n], backs_[n])) return false;
+    return true;
+  }
+
+  std::optional<LoopProgram::End> iterate() override {
+    int32_t at = 0;
+    while (at >= 0) {
+      const Step& s = program_.steps[static_cast<size_t>(at)];
+      if (s.segment >= 0 && !run(static_cast<size_t>(s.segment))) return LoopProgram::End::declined;
+      switch (s.kind) {
+        case Step::Kind::unknown: return LoopProgram::End::unknown;
+        case Step::Kind::pass: break;
+        case Step::Kind::number: {
+          const auto made = compute(s.op, value(s.x), value(s.y));
+          if (!made) return LoopProgram::End::out_of_range;
+          numbers_[s.result] = *made;
+          break;
+        }
+        case Step::Kind::truth:
+          if (s.dtype == DType::Bool) {
+            numbers_[s.result] = LoopNumber::boolean(memory_[s.tensor].data[s.offset] != std::byte{0});
+            break;
+          }
+          [[fallthrough]];
+        case Step::Kind::item: {
+          const auto read = read_number(memory_[s.tensor].data + s.offset * size_of(s.dtype), s.dtype);
+          if (!read) return LoopProgram::End::out_of_range;
+          numbers_[s.result] = s.kind == Step::Kind::item ? *read : LoopNumber::boolean(read->is_true());
+          break;
+        }
+        case Step::Kind::check:
+          if (!value(s.x).same_as(s.y.constant)) {
+            at = s.otherwise;
+            continue;
+          }
+          break;
+        case Step::Kind::bounds:
+          if (!in_bounds(memory_[s.tensor].data + s.offset * size_of(s.dtype), s.dtype, s.count, s.first, s.last))
+            return LoopProgram::End::declined;
+          break;
+        case Step::Kind::back:
+          go_back(backs_[static_cast<size_t>(at)]);
+          ++iterations_;
+          return std::nullopt;
+        case Step::Kind::leave: return LoopProgram::End::left;
+      }
+      at = s.next;
+    }
+    return LoopProgram::End::unknown;
+  }
+
+  void give(std::span<LoopProgram::Held> held) override {
+    for (Register r = 0; r < program_.registers; ++r) held[r].number = numbers_[r];
+    if (iterations_ == 0) return;
+    for (const Register r : program_.changing) {
+      if (memory_[r].data == nullptr) continue;
+      held[r].storage = eager::Storage::allocate(static_cast<size_t>(memory_[r].bytes));
+      std::memcpy(held[r].storage->raw(), memory_[r].data, static_cast<size_t>(memory_[r].bytes));
+    }
+  }
+
+ private:
+  struct Bound {
+    std::unique_ptr<RepeatedProgram> program;
+    std::vector<eager::Scalar> scalars;
+    const LoopProgram::Segment* segment;
+  };
+
+  const LoopNumber& value(const LoopProgram::Value& v) const { return v.number ? numbers_[*v.number] : v.constant; }
+
+  std::byte* allocate(int64_t bytes) {
+    owned_.push_back(eager::Storage::allocate(static_cast<size_t>(bytes)));
+    return owned_.back()->raw();
+  }
+
+  bool bind(const LoopProgram::Segment& s) {
+    const auto* repeatable = dynamic_cast<const Repeatable*>(s.program.get());
+    bound_.push_back({repeatable ? repeatable->repeated() : nullptr, s.scalars, &s});
+    if (bound_.back().program == nullptr) return false;
+    std::vector<std::byte*> slots(s.slots, nullptr);
+    for (const LoopProgram::Binding& b : s.inputs) {
+      std::byte* const data = memory_[b.number].data;
+      if (slots[b.slot] != nullptr && slots[b.slot] != data) return false;  // once one storage, now two
+      slots[b.slot] = data;
+    }
+    for (const auto& [slot, bytes] : s.made) {
+      slots[slot] = allocate(bytes);
+      for (const LoopProgram::Binding& b : s.outputs)
+        if (b.slot == slot) memory_[b.number] = {slots[slot], bytes, false};
+    }
+    for (const auto& [view, of] : s.views) memory_[view] = memory_[of];
+    bound_.back().program->bind(slots);
+    return true;
+  }
+
+  bool prepare(const Step& s, Back& back) {
+    for (size_t n = 0; n < s.moves.size(); ++n) {
+      const Register to = program_.changing[n];
+      const Step::Move& move = s.moves[n];
+      if (move.from == to) continue;
+      if (memory_[to].data == nullptr) {
+        back.numbers.emplace_back(to, move);
+        continue;
+      }
+      const Memory& from = memory_[*move.from];
+      if (from.data == nullptr || from.bytes != memory_[to].bytes) return false;
+      const std::byte* source = from.data;
+      if (from.changes) {
+        std::byte* const aside = allocate(from.bytes);
+        back.kept.push_back({aside, source, from.bytes});
+        source = aside;
+      }
+      back.copies.push_back({memory_[to].data, source, from.bytes});
+    }
+    back.read.resize(back.numbers.size());
+    return true;
+  }
+
+  bool run(size_t n) {
+    Bound& b = bound_[n];
+    for (const auto& [scalar, number] : b.segment->numbers)
+      if (!number_into(b.scalars[scalar], b.segment->scalars[scalar], numbers_[number])) return false;
+    b.program->run(b.scalars);
+    return true;
+  }
+
+  static void copy(const Copy& c) {
+    switch (c.bytes) {  // most: numbers
+      case 4: std::memcpy(c.to, c.from, 4); break;
+      case 8: std::memcpy(c.to, c.from, 8); break;
+      case 32: std::memcpy(c.to, c.from, 32); break;
+      default: std::memcpy(c.to, c.from, static_cast<size_t>(c.bytes));
+    }
+  }
+
+  void go_back(Back& back) {
+    for (size_t n = 0; n < back.numbers.size(); ++n) {
+      const Step::Move& m = back.numbers[n].second;
+      back.read[n] = m.from ? numbers_[*m.from] : m.constant;
+    }
+    for (const Copy& c : back.kept) copy(c);
+    for (const Copy& c : back.copies) copy(c);
+    for (size_t n = 0; n < back.numbers.size(); ++n) numbers_[back.numbers[n].first] = back.read[n];
+  }
+
+  const LoopProgram& program_;
+  std::vector<Memory> memory_;  // by register: its storage's
+  std::vector<LoopNumber> numbers_;
+  std::vector<eager::Ref<eager::Storage>> owned_;
+  std::vector<Bound> bound_;
+  std::vector<Back> backs_;  // by step
+};
+
+}  // namespace
+
+std::unique_ptr<LoopRun> copying_run(const LoopProgram& program, std::span<LoopProgram::Held> held) {
+  auto run = std::make_unique<CopyingRun>(program);
+  return run->begin(held) ? std::move(run) : nullptr;
+}
+
+}  // namespace kiln::tracer
