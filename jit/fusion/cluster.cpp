@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "jit/fusion/join_small.h"
+#include "jit/fusion/join.h"
 #include "jit/fusion/place.h"
 
 namespace kiln::jit {
@@ -313,7 +313,7 @@ bool is_empty_contraction(const Graph& g, const Node& n) {
   return empty;
 }
 
-Partition fuse(const Graph& g, const std::vector<uint32_t>& group) { return join_small(g, Fuser(g, group).run(), group); }
+Partition fuse(const Graph& g, const std::vector<uint32_t>& group) { return join_kernels(g, Fuser(g, group).run(), group); }
 
 std::string describe(const Graph& g, const Cluster& c) {
   std::string s;

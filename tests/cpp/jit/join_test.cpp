@@ -13,7 +13,7 @@ namespace {
 
 tracer::ProgramInfo compiled(const std::string& text) { return jit::compile(tracer::parse(text))->info(); }
 
-TEST(JoinSmall, SiblingsAreOneKernelWhereTheyAreSmall) {
+TEST(JoinKernels, SiblingsAreOneKernelWhereTheyAreSmall) {
   const auto text = [](const std::string& shape) {
     return "graph storages 5 scalars 4\n  %0: i32" + shape + " = input storage 0\n  %1: i32" + shape + " = remainder(%0, s0i)\n  %2: bool" +
            shape + " = equal(%1, s1i)\n  %3: i32" + shape + " = floor_divide(%0, s2i)\n  %4: bool" + shape +
@@ -22,10 +22,19 @@ TEST(JoinSmall, SiblingsAreOneKernelWhereTheyAreSmall) {
   EXPECT_EQ(compiled(text("[]")).kernels, 1u);
   EXPECT_EQ(compiled(text("[8]")).kernels, 1u);
   EXPECT_EQ(compiled(text("[64, 64]")).kernels, 1u);
-  EXPECT_EQ(compiled(text("[64, 65]")).kernels, 3u);
 }
 
-TEST(JoinSmall, SingleValuesAreARowsBesideAVector) {
+TEST(JoinKernels, LargeKernelsThatShareNothingStayApart) {
+  const auto text = [](const std::string& n) {
+    const std::string shape = "f32[64, " + n + "] = ";
+    return "graph storages 4 scalars 0\n  %0: " + shape + "input storage 0\n  %1: " + shape + "input storage 1\n  %2: " + shape +
+           "exp(%0)\n  %3: " + shape + "sin(%1)\n  storage 2 <- %2\n  storage 3 <- %3\n";
+  };
+  EXPECT_EQ(compiled(text("64")).kernels, 1u);
+  EXPECT_EQ(compiled(text("65")).kernels, 2u);
+}
+
+TEST(JoinKernels, SingleValuesAreARowsBesideAVector) {
   // Read by the vector's kernel, made of its reduction, and beside it.
   const auto info = compiled(
       "graph storages 8 scalars 1\n"
@@ -46,7 +55,7 @@ TEST(JoinSmall, SingleValuesAreARowsBesideAVector) {
   EXPECT_EQ(info.arena_bytes, 0);
 }
 
-TEST(JoinSmall, AVectorAndASingleValueNeedNoReduction) {
+TEST(JoinKernels, AVectorAndASingleValueNeedNoReduction) {
   const auto text = [](const std::string& n) {
     return "graph storages 5 scalars 0\n  %0: f32[1, 1] = input storage 0\n  %1: f32[1, " + n +
            "] = input storage 1\n  %2: f32[1, 1] = exp(%0)\n  %3: f32[1, " + n + "] = sin(%1)\n  %4: f32[1, " + n +
@@ -58,7 +67,7 @@ TEST(JoinSmall, AVectorAndASingleValueNeedNoReduction) {
 }
 
 // A vector of what is the same all along it has its store in the loop over its elements.
-TEST(JoinSmall, AVectorOfASingleValue) {
+TEST(JoinKernels, AVectorOfASingleValue) {
   const auto info = compiled(
       "graph storages 3 scalars 1\n"
       "  %0: f32[] = input storage 0\n"
@@ -70,7 +79,7 @@ TEST(JoinSmall, AVectorOfASingleValue) {
   EXPECT_EQ(info.kernels, 1u) << info.steps[0];
 }
 
-TEST(JoinSmall, PointwiseSiblingsOfReductions) {
+TEST(JoinKernels, PointwiseSiblingsOfReductions) {
   const auto text = [](const char* axis, const char* kept, const char* sibling) {
     return std::string("graph storages 5 scalars 1\n  %0: f32[64, 16] = input storage 0\n  %1: f32[") + sibling +
            "] = input storage 1\n  %2: f32[" + kept + "] = sum(%0) {axis=(" + axis + ",), keepdims=false, dtype=none}\n  %3: f32[" +
@@ -82,7 +91,29 @@ TEST(JoinSmall, PointwiseSiblingsOfReductions) {
   EXPECT_EQ(compiled(text("1", "64", "64")).kernels, 2u) << "one at a time they would take longer than another launch";
 }
 
-TEST(JoinSmall, NothingJoinsAcrossWhatLiesBetween) {
+TEST(JoinKernels, WhatSeveralReadIsReadOnce) {
+  const auto text = [](const std::string& second, const std::string& first = "exp(%0)") {
+    return "graph storages 4 scalars 0\n  %0: f32[512, 512] = input storage 0\n  %1: f32[512, 512] = input storage 1\n  %2: f32[512, 512] "
+           "= " +
+           first + "\n  %3: f32[" + second + "\n  storage 2 <- %2\n  storage 3 <- %3\n";
+  };
+  EXPECT_EQ(compiled(text("512, 512] = sin(%0)")).kernels, 1u);
+  EXPECT_EQ(compiled(text("512, 512] = sin(%1)")).kernels, 2u) << "nothing is gained";
+  EXPECT_EQ(compiled(text("512, 1] = max(%0) {axis=(1,), keepdims=true}")).kernels, 1u);
+  EXPECT_EQ(compiled(text("512] = sum(%0) {axis=(0,), keepdims=false, dtype=none}")).kernels, 3u) << "cut over threads";
+  // Between the two a matrix product needs the first: joined, its operand would live as long, and the second's longer.
+  const auto apart = compiled(
+      "graph storages 3 scalars 0\n"
+      "  %0: f32[512, 512] = input storage 0\n"
+      "  %1: f32[512, 512] = exp(%0)\n"
+      "  %2: f32[512, 512] = linear(%1, %1, none)\n"
+      "  %3: f32[512, 512] = sin(%0)\n"
+      "  %4: f32[512, 512] = linear(%2, %3, none)\n"
+      "  storage 1 <- %4\n");
+  EXPECT_EQ(apart.kernels, 2u);
+}
+
+TEST(JoinKernels, NothingJoinsAcrossWhatLiesBetween) {
   const auto info = compiled(
       "graph storages 4 scalars 0\n"
       "  %0: f32[8, 8] = input storage 0\n"
@@ -95,7 +126,7 @@ TEST(JoinSmall, NothingJoinsAcrossWhatLiesBetween) {
   EXPECT_EQ(info.contractions, 1u);
 }
 
-TEST(JoinSmall, NoResultOverwritesWhatIsStillRead) {
+TEST(JoinKernels, NoResultOverwritesWhatIsStillRead) {
   // The matrix product needs the old %1 and what exp makes; joined with exp, the new %1 would be there before it, by way of a copy.
   const auto info = compiled(
       "graph storages 4 scalars 1\n"
@@ -111,7 +142,7 @@ TEST(JoinSmall, NoResultOverwritesWhatIsStillRead) {
   EXPECT_EQ(info.arena_bytes, 0);
 }
 
-TEST(JoinSmall, WhatIsOverwrittenWhereItIsReadIsNotCopied) {
+TEST(JoinKernels, WhatIsOverwrittenWhereItIsReadIsNotCopied) {
   // A loop's variables: a vector and a single value that take each other's place from turn to turn.
   const auto info = compiled(
       "graph storages 2 scalars 0\n"
@@ -137,7 +168,7 @@ TEST(JoinSmall, WhatIsOverwrittenWhereItIsReadIsNotCopied) {
   EXPECT_GT(again.arena_bytes, 0);
 }
 
-TEST(JoinSmall, RandomSmallGraphsCanRun) {
+TEST(JoinKernels, RandomSmallGraphsCanRun) {
   std::mt19937 random(19);
   int joined = 0;
   for (int round = 0; round < 200; ++round) {

@@ -1,10 +1,12 @@
-#include "jit/fusion/join_small.h"
+#include "jit/fusion/join.h"
 
 #include <algorithm>
 #include <bitset>
 #include <optional>
+#include <set>
 
 #include "codegen/kernel.h"
+#include "jit/fusion/cluster_draft.h"
 #include "jit/fusion/order.h"
 #include "jit/fusion/place.h"
 
@@ -19,9 +21,11 @@ using tracer::NodeKind;
 using tracer::Operand;
 using tracer::ValueId;
 
-constexpr uint32_t kNone = ~0u;
 // Beyond, what is computed once a row, one value in a register, takes longer than a launch for the values of all rows side by side.
 constexpr int64_t kFewRows = 4;
+// Kernels that read the same are joined if that saves so much of what they move, and while they are bound by memory rather than by operations.
+constexpr int64_t kWorthSharing = 8;
+constexpr size_t kMostJoinedReaders = 24;
 // Longer programs are not looked through for pairs of kernels.
 constexpr size_t kMostSteps = 512;
 
@@ -44,14 +48,22 @@ class Joiner {
   Joiner(const Graph& g, Partition p, const std::vector<uint32_t>& group) : g_(g), p_(std::move(p)), group_(group) {}
 
   Partition run() {
-    std::vector<uint32_t> small;
-    for (uint32_t c = 0; c < p_.clusters.size(); ++c)
-      if (is_small(p_.clusters[c])) small.push_back(c);
-    if (small.size() < 2 || p_.clusters.size() > kMostSteps) return std::move(p_);
+    if (std::ranges::count_if(p_.clusters, [&](const Cluster& c) { return may_join(c); }) < 2 || p_.clusters.size() > kMostSteps)
+      return std::move(p_);
     for (StepGraph::Step& s : step_graph(g_, p_).steps) after_.push_back(std::move(s.after));
     waits_.assign(after_.size(), Steps());
     for (uint32_t c = 0; c < after_.size(); ++c)
       for (const uint32_t before : after_[c]) waits_[c] |= waits_[before], waits_[c].set(before);
+    join_readers();
+    join_small();
+    return joined_ ? ordered() : std::move(p_);
+  }
+
+ private:
+  void join_small() {
+    std::vector<uint32_t> small;
+    for (uint32_t c = 0; c < p_.clusters.size(); ++c)
+      if (!p_.clusters[c].nodes.empty() && may_join(p_.clusters[c]) && is_small(p_.clusters[c])) small.push_back(c);
     // What has been joined may take in what neither part could.
     for (bool found = true; found;) {
       found = false;
@@ -62,15 +74,47 @@ class Joiner {
           found = joined_ = true;
         }
     }
-    return joined_ ? ordered() : std::move(p_);
   }
 
- private:
-  bool is_small(const Cluster& c) const {
-    if (c.kind != StepKind::kernel || c.has_affine() || c.layout != tracer::Layout::plain) return false;
-    const int64_t elements = eager::product(c.space);
-    return elements > 0 && elements <= codegen::kChunk && !(c.reduced_count > 0 && row_of(c) == 1) &&
+  bool may_join(const Cluster& c) const {
+    return c.kind == StepKind::kernel && !c.has_affine() && c.layout == tracer::Layout::plain && eager::product(c.space) > 0 &&
+           !(c.reduced_count > 0 && row_of(c) == 1) &&
            std::ranges::none_of(c.nodes, [&](NodeIndex i) { return g_.nodes[i].kind == NodeKind::update; });
+  }
+  static bool is_small(const Cluster& c) { return eager::product(c.space) <= codegen::kChunk; }
+
+  // Kernels one right after the other that read the same: joined they read it once. Nothing lives longer for it.
+  void join_readers() {
+    const std::vector<bool> stored = stored_values(g_, p_);
+    uint32_t before = 0;
+    for (uint32_t c = 1; c < p_.clusters.size(); ++c)
+      if (!(share_reads(before, c, stored) && join(before, c))) before = c;
+      else joined_ = true;
+  }
+
+  bool share_reads(uint32_t a, uint32_t b, const std::vector<bool>& stored) const {
+    const Cluster &first = p_.clusters[a], &second = p_.clusters[b];
+    if (!may_join(first) || !may_join(second) || first.space != second.space || waits_[b].test(a)) return false;
+    if (first.nodes.size() + second.nodes.size() > kMostJoinedReaders) return false;
+    std::set<ValueId> read_by[2];
+    int64_t moved = 0, shared = 0;
+    for (const uint32_t c : {a, b}) {
+      const Cluster& cluster = p_.clusters[c];
+      if (cluster.reduced_count > 0 && eager::splits_reduction(cluster.space, {cluster.first_reduced, cluster.reduced_count, true}))
+        return false;
+      for (const NodeIndex i : cluster.nodes) {
+        const Node& n = g_.nodes[i];
+        for (const Operand& o : n.operands)
+          if (o.is_value() && p_.cluster_of[g_.values[base_of(g_, o.id)].node] != c) read_by[c == b].insert(base_of(g_, o.id));
+        for (ValueId v = n.first_output; v < n.first_output + n.outputs; ++v)
+          if (stored[v]) moved += bytes_of(g_.type(v));
+      }
+      for (const ValueId v : read_by[c == b]) {
+        moved += bytes_of(g_.type(v));
+        if (c == b && read_by[0].contains(v)) shared += bytes_of(g_.type(v));
+      }
+    }
+    return shared * kWorthSharing >= moved;
   }
 
   // The iteration that the two would share, if there is one.
@@ -172,6 +216,6 @@ class Joiner {
 
 }  // namespace
 
-Partition join_small(const Graph& g, Partition p, const std::vector<uint32_t>& group) { return Joiner(g, std::move(p), group).run(); }
+Partition join_kernels(const Graph& g, Partition p, const std::vector<uint32_t>& group) { return Joiner(g, std::move(p), group).run(); }
 
 }  // namespace kiln::jit
