@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
+#include <span>
 
 namespace kiln::codegen {
 namespace {
@@ -10,12 +11,20 @@ namespace {
 // Work within about a tenth is one size; times are compared for one unit of it.
 int size_class(double work) { return static_cast<int>(8 * std::log2(std::max(work, 1.0))); }
 
+double best(std::span<const float> times) { return std::ranges::min(times); }
+
+// The mean without the longest quarter. Sorts them.
+double usual(std::span<float> times) {
+  std::ranges::sort(times);
+  const auto shorter = times.first(times.size() - times.size() / 4);
+  return std::accumulate(shorter.begin(), shorter.end(), 0.0) / static_cast<double>(shorter.size());
+}
+
 }  // namespace
 
 void Trial::restart(int size) {
   size_ = size;
   turn_ = strangers_ = 0;
-  for (double& best : best_) best = std::numeric_limits<double>::infinity();
 }
 
 bool Trial::decide(Verdict verdict, float ratio) {
@@ -45,10 +54,12 @@ const Code* Trial::begin(double work) {
 
 bool Trial::end(double seconds) {
   if (turn_ == kGaveUp) return decide(Verdict::asmjit, 0);
-  double& best = best_[(turn_ ^ turn_ >> 1) & 1];
-  best = std::min(best, seconds / work_);
+  times_[(turn_ ^ turn_ >> 1) & 1][static_cast<size_t>(turn_ / 2)] = static_cast<float>(seconds / work_);
   if (++turn_ < 2 * kSamples) return drop(), false;
-  const auto ratio = static_cast<float>(best_[0] / best_[1]);
+  const auto of = [&](size_t code) { return std::span(times_[code]).first(static_cast<size_t>(turn_ / 2)); };
+  const bool is_short = std::min(best(of(0)), best(of(1))) * work_ < kShort;
+  if (is_short && turn_ < 2 * kShortSamples) return drop(), false;
+  const auto ratio = static_cast<float>(is_short ? usual(of(0)) / usual(of(1)) : best(of(0)) / best(of(1)));
   return decide(ratio >= kMargin ? Verdict::llvm : Verdict::asmjit, ratio);
 }
 

@@ -58,7 +58,14 @@ Value KernelDraft::gather(int tensor, DType dtype, int64_t offset, const Dims& s
   return b.gather(buffer(access), stride == 1 ? inside : b.mul(inside, number(stride)));
 }
 
+void KernelDraft::as_row_of_one() {
+  check(product(extents_) == 1 && reduced_count_ == 0 && accesses_.empty(), "a row of one value");
+  kernel_.reduction = Reduction::lanes;
+  row_of_one_ = true;
+}
+
 Value KernelDraft::index(int dimension) {
+  if (row_of_one_) return builder_.constant_bits(DType::I64, 0);
   indexed_ |= 1u << dimension;
   const Value here = builder_.index(dimension);
   if (block_ == 0 || !is_reduced(dimension)) return here;
@@ -139,10 +146,17 @@ LoweredKernel KernelDraft::finish() && {
     space.extents.push_back(1);
     for (Dims& s : space.strides) s.push_back(0);
   }
+  if (row_of_one_) {
+    space.extents = {1};
+    space.strides.assign(accesses_.size(), {0});
+    space.reduced = 1;
+  }
   // Each group of dimensions collapses by itself, the last first, so that positions before it hold.
   const int rank = space.extents.size();
   const int reduced_end = first_reduced_ + reduced_count_;
-  if (reduced_count_ == 0) {
+  if (row_of_one_) {
+    space.origin[0] = 0;
+  } else if (reduced_count_ == 0) {
     space.collapse_range(0, rank, indexed_, space.inner);
   } else {
     if (reduced_end < rank) space.collapse_range(reduced_end, rank, indexed_, space.inner);

@@ -64,8 +64,10 @@ class KernelDraft {
   void store(int tensor, DType, int64_t offset, const Dims& strides, Value);
   void store_blocks(int tensor, DType, const Dims& strides, int64_t block_stride, Value);
   void as_tree() { kernel_.reduction = codegen::Reduction::tree; }  // the reduced range holds results of blocks
-  void keep_dimensions() { indexed_ = (1u << kMaxRank) - 1; }       // finish() collapses nothing
-  bool reduced_collapses() const;                                   // can the reduced range become one dimension for all accesses so far?
+  // A kernel over a single position, without reductions, is drafted as a row of single values: then they are computed once, with no loop around them.
+  void as_row_of_one();
+  void keep_dimensions() { indexed_ = (1u << kMaxRank) - 1; }  // finish() collapses nothing
+  bool reduced_collapses() const;                              // can the reduced range become one dimension for all accesses so far?
   LoweredKernel finish() &&;
 
  private:
@@ -88,6 +90,7 @@ class KernelDraft {
   Dims extents_;
   int first_reduced_, reduced_count_;
   int64_t block_;
+  bool row_of_one_ = false;
   uint32_t indexed_ = 0;  // dimensions whose index is read: they stay as they are
   codegen::Kernel kernel_;
   Builder builder_;

@@ -145,7 +145,10 @@ class Planner {
     const auto& drafted = drafts_[static_cast<size_t>(k)];
     if (!drafted || drafted->kernels.size() != 1) return false;
     const eager::LoweredKernel& kernel = drafted->kernels[0];
-    if (kernel.kernel.reduction != codegen::Reduction::none) return false;
+    const bool row = kernel.kernel.reduction != codegen::Reduction::none;
+    if (row &&
+        kernel.extents[static_cast<size_t>(kernel.kernel.reduced_dim())] != eager::product({kernel.extents.begin(), kernel.extents.end()}))
+      return false;  // of many rows the order of steps (order.h) does not expect it
     const size_t rank = kernel.kernel.rank;
     const auto address = [&](size_t b) { return std::span(kernel.strides).subspan(b * rank, rank); };
     const auto same = [&](size_t a, size_t b) {
@@ -160,7 +163,21 @@ class Planner {
       if (kernel.buffers[b].tensor == static_cast<int>(old) &&
           (kernel.kernel.buffers[b].gathered || std::ranges::none_of(targets, [&](size_t t) { return same(b, t); })))
         return false;
-    return !targets.empty();
+    return !targets.empty() && (!row || none_read_later(kernel, targets, old));
+  }
+
+  // Of a row, what is stored in one pass is not loaded in a later one.
+  static bool none_read_later(const eager::LoweredKernel& lowered, const std::vector<size_t>& targets, ValueId old) {
+    const codegen::Kernel& k = lowered.kernel;
+    const codegen::Schedule s = codegen::schedule(k);
+    int stored = s.passes;
+    for (size_t i = 0; i < k.stores.size(); ++i)
+      if (std::ranges::count(targets, k.stores[i].buffer) > 0) stored = std::min<int>(stored, s.store_pass[i]);
+    for (size_t p = static_cast<size_t>(stored) + 1; p < s.steps.size(); ++p)
+      for (const auto* nodes : {&s.steps[p].once, &s.steps[p].loop})
+        for (const codegen::NodeId id : *nodes)
+          if (codegen::reads_memory(k.nodes[id]) && lowered.buffers[k.nodes[id].slot].tensor == static_cast<int>(old)) return false;
+    return true;
   }
 
   void place_step(int k) {

@@ -49,6 +49,7 @@ Lanes Vectors::compare(Prim prim, DType t, const Lanes& a, const Lanes& b) {
   if (t == DType::Bool) return {bool_binary(prim, a.r[0], b.r[0]), kNoReg};
   const VReg low = compare_one({prim}, t, a.r[0], b.r[0]);
   if (registers_of(t) == 1) return {low, kNoReg};
+  if (masks() && alike_ == Alike::first) return {low, kNoReg};
   const bool uniform = a.r[0] == a.r[1] && b.r[0] == b.r[1];
   return {join_bools(low, uniform ? low : compare_one({prim}, t, a.r[1], b.r[1])), kNoReg};
 }
@@ -102,7 +103,8 @@ Lanes Vectors::select(DType t, VReg condition, const Lanes& then, const Lanes& o
     return {bool_or(bool_and(condition, then.r[0]), emit_mask(Op::mask_andnot, condition, otherwise.r[0])), kNoReg};
   if (registers_of(t) == 1) return {blend(false, condition, otherwise.r[0], then.r[0]), kNoReg};
   Lanes out;
-  for (int k = 0; k < 2; ++k) out.r[k] = blend(true, half_mask(condition, k), otherwise.r[k], then.r[k]);
+  for (int k = 0; k < 2; ++k)
+    out.r[k] = k == 1 && alike_ != Alike::none ? out.r[0] : blend(true, half_mask(condition, k), otherwise.r[k], then.r[k]);
   return out;
 }
 

@@ -16,11 +16,17 @@ constexpr uint64_t bits_of(bool f64, double v) { return f64 ? std::bit_cast<uint
 
 Lanes Vectors::widen(Op op, VReg a) {
   const VReg low = emit(op, a);
-  return {low, literal_of(a) != nullptr ? low : emit(op, emit(Op::high_half, a))};
+  return {low, alike_ != Alike::none || literal_of(a) != nullptr ? low : emit(op, emit(Op::high_half, a))};
+}
+
+Lanes Vectors::narrow_by(Op op, const Lanes& a) {
+  const VReg low = emit(op, a.r[0]);
+  if (alike_ == Alike::first) return {low, kNoReg};
+  return {emit(Op::join_halves, low, a.r[0] == a.r[1] ? low : emit(op, a.r[1])), kNoReg};
 }
 
 VReg Vectors::narrow(const Lanes& a) {
-  if (masks()) return emit(Op::join_halves, emit(Op::narrow_q_d, a.r[0]), emit(Op::narrow_q_d, a.r[1]));
+  if (masks()) return narrow_by(Op::narrow_q_d, a).r[0];
   return emit(Op::permute_q, emit(Op::shuffle_ps, a.r[0], a.r[1], kNoReg, kEvenDwords), kNoReg, kNoReg, kMiddleQwordsSwapped);
 }
 
@@ -35,7 +41,7 @@ Lanes Vectors::cast(DType to, DType from, const Lanes& a) {
   if (to == DType::Bool) return cast_to_bool(from, a);
   if (is_floating(from) && is_floating(to)) {
     if (to == DType::F64) return widen(Op::ps_to_pd, a.r[0]);
-    return {emit(Op::join_halves, emit(Op::pd_to_ps, a.r[0]), emit(Op::pd_to_ps, a.r[1])), kNoReg};
+    return narrow_by(Op::pd_to_ps, a);
   }
   if (is_floating(from)) {
     const bool f64 = from == DType::F64;
@@ -63,7 +69,7 @@ Lanes Vectors::float_to_i32(bool f64, const Lanes& a) {
   const DType from = f64 ? DType::F64 : DType::F32;
   const VReg number = compare(Prim::eq, from, a, a).r[0];
   const VReg above = compare(Prim::ge, from, a, limit).r[0];
-  const VReg whole = f64 ? emit(Op::join_halves, emit(Op::pd_to_d, a.r[0]), emit(Op::pd_to_d, a.r[1])) : emit(Op::ps_to_d, a.r[0]);
+  const VReg whole = f64 ? narrow_by(Op::pd_to_d, a).r[0] : emit(Op::ps_to_d, a.r[0]);
   const VReg saturated = blend(false, above, whole, literal(4, 0x7fffffff));
   return {blend(false, number, literal(4, 0), saturated), kNoReg};
 }
@@ -75,6 +81,7 @@ Lanes Vectors::float_to_i64(bool f64, const Lanes& a) {
   const VReg number = compare(Prim::eq, from, a, a).r[0];
   const VReg above = compare(Prim::ge, from, a, {limit, limit}).r[0];
   for (int k = 0; k < 2; ++k) {
+    if (k == 1 && alike_ != Alike::none) return {out.r[0], out.r[0]};
     const VReg x = f64 || k == 0 ? a.r[k] : emit(Op::high_half, a.r[0]);
     const VReg whole = emit(masks() ? (f64 ? Op::pd_to_q : Op::ps_to_q) : (f64 ? Op::scalar_pd_to_q : Op::scalar_ps_to_q), x);
     const VReg saturated = blend(true, half_mask(above, k), whole, literal(8, 0x7fffffffffffffff));
@@ -85,19 +92,22 @@ Lanes Vectors::float_to_i64(bool f64, const Lanes& a) {
 
 Lanes Vectors::float_to_u8(bool f64, const Lanes& a) {
   VReg whole[2];
-  for (int k = 0; k < (f64 ? 2 : 1); ++k) {
+  const int registers = f64 && a.r[0] != a.r[1] ? 2 : 1;
+  for (int k = 0; k < registers; ++k) {
     const VReg most = literal(f64 ? 8 : 4, bits_of(f64, 255));
     // The second operand comes through where the first is a NaN: 0.
     const VReg clamped = emit(f64 ? Op::min_pd : Op::min_ps, emit(f64 ? Op::max_pd : Op::max_ps, a.r[k], literal(4, 0)), most);
     whole[k] = emit(f64 ? Op::pd_to_d : Op::ps_to_d, clamped);
   }
-  return {f64 ? emit(Op::join_halves, whole[0], whole[1]) : whole[0], kNoReg};
+  return {f64 && alike_ != Alike::first ? emit(Op::join_halves, whole[0], whole[registers - 1]) : whole[0], kNoReg};
 }
 
 Lanes Vectors::i64_to_float(bool f64, const Lanes& a) {
   VReg out[2];
-  for (int k = 0; k < 2; ++k) out[k] = f64 ? q_to_pd(a.r[k]) : emit(masks() ? Op::q_to_ps : Op::scalar_q_to_ps, a.r[k]);
-  return f64 ? Lanes{out[0], out[1]} : Lanes{emit(Op::join_halves, out[0], out[1]), kNoReg};
+  for (int k = 0; k < 2; ++k)
+    out[k] = k == 1 && a.r[0] == a.r[1] ? out[0] : f64 ? q_to_pd(a.r[k]) : emit(masks() ? Op::q_to_ps : Op::scalar_q_to_ps, a.r[k]);
+  if (f64) return {out[0], out[1]};
+  return {alike_ == Alike::first ? out[0] : emit(Op::join_halves, out[0], out[1]), kNoReg};
 }
 
 VReg Vectors::q_to_pd(VReg a) {

@@ -73,14 +73,15 @@ VReg Vectors::float_min_max(Prim prim, bool f64, VReg a, VReg b) {
 
 Lanes Vectors::scale(DType t, const Lanes& value, const Lanes& exponent) {
   Lanes out;
-  for (int k = 0; k < registers_of(t); ++k) out.r[k] = emit(either(Op::scale_ps, t == DType::F64), value.r[k], exponent.r[k]);
+  for (int k = 0; k < registers_of(t); ++k)
+    out.r[k] = k == 1 && alike_ != Alike::none ? out.r[0] : emit(either(Op::scale_ps, t == DType::F64), value.r[k], exponent.r[k]);
   return out;
 }
 
 Lanes Vectors::pick(bool lesser, DType t, const Lanes& first, const Lanes& second) {
   const Op op = either(lesser ? Op::min_ps : Op::max_ps, t == DType::F64);
   Lanes out;
-  for (int k = 0; k < registers_of(t); ++k) out.r[k] = emit(op, first.r[k], second.r[k]);
+  for (int k = 0; k < registers_of(t); ++k) out.r[k] = k == 1 && alike_ != Alike::none ? out.r[0] : emit(op, first.r[k], second.r[k]);
   return out;
 }
 

@@ -84,8 +84,9 @@ Lanes Vectors::divide(DType t, const Lanes& a, const Lanes& b) {
   } else {
     const Lanes x = widen(Op::d_to_pd, a.r[0]), y = widen(Op::d_to_pd, b.r[0]);
     VReg half[2];
-    for (int k = 0; k < 2; ++k) half[k] = emit(Op::pd_to_d, emit(Op::div_pd, x.r[k], y.r[k]));
-    quotient = emit(Op::join_halves, half[0], half[1]);
+    const bool uniform = x.r[0] == x.r[1] && y.r[0] == y.r[1];
+    for (int k = 0; k < 2; ++k) half[k] = k == 1 && uniform ? half[0] : emit(Op::pd_to_d, emit(Op::div_pd, x.r[k], y.r[k]));
+    quotient = alike_ == Alike::first ? half[0] : emit(Op::join_halves, half[0], half[1]);
   }
   const VReg zero = literal(4, 0);
   if (masks()) return {blend(false, emit_mask(Op::cmp_d, b.r[0], zero, kNotEqual), zero, quotient), kNoReg};

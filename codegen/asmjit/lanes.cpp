@@ -33,7 +33,7 @@ class LaneReduction final : public Shape {
     lower_entry();
     kept_ = values_to_keep(kernel_, schedule_);
     const int first = static_cast<int>(program().sections.size());
-    overlap_ = overlap(kernel_, schedule_, kept_, program().isa, nodes_);
+    if (kernel_.rank > 1) overlap_ = overlap(kernel_, schedule_, kept_, program().isa, nodes_);  // else there is no next row
     if (overlap_) {
       lower_overlapping();
       return;
@@ -196,7 +196,9 @@ class LaneReduction final : public Shape {
     for (size_t j = 0; j < reduces_.size(); ++j) {
       const DType t = reduced(j).dtype;
       vectors_.at_node(reduces_[j].id);
+      vectors_.alike(reduces_[j].nodes->alike(reduces_[j].id));
       reduces_[j].nodes->define(reduces_[j].id, vectors_.from_lane_form(t, vectors_.broadcast_first(lane_type(t), running_[j])));
+      vectors_.alike(Alike::none);
     }
   }
 

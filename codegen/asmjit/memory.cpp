@@ -208,6 +208,7 @@ Lanes Vectors::exchange(DType t, const Lanes& value, int distance) {
 }
 
 Lanes Vectors::broadcast_first(DType t, const Lanes& value) {
+  if (alike_ == Alike::first) return {value.r[0], registers_of(t) == 2 ? value.r[0] : kNoReg};
   if (registers_of(t) == 1) return {emit(Op::broadcast_d, value.r[0])};
   const VReg all = emit(Op::broadcast_q, value.r[0]);
   return {all, all};

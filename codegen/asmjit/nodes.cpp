@@ -98,7 +98,11 @@ void Nodes::measure(State& s) const {
 }
 
 void Nodes::find_hoisted() {
-  for (const Store& store : kernel_.stores) nodes_[store.value].live = nodes_[store.value].hoisted = true;
+  for (const Store& store : kernel_.stores) {
+    State& s = nodes_[store.value];
+    s.live = s.hoisted = true;
+    s.spread = s.spread || !stores_first_lane(store);
+  }
   for (NodeId id = static_cast<NodeId>(nodes_.size()); id-- > 0;) {
     const State& s = nodes_[id];
     if (!s.live) continue;
@@ -107,6 +111,7 @@ void Nodes::find_hoisted() {
       if (operand == kNoNode) continue;
       State& o = nodes_[operand];
       o.live = true;
+      o.spread = o.spread || s.spread || s.differs || kernel_.nodes[id].kind == NodeKind::reduce;
       o.hoisted = o.hoisted || o.level < s.level;
     }
   }
@@ -138,7 +143,9 @@ const Lanes& Nodes::value(NodeId id) {
     if (pending_.size() > before) continue;
     pending_.pop_back();
     vectors_.at_node(next);
+    vectors_.alike(alike(next));
     define(next, lower(next));
+    vectors_.alike(Alike::none);
   }
   return nodes_[id].value;
 }
@@ -202,12 +209,16 @@ Lanes Nodes::read(const Node& n) {
   return vectors_.select(n.dtype, wanted, loaded, nodes_[n.operands[mask_operand(n) + 1]].value);
 }
 
+bool Nodes::stores_first_lane(const Store& s) const {
+  return kernel_.reduction != Reduction::none && kernel_.reduced_dim() == kernel_.rank - 1 &&
+         kernel_.buffers[s.buffer].reduced == Stride::zero;
+}
+
 void Nodes::store(const Store& s) {
   const Lanes lanes = value(s.value);
   vectors_.at_node(s.value);
   const Buffer& b = kernel_.buffers[s.buffer];
-  const bool single = kernel_.reduction != Reduction::none && kernel_.reduced_dim() == kernel_.rank - 1 && b.reduced == Stride::zero;
-  if (single) vectors_.store_first(b.dtype, s.buffer, lanes);
+  if (stores_first_lane(s)) vectors_.store_first(b.dtype, s.buffer, lanes);
   else vectors_.store(b.dtype, b.inner, s.buffer, offset_, tail_, lanes, !never_nan_[s.value]);
 }
 

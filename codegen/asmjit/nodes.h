@@ -21,6 +21,7 @@ class Nodes {
   Nodes(const Kernel&, Vectors&);
 
   Level level(NodeId id) const { return nodes_[id].level; }
+  Alike alike(NodeId id) const { return nodes_[id].differs ? Alike::none : nodes_[id].spread ? Alike::all : Alike::first; }
   std::span<const NodeId, 3> operands(NodeId id) const { return nodes_[id].operands; }  // that value() asks for; kNoNode: fewer
   void forget(Level);                                                 // from here on, nodes of this level and deeper are computed anew
   void at(int offset, VReg tail) { offset_ = offset, tail_ = tail; }  // which elements of the step; lanes that exist (kNoReg: all)
@@ -36,6 +37,7 @@ class Nodes {
   struct State {
     Level level = Level::call;
     bool differs = false;  // from one lane of a step to the next
+    bool spread = false;   // somebody looks at other lanes than the first
     bool live = false;     // some store needs it
     bool hoisted = false;  // a deeper node reads it
     uint8_t need = 0;      // registers that computing it in a step takes, shared values aside (Sethi and Ullman 1970)
@@ -51,6 +53,7 @@ class Nodes {
   bool fuse_comparison(NodeId compared, NodeId under, State&) const;
   void measure(State&) const;
   void find_hoisted();
+  bool stores_first_lane(const Store&) const;
   Lanes lower(NodeId);
   Lanes read(const Node&);
   bool known(const State& s) const { return s.stamp == scope_[static_cast<size_t>(s.level)]; }

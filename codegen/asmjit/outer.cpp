@@ -15,7 +15,7 @@ static_assert(int64_t{1} << kChunkShift == kChunk);
 Outer::Outer(const Kernel& kernel, Frame& frame, bool chunked) : kernel_(kernel), chunked_(chunked) {
   for (int d = 0; d < kernel.rank - 1; ++d)
     if (d != kernel.reduced_dim()) dims_.push_back(d);
-  one_row_ = chunked && dims_.empty();
+  one_row_ = dims_.empty();
   if (one_row_) return;
   for (int d = 0; d < kernel.rank; ++d) extent_.push_back(frame.word());
   if (!dims_.empty())
@@ -70,12 +70,12 @@ void Outer::load_arguments(Emitter& e) {
   auto& a = e.a;
   a.mov(Emitter::word(e.args), rdi);
   a.mov(rcx, qword_ptr(rdi, offsetof(Args, extents)));
-  if (one_row_) {  // the blocks are neighbours in it
+  if (one_row_ && chunked_) {  // the blocks are neighbours in it
     a.mov(kInner, rsi);
     a.lea(kEnd, ptr(rsi, rdx));
     a.mov(rax, qword_ptr(rcx, 8 * (kernel_.rank - 1)));
     to_elements(e, rax);
-  } else {
+  } else if (!one_row_) {
     a.mov(Emitter::word(blocks_), rdx);
     a.mov(Emitter::word(chunk_), rsi);  // until it is decoded
     for (int d = 0; d < kernel_.rank; ++d) {

@@ -14,6 +14,13 @@ struct Lanes {
   VReg r[2] = {kNoReg, kNoReg};
 };
 
+// Of the lanes of a value, beforehand.
+enum class Alike : uint8_t {
+  none,   // nothing is known
+  all,    // all are the same: of 8-byte elements one register stands for both halves
+  first,  // likewise, and nobody looks at others than the first one
+};
+
 struct Comparison {
   Prim prim = Prim::eq;
   bool opposite = false;  // of floats alone: not a < b, which is true where either is a NaN
@@ -32,6 +39,7 @@ class Vectors {
 
   int open(const char* name, int depth);   // a new section, where everything goes from now on
   void at_node(NodeId id) { node_ = id; }  // whom the next operations are for
+  void alike(Alike a) { alike_ = a; }      // how the next values' lanes are
   void behind(bool b) { behind_ = b; }     // do the next ones address the row that the walk has left (Memory::behind)
 
   Lanes constant(DType, uint64_t bits);
@@ -121,14 +129,16 @@ class Vectors {
   Lanes float_to_u8(bool f64, const Lanes& a);
   Lanes i64_to_float(bool f64, const Lanes& a);
   VReg q_to_pd(VReg a);
-  VReg narrow(const Lanes& a);  // 64-bit lanes to 32-bit ones
-  VReg words(VReg a);           // 32-bit lanes below 2^16 (AVX2) to 16-bit ones
+  Lanes narrow_by(Op, const Lanes& a);  // 64-bit lanes, each half by this operation, to 32-bit ones
+  VReg narrow(const Lanes& a);          // 64-bit lanes to 32-bit ones
+  VReg words(VReg a);                   // 32-bit lanes below 2^16 (AVX2) to 16-bit ones
   Lanes widen(Op, VReg a);
 
   Program& program_;
   int section_ = 0;
   NodeId node_ = kNoNode;
   bool behind_ = false;
+  Alike alike_ = Alike::none;
   std::vector<int32_t> constant_of_;  // by virtual register, as far as there are constants: which one it is, or -1
   std::vector<std::pair<uint32_t, VReg>> lane_offsets_;
 };

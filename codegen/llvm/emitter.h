@@ -83,9 +83,10 @@ class Emitter {
   void reduce_lanes(const Schedule::Pass&);
   void reduce_tree(const Schedule::Pass&);
   Values lane_block(const Schedule::Pass&, const Folds&, Value* begin, Value* end);
-  void lanes_in_registers(const Schedule::Pass&, const Folds&, Values& lanes, Value* begin, Value* end);
+  void next_lanes(const Schedule::Pass&, const Folds&, const Strip&, Values& lanes);
+  void rest_in_memory(const Schedule::Pass&, const Folds&, Values& lanes, Value* begin, Value* end, bool heavy);
+  void masked_strips(Value* at, Value* end, Values& carried, const std::function<void(const Strip&)>& body);
   void lanes_in_memory(const Schedule::Pass&, const Folds&, const Strip&, Value* begin);
-  void last_lanes(const Schedule::Pass&, const Folds&, Value* at, Value* begin, Value* end);
   void combine_strip(const Schedule::Pass&, const Folds&, Values& results);
   void write_lanes(const Folds&, const Values&);
   void read_lanes(const Folds&, Values&);

@@ -1,13 +1,16 @@
 // Reductions in the canonical order of kernel.h.
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <span>
 
 #include "codegen/llvm/emitter.h"
 
 namespace kiln::codegen::llvm_ir {
 namespace {
 
-constexpr int64_t kTreeLevels = 48;  // of 64 rows or more each, or single elements: more than can be looped over
+constexpr int64_t kTreeLevels = 48;    // of 64 rows or more each, or single elements: more than can be looped over
+constexpr size_t kFewLaneVectors = 4;  // more would be spilled by a heavy body
 
 }  // namespace
 
@@ -71,36 +74,68 @@ void Emitter::combine_strip(const Schedule::Pass& pass, const Folds& all, Values
 
 // ---- Lanes ----
 
-// The results of one block. While a light body has all 32 lanes before it they stay in registers; in a block's last few vectors, and in a
-// heavy body, which is emitted once rather than for each vector of lanes, they lie in memory.
+// The results of one block. While a light body has all 32 lanes before it they stay in registers, as they do where they are few vectors that take
+// turns; else, in a block's last few vectors and in a heavy body, which is emitted once rather than for each vector of lanes, they lie in memory.
 Values Emitter::lane_block(const Schedule::Pass& pass, const Folds& all, Value* begin, Value* end) {
   const auto copies = static_cast<size_t>(kLanes / width_);
   Values lanes = identities(all, kLanes / width_, width_);
   const auto operations =
       std::count_if(pass.loop.begin(), pass.loop.end(), [&](NodeId id) { return kernel_.nodes[id].kind == NodeKind::primitive; });
-  if (operations <= kLightBody) {
-    lanes_in_registers(pass, all, lanes, begin, end);
-  } else {
-    write_lanes(all, lanes);
-    Value* at = ir_.loop(begin, end, width_, [&](Value* i) { lanes_in_memory(pass, all, {.width = width_, .first = i}, begin); });
-    last_lanes(pass, all, at, begin, end);
-    read_lanes(all, lanes);
+  const bool light = operations <= kLightBody;
+  const bool in_turn = masks_tail_ && copies * all.size() <= kFewLaneVectors;
+  if (light) {
+    begin = ir_.loop(begin, end, kLanes, lanes, [&](Value* i) {
+      open_strip({.width = width_, .copies = kLanes / width_, .first = i});
+      combine_strip(pass, all, lanes);
+    });
+  } else if (in_turn) {
+    begin = ir_.loop(begin, end, width_, lanes, [&](Value* i) { next_lanes(pass, all, {.width = width_, .first = i}, lanes); });
   }
+  const auto rest = [&] {
+    if (in_turn) masked_strips(begin, end, lanes, [&](const Strip& strip) { next_lanes(pass, all, strip, lanes); });
+    else rest_in_memory(pass, all, lanes, begin, end, !light);
+  };
+  if (light || in_turn) ir_.when(ir_.less(begin, end), lanes, rest);
+  else rest();
   Values results;
   for (size_t f = 0; f < all.size(); ++f) results.push_back(halve(all[f], Values(&lanes[f * copies], &lanes[f * copies] + copies)));
   return results;
 }
 
-void Emitter::lanes_in_registers(const Schedule::Pass& pass, const Folds& all, Values& lanes, Value* begin, Value* end) {
-  Value* at = ir_.loop(begin, end, kLanes, lanes, [&](Value* i) {
-    open_strip({.width = width_, .copies = kLanes / width_, .first = i});
-    combine_strip(pass, all, lanes);
-  });
-  ir_.when(ir_.less(at, end), lanes, [&] {
-    write_lanes(all, lanes);
-    last_lanes(pass, all, at, begin, end);
-    read_lanes(all, lanes);
-  });
+// The strip into the first vector of lanes, which then is the last one: halve() gives the same with whichever it begins.
+void Emitter::next_lanes(const Schedule::Pass& pass, const Folds& all, const Strip& strip, Values& lanes) {
+  open_strip(strip);
+  const auto copies = static_cast<size_t>(kLanes / width_);
+  Values before;
+  for (size_t f = 0; f < all.size(); ++f) before.push_back(lanes[f * copies]);
+  Values after = before;
+  combine_strip(pass, all, after);
+  for (size_t f = 0; f < all.size(); ++f) {
+    const auto own = std::span(lanes).subspan(f * copies, copies);
+    own[0] = strip.mask ? ir_.select(strip.mask, after[f], before[f]) : after[f];
+    std::rotate(own.begin(), own.begin() + 1, own.end());
+  }
+}
+
+// From where all 32 lanes, or a block, begin.
+void Emitter::rest_in_memory(const Schedule::Pass& pass, const Folds& all, Values& lanes, Value* begin, Value* end, bool heavy) {
+  write_lanes(all, lanes);
+  Value* at = begin;
+  if (heavy || !masks_tail_)
+    at = ir_.loop(begin, end, width_, [&](Value* i) { lanes_in_memory(pass, all, {.width = width_, .first = i}, begin); });
+  if (masks_tail_) {
+    Values none;
+    masked_strips(at, end, none, [&](const Strip& strip) { lanes_in_memory(pass, all, strip, begin); });
+  } else {
+    ir_.loop(at, end, 1, [&](Value* i) { lanes_in_memory(pass, all, {.first = i}, begin); });
+  }
+  read_lanes(all, lanes);
+}
+
+// Strips of a vector each over [at, end); the last may be short.
+void Emitter::masked_strips(Value* at, Value* end, Values& carried, const std::function<void(const Strip&)>& body) {
+  ir_.loop(at, ir_.add(end, number(width_ - 1)), width_, carried,
+           [&](Value* i) { body({.width = width_, .first = i, .mask = first_lanes(b(), ir_.sub(end, i), width_)}); });
 }
 
 // One strip of a single vector or element.
@@ -115,17 +150,6 @@ void Emitter::lanes_in_memory(const Schedule::Pass& pass, const Folds& all, cons
     if (strip.mask) after[f] = ir_.select(strip.mask, after[f], before[f]);
     write(b(), all[f].dtype, after[f], lane_address(all[f], lane));
   }
-}
-
-void Emitter::last_lanes(const Schedule::Pass& pass, const Folds& all, Value* at, Value* begin, Value* end) {
-  if (!masks_tail_) {
-    ir_.loop(at, end, 1, [&](Value* i) { lanes_in_memory(pass, all, {.first = i}, begin); });
-    return;
-  }
-  Value* past = ir_.add(end, number(width_ - 1));  // the last vector may be short
-  ir_.loop(at, past, width_, [&](Value* i) {
-    lanes_in_memory(pass, all, {.width = width_, .first = i, .mask = first_lanes(b(), ir_.sub(end, i), width_)}, begin);
-  });
 }
 
 void Emitter::write_lanes(const Folds& all, const Values& lanes) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 
+#include "jit/fusion/join.h"
 #include "jit/fusion/place.h"
 
 namespace kiln::jit {
@@ -20,8 +21,6 @@ using tracer::ValueId;
 constexpr uint32_t kNone = ~0u;
 // A row that later passes read again must still be in L1 or L2 by then.
 constexpr int64_t kMaxRowBytes = 64 << 10;
-// Kernels larger than this spill more than fusing saves.
-constexpr size_t kMaxNodes = 96;
 
 // At each position of the result its element is computed from elements alone. A gather's first operand is not among them: it is in memory.
 bool is_pointwise(const Graph& g, const Node& n) { return n.kind == NodeKind::operation && (n.op->body || is_gather(g, n)); }
@@ -314,7 +313,7 @@ bool is_empty_contraction(const Graph& g, const Node& n) {
   return empty;
 }
 
-Partition fuse(const Graph& g, const std::vector<uint32_t>& group) { return Fuser(g, group).run(); }
+Partition fuse(const Graph& g, const std::vector<uint32_t>& group) { return join_kernels(g, Fuser(g, group).run(), group); }
 
 std::string describe(const Graph& g, const Cluster& c) {
   std::string s;

@@ -1,6 +1,7 @@
 // Which nodes run as one kernel. A cluster is a set of nodes that share an iteration space:
 //   pointwise operators of one shape and layout, with any number of outputs;
-//   a reduction range over that shape: reductions over it, what feeds them, and what uses their results, in passes over the row;
+//   a reduction range over that shape: reductions over it, what feeds them, and what uses their results, in passes over the row
+//   (or a row alone, without reductions: a vector and single values beside it);
 //   one affine operator (pooling), whose operands' pointwise producers are computed where it reads and whose pointwise users are
 //   computed where it writes.
 // Contractions, reorders and updates are steps of their own (an update takes in what computes its source).
@@ -42,6 +43,9 @@ struct Partition {
 };
 // Is there nothing to multiply? Then there is no plan, and the node runs as eager mode runs it.
 bool is_empty_contraction(const tracer::Graph&, const tracer::Node&);
+
+// Kernels of more operators spill more than fusing saves.
+inline constexpr size_t kMaxNodes = 96;
 
 // As few kernels as can be; nodes of different groups are in different ones (`group[node]`; of one group all without).
 Partition fuse(const tracer::Graph&, const std::vector<uint32_t>& group = {});

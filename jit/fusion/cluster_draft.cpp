@@ -48,13 +48,14 @@ class Drafter final : public eager::AffineContext {
       n.op->affine(*this);
     } else {
       draft_.emplace(loops_over(c_.space), c_.first_reduced, c_.reduced_count);
+      if (c_.reduced_count == 0 && eager::product(c_.space) == 1) draft_->as_row_of_one();
     }
     do {
       for (NodeIndex i : c_.nodes) store_outputs(g_.nodes[i]);
     } while (next_place());
     if (c_.reduced_count && !draft_->reduced_collapses()) return std::nullopt;
     result_.kernels.push_back(std::move(*draft_).finish());
-    if (!stores_vary_with_values(result_.kernels[0].kernel)) return std::nullopt;
+    if (!stores_have_places(result_.kernels[0].kernel)) return std::nullopt;
     collect();
     return std::move(result_);
   }
@@ -121,12 +122,12 @@ class Drafter final : public eager::AffineContext {
     return true;
   }
 
-  // A row's result that is broadcast over the row, or a value that is the same all along it, has no store of its own in the row's kernel.
-  static bool stores_vary_with_values(const codegen::Kernel& k) {
+  // A value that varies along the row has no place among its results: an axis of one element may be both.
+  static bool stores_have_places(const codegen::Kernel& k) {
     if (k.reduction == codegen::Reduction::none) return true;
     const codegen::Schedule s = schedule(k);
     return std::ranges::all_of(
-        k.stores, [&](const codegen::Store& st) { return s.varying[st.value] == (k.buffers[st.buffer].reduced != codegen::Stride::zero); });
+        k.stores, [&](const codegen::Store& st) { return !s.varying[st.value] || k.buffers[st.buffer].reduced != codegen::Stride::zero; });
   }
 
   bool computes(ValueId v) const {

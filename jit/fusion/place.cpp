@@ -15,6 +15,13 @@ namespace {
 
 bool is_reduced(const Cluster& c, int axis) { return axis >= c.first_reduced && axis < c.first_reduced + c.reduced_count; }
 
+// Along which nothing but a row is left.
+bool is_single(const Cluster& c) {
+  for (int d = 0; d < c.space.size(); ++d)
+    if (!is_reduced(c, d) && c.space[d] != 1) return false;
+  return true;
+}
+
 }  // namespace
 
 Location locate(const Graph& g, ValueId v) {
@@ -39,7 +46,7 @@ bool has_position(const Cluster& c, const Dims& shape) {
   if (shape == c.space) return true;
   for (bool keep : {true, false})
     if (c.reduced_count > 0 && shape == eager::reduced_shape(c.space, {c.first_reduced, c.reduced_count, keep})) return true;
-  return false;
+  return eager::product(shape) == 1 && is_single(c);
 }
 
 IndexMap position(const Cluster& c, const Dims& shape) {
@@ -48,6 +55,7 @@ IndexMap position(const Cluster& c, const Dims& shape) {
   IndexMap m;
   m.rank = shape.size();
   m.iteration = rank;
+  if (eager::product(shape) == 1) return m;
   const bool kept = shape.size() == rank;
   for (int d = 0, at = 0; d < rank; ++d) {
     if (is_reduced(c, d) && !kept) continue;

@@ -21,7 +21,8 @@ Location locate(const tracer::Graph&, tracer::ValueId);
 // where an operator's own (which may be more than four) begin with N and C.
 eager::Dims blocked_extents(const eager::Dims& extents, codegen::Layout);
 
-// The index of a value of this shape at a cluster's logical position: the whole space's, or a row's result (the reduced axes are 1, or gone).
+// The index of a value of this shape at a cluster's logical position: the whole space's, or a row's result (the reduced axes are 1, or gone). A
+// single value of whatever rank has one where there is a single row, or a single position.
 bool has_position(const Cluster&, const eager::Dims& shape);
 eager::IndexMap position(const Cluster&, const eager::Dims& shape);
 

@@ -42,6 +42,11 @@ bool makes_two_passes(const Graph& g, const Cluster& c) {
   return false;
 }
 
+bool reduces(const Graph& g, const Cluster& c) {
+  return std::ranges::any_of(c.nodes,
+                             [&](NodeIndex i) { return g.nodes[i].kind == tracer::NodeKind::operation && g.nodes[i].op->reduction; });
+}
+
 std::string together(const Graph& g, const Cluster& c, const std::vector<bool>& stored) {
   const std::string over = " over " + eager::to_string(c.space);
   if (c.nodes.size() == 1) return "one operator" + over;
@@ -50,7 +55,9 @@ std::string together(const Graph& g, const Cluster& c, const std::vector<bool>& 
     for (uint32_t k = 0; k < g.nodes[i].outputs; ++k) kept += !stored[g.nodes[i].first_output + k];
   std::string s = std::to_string(c.nodes.size()) + " operators in one kernel" + over;
   if (c.has_affine()) s += ", computed where a window reads or writes them";
-  if (c.reduced_count > 0 && makes_two_passes(g, c)) {
+  if (c.reduced_count > 0 && !reduces(g, c)) {
+    s += ", its single values once, before the loop";
+  } else if (c.reduced_count > 0 && makes_two_passes(g, c)) {
     s += ", a row at a time, which stays in the cache from one pass to the next";
   } else if (c.reduced_count > 0) {
     s += ", reduced as it is computed";

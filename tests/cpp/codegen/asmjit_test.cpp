@@ -285,6 +285,38 @@ TEST(AsmjitListing, NamesNodesAndSections) {
   EXPECT_EQ(asmjit_backend().text(gelu(), Isa::avx2, "llvm"), "");
 }
 
+// A row's value is the same in all lanes: of f64, which has two registers, one is computed; halves are joined where a vector reads it.
+TEST(AsmjitListing, SingleValuesAreComputedInOneRegister) {
+  const auto kernel = [](bool beside_a_vector) {
+    Kernel k;
+    Builder b(k);
+    k.reduction = Reduction::lanes;
+    const Value x = b.cast(b.load(b.add_buffer({.dtype = DType::F32, .inner = Stride::zero})), DType::F64);
+    const Value y = b.cast(b.select(b.lt(x, 1.0), b.primitive(Prim::fma, DType::F64, {x, x, x}), x), DType::F32);
+    b.store(b.add_buffer({.dtype = DType::F32, .inner = Stride::zero}), y);
+    if (!beside_a_vector) return k;
+    const Value v = b.load(b.add_buffer({.dtype = DType::F32, .reduced = Stride::contiguous}));
+    b.store(b.add_buffer({.dtype = DType::F32, .reduced = Stride::contiguous}), v * y);
+    return k;
+  };
+  const auto count = [](const std::string& text, std::string_view word) {
+    int n = 0;
+    for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++n;
+    return n;
+  };
+  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+    const std::string alone = asmjit_backend().text(kernel(false), isa, "asm"), beside = asmjit_backend().text(kernel(true), isa, "asm");
+    for (const std::string* text : {&alone, &beside}) {
+      EXPECT_EQ(count(*text, "vfmadd"), 1) << *text;
+      EXPECT_EQ(count(*text, "vcvtps2pd"), 1) << *text;
+      EXPECT_EQ(count(*text, "vcvtpd2ps"), 1) << *text;
+    }
+    const char* join = isa == Isa::avx2 ? "vinsertf128" : "vinsertf64x4";
+    EXPECT_EQ(count(alone, join), 0) << alone;
+    EXPECT_EQ(count(beside, join), 1) << beside;
+  }
+}
+
 TEST(AsmjitCode, ManyKernelsComeAndGo) {
   const size_t bytes = asmjit_backend().compile(gelu(), isa())->bytes;
   std::vector<std::shared_ptr<Code>> alive;

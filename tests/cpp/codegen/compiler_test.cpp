@@ -252,13 +252,15 @@ TEST_F(Compiler, HotKernelsTryBothCodesAndKeepOne) {
   EXPECT_EQ(Tier::trial, kernel->tier);
   const auto launches = [&](BackendKind kind) { return kernel->launches_by_backend[static_cast<size_t>(kind)].load(); };
   const uint64_t first_tier = launches(BackendKind::asmjit);
-  for (int i = 0; i < 2 * Trial::kSamples; ++i) {
+  uint64_t tried = 0;
+  for (; tried < 2 * Trial::kShortSamples && kernel->tier != Tier::settled; ++tried) {
     launch_over(*kernel, x, y);
     ASSERT_EQ(42.0f, y[0]);
   }
   EXPECT_EQ(Tier::settled, kernel->tier);
-  EXPECT_EQ(static_cast<uint64_t>(Trial::kSamples), launches(BackendKind::llvm));
-  EXPECT_EQ(first_tier + Trial::kSamples, launches(BackendKind::asmjit));
+  EXPECT_GE(tried, uint64_t{2 * Trial::kSamples});
+  EXPECT_EQ(tried / 2, launches(BackendKind::llvm));
+  EXPECT_EQ(first_tier + tried / 2, launches(BackendKind::asmjit));
   EXPECT_GT(kernel->ratio, 0);
   EXPECT_EQ(kernel->ratio >= Trial::kMargin ? BackendKind::llvm : BackendKind::asmjit, kernel->code().backend);
   EXPECT_NE(std::string::npos, kernel->describe_code().find("LLVM's")) << kernel->describe_code();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 namespace kiln::codegen {
@@ -50,6 +51,21 @@ TEST(Trial, IsOverAfterAFewLaunchesOfEach) {
   EXPECT_EQ(Trial::kSamples, launches[0]);
   EXPECT_EQ(Trial::kSamples, launches[1]);
   EXPECT_EQ(nullptr, pair.trial.begin(1e6)) << "nothing is timed once it is decided";
+}
+
+// A clock that ticks every 10 ns tells 36 from 33 ns by how often it shows 30.
+TEST(Trial, ShortLaunchesAreToldApartBetweenTheTicksOfAClock) {
+  std::mt19937 random(2);
+  for (const bool llvm_is_faster : {true, false}) {
+    Pair pair;
+    int launches = 0;
+    ASSERT_TRUE(pair.run([&](bool llvm) {
+      const double begins = random() % 1000 / 100.0, ends = begins + (llvm == llvm_is_faster ? 33 : 36);
+      return ++launches % 40 == 0 ? 1e-5 : (std::floor(ends / 10) - std::floor(begins / 10)) * 1e-8;
+    }));
+    EXPECT_EQ(2 * Trial::kShortSamples, launches);
+    EXPECT_EQ(llvm_is_faster ? Verdict::llvm : Verdict::asmjit, pair.trial.verdict());
+  }
 }
 
 // Interruptions make launches longer by any amount, and most of them.

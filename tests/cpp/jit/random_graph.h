@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <string>
 #include <vector>
@@ -12,10 +13,10 @@ namespace kiln::jit::test {
 // row on. What nobody reads is a result.
 class GraphGenerator {
  public:
-  explicit GraphGenerator(std::mt19937& random) : random_(random) {}
+  explicit GraphGenerator(std::mt19937& random, std::array<int, 3> extents = {256, 512, 1024}) : random_(random), extents_(extents) {}
 
   std::string graph(int operators) {
-    for (int i = 0; i < 2; ++i) define(kExtents[pick(3)], kExtents[pick(2)], "input storage " + std::to_string(i));
+    for (int i = 0; i < 2; ++i) define(extents_[pick(3)], extents_[pick(2)], "input storage " + std::to_string(i));
     while (operators > 0) operators -= operation();
     std::string results;
     uint32_t storages = 2;
@@ -25,7 +26,6 @@ class GraphGenerator {
   }
 
  private:
-  static constexpr int kExtents[] = {256, 512, 1024};
   struct Array {
     int rows, columns;
     bool mask = false, read = false;
@@ -90,6 +90,7 @@ class GraphGenerator {
   }
 
   std::mt19937& random_;
+  const std::array<int, 3> extents_;
   std::vector<Array> all_;
   std::string body_;
 };

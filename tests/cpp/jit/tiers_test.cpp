@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "codegen/tier_up.h"
+#include "codegen/trial.h"
 #include "codegen/tunables.h"
 #include "eager/dispatch.h"
 #include "tracer/explain.h"
@@ -82,7 +83,7 @@ TEST_F(Tiers, ExplainSaysWhoseCodeRunsAndWhy) {
   for (int i = 0; i < 5; ++i) run(record, 5);
   codegen::wait_for_compiles();
   EXPECT_NE(std::string::npos, tracer::explain(*record).find("AsmJit's and LLVM's code in turn")) << tracer::explain(*record);
-  for (int i = 0; i < 50; ++i) run(record, 5);
+  for (int i = 0; i < 2 * codegen::Trial::kShortSamples; ++i) run(record, 5);
   const std::string settled = tracer::explain(*record);
   EXPECT_TRUE(settled.find(" times as fast") != std::string::npos || settled.find(" times as long") != std::string::npos) << settled;
 }
