@@ -91,6 +91,48 @@ def test_branches_in_the_loop(capsys):
     assert runs(f) - before < 40
 
 
+def test_a_loop_that_begins_with_the_way_out(capsys):
+    """Its first iteration is like the others: where it goes is known from the recording of another number."""
+
+    def collatz(n):
+        turns = 0
+        while True:
+            if n == 1:
+                break
+            n = n // 2 if n % 2 == 0 else 3 * n + 1
+            turns += 1
+        return turns
+
+    f = same_as_eager(collatz, [(scalar(n),) for n in (27, 27, 27, 97, 6, 871, 5)])
+    assert told(f, capsys).recordings == 1
+
+
+def test_conditions_of_several_parts():
+    def both(x, y):
+        while x < 4.0 and y < 8.0:
+            x, y = x + 0.5, y * 1.5
+        return x, y
+
+    def either(x, y):
+        while x < 4.0 or y < 8.0:
+            x, y = x + 0.5, y * 1.5
+        return x, y
+
+    def assigned(x, y):
+        while (z := x * y) < 40.0:
+            x, y = x + 0.5, y * 1.5
+        return z
+
+    def called(x, y):
+        while any(v < 4.0 for v in (x, y)):
+            x, y = x + 0.5, y * 1.5
+        return x, y
+
+    starts = [(1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 7.0), (3.75, 1.0), (9.0, 9.0), (-20.0, 0.5), (1.0, 1.0)]
+    for function in (both, either, assigned, called):
+        same_as_eager(function, [(scalar(x), scalar(y)) for x, y in starts])
+
+
 def test_continue_break_and_early_return():
     def search(x, low, high):
         tries = 0

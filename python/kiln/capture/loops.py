@@ -31,10 +31,10 @@ _PIN = OPS["value"]
 class Visit:
     """One run through a loop of one frame."""
 
-    __slots__ = ("arrivals", "end", "first_register", "frame", "header", "marks")
+    __slots__ = ("arrivals", "first_register", "frame", "header", "marks")
 
-    def __init__(self, frame: Any, header: int, end: int, first_register: int) -> None:
-        self.frame, self.header, self.end = frame, header, end
+    def __init__(self, frame: Any, header: int, first_register: int) -> None:
+        self.frame, self.header = frame, header
         self.first_register = first_register  # registers from here on were made inside
         self.arrivals = 0
         self.marks: list[Mark] = []
@@ -75,11 +75,11 @@ def arrive(machine: Any, frame: Any, header: int) -> None:
 def _visit(rec: Recording, frame: Any, header: int) -> Visit:
     """The visit that goes on, or a new one. An arrival ends what goes on inside of its loop."""
     open_visits = rec.open_loops.setdefault(id(frame), {})
-    end = frame.program.loops[header]
+    _, end = frame.program.loops[header]
     for other in [h for h in open_visits if header < h < end]:
         del open_visits[other]
     if header not in open_visits:
-        open_visits[header] = Visit(frame, header, end, rec.count)
+        open_visits[header] = Visit(frame, header, rec.count)
         rec.loops.append(open_visits[header])
     return open_visits[header]
 
@@ -91,7 +91,7 @@ def _looks_at_data(rec: Recording, since: int) -> bool:
 def _carry_numbers(machine: Any, frame: Any, visit: Visit) -> None:
     """Numbers that the loop assigns become symbols: what they are in one iteration says nothing of the next."""
     read = frame.program.read_from(visit.header)
-    for slot in frame.program.stored(visit.header, visit.end):
+    for slot in frame.program.stored(visit.header):
         if slot in read:
             frame.locals[slot] = _carried(machine.rec, frame.locals[slot])
 
