@@ -10,8 +10,10 @@
 #include "codegen/compiler.h"
 #include "codegen/tunables.h"
 #include "python/bindings/modules.h"
+#include "python/bindings/replay_frozen.h"
 #include "python/bindings/replay_loop.h"
 #include "python/bindings/tensor_type.h"
+#include "python/bindings/versions.h"
 #include "python/bindings/watched.h"
 #include "tracer/ambient.h"
 #include "tracer/explain.h"
@@ -398,6 +400,17 @@ static void bind_recording(py::module_& m) {
     for (size_t n = 0; n < tree.constants(); ++n) constants.append(py::handle(tree.constant(~static_cast<int32_t>(n))));
     return py::make_tuple(all, constants);
   });
+  m.attr("counts_changes_of_dicts") = kDictsCountChanges;  // of CPython: are there such witnesses?
+  m.def(
+      "replay_witnesses",
+      [](const py::object& captured) {
+        std::vector<std::tuple<size_t, size_t, uint64_t>> all;
+        for (const auto& frozen : captured_of(captured)->replays->frozen())
+          if (const auto& w = frozen->witnesses.newest()) all.emplace_back(w->words(), w->rest().size(), w->hits);
+        return all;
+      },
+      "Of a captured function's frozen replays: how many words are compared, how many instructions are still run, and how often the words "
+      "held.");
   m.def("stop_recording", [](const py::object& captured) { captured_of(captured)->recordable = false; });
   m.def("plant_replay_fault", &plant_replay_fault, "For tests: checks of one kind, by its place in replay_ops, pass always; -1: none.");
   m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {

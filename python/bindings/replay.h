@@ -170,6 +170,7 @@ struct ReplayResult {
 // One call. `scope`: around it, with a recorder on trial; the commit ends it.
 ReplayResult replay(ReplayTree&, tracer::FunctionRecord&, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope);
 
-void plant_replay_fault(int op);  // for tests: checks of this kind pass always; -1: none do
+void plant_replay_fault(int op);               // for tests: checks of this kind pass always; -1: none do
+bool is_overlooked(const ReplayInstruction&);  // is it such a check?
 
 }  // namespace kiln::python

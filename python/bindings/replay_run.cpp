@@ -83,7 +83,7 @@ class Registers {
   std::span<PyObject* const> all() const { return {values_, count_}; }
 
  private:
-  static constexpr size_t kInline = 48;
+  static constexpr size_t kInline = 96;
   const ReplayTree& tree_;
   size_t count_;
   PyObject* small_[kInline];
@@ -101,20 +101,30 @@ class Run {
     runs_before_ = trial_.recorder().runs();
     freezes_ = tree_.may_freeze();
     int32_t at = root;
+    bool another_way = false;
     while (at >= 0) {
       const ReplayInstruction& i = tree_.at(static_cast<size_t>(at));
-      if (step(i) || overlooked(i)) {
+      if (step(i) || is_overlooked(i)) {
         if (given_) return {ReplayOutcome::done, given_};
+        if (i.op >= ReplayOp::call) other_ways_.clear();
+        else if (i.otherwise >= 0) other_ways_.emplace_back(i.otherwise, path_.size());
         if (freezes_ && !committed_) path_.push_back(at);
         if (i.op == ReplayOp::commit) after_ = i.next;
         at = i.next;
         continue;
       }
-      failed_ = at;
+      if (!another_way) failed_ = at;
       if (committed_) return {ReplayOutcome::failed};
       if (interrupted()) return {ReplayOutcome::failed};
       // Another thread may have added a recording that needs more registers than there were when this run began.
-      at = registers_.fit(tree_) && !changed_ ? i.otherwise : -1;
+      if (!registers_.fit(tree_) || changed_) break;
+      at = i.otherwise;
+      if (at < 0 && !other_ways_.empty()) {
+        at = other_ways_.back().first;
+        path_.resize(std::min(path_.size(), other_ways_.back().second));
+        other_ways_.pop_back();
+        another_way = true;  // the one that came further says what has changed
+      }
     }
     take_back();
     return {ReplayOutcome::refused, nullptr, failed_};
@@ -123,13 +133,22 @@ class Run {
   // The same by a program that is known already. Refused: something is not as it was then.
   ReplayResult go_frozen(const FrozenReplay& f, tracer::FunctionRecord& record) {
     if (f.settings != settings_) return {ReplayOutcome::refused};
-    for (const ReplayInstruction* i : f.steps) {
-      if (step(*i) || overlooked(*i)) continue;
+    const std::shared_ptr<const Witness> witness = f.witnesses.newest();
+    const bool witnessed = witness != nullptr && witness->holds(args_);
+    if (witnessed) {
+      ++witness->hits;
+      for (const Witness::Given& g : witness->given()) registers_.set(g.number, Py_NewRef(g.object));
+    } else {
+      for (const FrozenReplay::Value& v : f.known) registers_.set(v.number, Py_NewRef(v.value.ptr()));
+    }
+    for (const ReplayInstruction* i : witnessed ? witness->rest() : f.steps) {
+      if (step(*i) || is_overlooked(*i)) continue;
       if (interrupted()) return {ReplayOutcome::failed};
       eager::set_grad_enabled(settings_.grad_enabled);
       return {ReplayOutcome::refused};
     }
     eager::set_grad_enabled(settings_.grad_enabled);
+    if (!witnessed) f.witnesses.renew(tree_, f, args_);
     if (!run_program(f, record)) return {ReplayOutcome::refused};
     for (int32_t at = f.after; at >= 0; at = tree_.at(static_cast<size_t>(at)).next) {
       if (!step(tree_.at(static_cast<size_t>(at)))) return {ReplayOutcome::failed};
@@ -142,11 +161,6 @@ class Run {
   void take_back() {
     trial_.take_back();
     for (auto saved = gradients_.rbegin(); saved != gradients_.rend(); ++saved) eager::set_grad(saved->first, saved->second);
-  }
-
-  // A fault planted by a test: a failed check of this kind passes.
-  static bool overlooked(const ReplayInstruction& i) {
-    return static_cast<int>(i.op) == planted_fault && (i.op < ReplayOp::attribute || (i.op < ReplayOp::call && i.extra != 0));
   }
 
   // An interrupt is not something to go on from; any other error is what the recorded program would find for itself.
@@ -329,7 +343,7 @@ class Run {
     while (at >= 0 && loop.body[static_cast<size_t>(at)].op != ReplayOp::back) {
       const ReplayInstruction& i = loop.body[static_cast<size_t>(at)];
       if (i.op == ReplayOp::leave) return true;
-      const bool right = step(i) || overlooked(i);
+      const bool right = step(i) || is_overlooked(i);
       if (!right && interrupted()) return false;
       at = right ? i.next : i.otherwise;
     }
@@ -356,7 +370,7 @@ class Run {
       explicit Own(Run& run) : run(run) {}
       PyObject* look(int32_t operand) const override { return run.registers_[operand]; }
       void set(int32_t number, PyObject* owned) override { run.registers_.set(number, owned); }
-      bool step(const ReplayInstruction& i) override { return run.step(i) || overlooked(i); }
+      bool step(const ReplayInstruction& i) override { return run.step(i) || is_overlooked(i); }
       tracer::SegmentRecorder& recorder() override { return run.trial_.recorder(); }
       Run& run;
     } own(*this);
@@ -501,8 +515,12 @@ class Run {
     if (!ran) Py_CLEAR(given_);
     recorder.keep_next(nullptr);
     if (ran && draft && draft->possible()) {
-      if (auto frozen = draft->finish()) tree_.add_frozen(std::move(frozen));
-      else tree_.cannot_freeze();
+      if (auto frozen = draft->finish()) {
+        frozen->witnesses.renew(tree_, *frozen, args_);
+        tree_.add_frozen(std::move(frozen));
+      } else {
+        tree_.cannot_freeze();
+      }
     }
     return ran;
   }
@@ -517,6 +535,9 @@ class Run {
   bool freezes_ = false;
   uint64_t runs_before_ = 0;
   std::vector<int32_t> path_;
+  // Recordings part where they first asked something else; checks that passed there might have passed for another one too, which fits to the
+  // end. Where it goes on, and how long the path was there; only of what is behind the last call.
+  std::vector<std::pair<int32_t, size_t>> other_ways_;
   int32_t after_ = -1;
   std::vector<GradientChange> changes_;
   Few<eager::Ref<eager::Storage>, 4> made_;           // of a frozen one
@@ -538,6 +559,10 @@ void Trial::take_back() const {
 }
 
 void plant_replay_fault(int op) { planted_fault = op; }
+
+bool is_overlooked(const ReplayInstruction& i) {
+  return static_cast<int>(i.op) == planted_fault && (i.op < ReplayOp::attribute || (i.op < ReplayOp::call && i.extra != 0));
+}
 
 std::vector<std::string> replay_unary_names() {
   std::vector<std::string> names;

@@ -17,8 +17,10 @@ inline uint64_t version_of(const PyTypeObject* type) {
 }
 
 #if PY_VERSION_HEX < 0x030C0000
+inline constexpr bool kDictsCountChanges = true;
 // Of all dicts, no two have one version; a dict that changes gets another (PEP 509).
-inline uint64_t version_of_dict(PyObject* dict) { return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag; }
+inline const uint64_t* version_place(PyObject* dict) { return &reinterpret_cast<PyDictObject*>(dict)->ma_version_tag; }
+inline uint64_t version_of_dict(PyObject* dict) { return *version_place(dict); }
 
 // The dict of an instance, borrowed; nullptr: it has none.
 inline PyObject* dict_of(PyObject* instance) {
@@ -27,6 +29,8 @@ inline PyObject* dict_of(PyObject* instance) {
 }
 #else
 // Later versions of CPython count no changes, and keep attributes elsewhere: everything is looked up.
+inline constexpr bool kDictsCountChanges = false;
+inline const uint64_t* version_place(PyObject*) { return nullptr; }
 inline uint64_t version_of_dict(PyObject*) { return 0; }
 inline PyObject* dict_of(PyObject*) { return nullptr; }
 #endif
