@@ -396,6 +396,7 @@ class Run {
       std::erase(loop.natives, known);
       loop.natives.insert(loop.natives.begin(), std::move(found));
       if (loop.natives.size() > kKept) loop.natives.pop_back();
+      if (draft.ended() == nullptr) return std::nullopt;
       assign(loop.changing, *draft.ended());
     }
   }

@@ -91,6 +91,13 @@ def test_branches_in_the_loop(capsys):
     assert runs(f) - before < 40
 
 
+def test_any_number_of_calls_stays_without_python():
+    f = same_as_eager(halve, [(kn.asarray([2.0**n]), scalar(1.0)) for n in range(60)])
+    before = runs(f)
+    assert f(kn.asarray([2.0**120]), scalar(1.0))[1] == 120
+    assert runs(f) - before < 20
+
+
 def test_continue_break_and_early_return():
     def search(x, low, high):
         tries = 0
