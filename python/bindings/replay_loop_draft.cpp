@@ -66,7 +66,8 @@ LoopDraft::LoopDraft(const ReplayLoop& loop, const NativeLoop* known, LoopRegist
     native_->settings = settings;
     native_->entries = *std::move(entries);
     LoopProgram& p = native_->program;
-    for (const ReplayInstruction& i : loop.body) p.steps.emplace_back().kind = i.op == ReplayOp::leave ? Step::Kind::leave : Step::Kind::unknown;
+    for (const ReplayInstruction& i : loop.body)
+      p.steps.emplace_back().kind = i.op == ReplayOp::leave ? Step::Kind::leave : Step::Kind::unknown;
     int32_t last = -1;
     for (const NativeLoop::Entry& e : native_->entries) last = std::max(last, e.number);
     for (const ReplayInstruction& i : loop.body) last = std::max(last, i.result);

@@ -67,7 +67,7 @@ int planted_fault = -1;  // a ReplayOp
 // Registers of one run, released at its end.
 class Registers {
  public:
-  Registers(const ReplayTree& tree) : tree_(tree), count_(static_cast<size_t>(tree.registers())) {
+  Registers(const ReplayTree& tree, int32_t count) : tree_(tree), count_(static_cast<size_t>(count)) {
     if (count_ > kInline) large_ = std::make_unique<PyObject*[]>(count_);
     values_ = large_ ? large_.get() : small_;
     std::fill_n(values_, count_, nullptr);
@@ -94,7 +94,10 @@ class Registers {
 class Run {
  public:
   Run(ReplayTree& tree, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope)
-      : tree_(tree), args_(args), kwargs_(kwargs), scope_(scope), trial_(*scope.trial()), registers_(tree) {}
+      : tree_(tree), args_(args), kwargs_(kwargs), scope_(&scope), trial_(*scope.trial()), registers_(tree, tree.registers()) {}
+  // Of a part of a recording.
+  Run(ReplayTree& tree, int32_t registers, tracer::SegmentRecorder& recorder)
+      : tree_(tree), args_(nullptr), kwargs_(nullptr), scope_(nullptr), trial_(recorder), registers_(tree, registers) {}
 
   ReplayResult go(int32_t root) {
     trial_.recorder().set_revocable(true);
@@ -155,6 +158,34 @@ class Run {
       if (given_) break;
     }
     return {ReplayOutcome::done, given_};
+  }
+
+  // skip_iterations().
+  std::optional<std::vector<py::object>> skip(std::vector<ReplayInstruction>& instructions, const std::map<int32_t, py::object>& held) {
+    for (const auto& [number, object] : held) registers_.set(number, Py_NewRef(object.ptr()));
+    for (ReplayInstruction& i : instructions) {
+      tree_.fix_constants(i);
+      if (i.loop == nullptr ? !step(i) && !is_overlooked(i) : !i.loop->computes) {
+        interrupted();
+        return std::nullopt;
+      }
+    }
+    ReplayLoop& loop = *instructions.back().loop;
+    assign(loop.changing, instructions.back().operands);
+    bool native = loop.drafts_left > 0 && run_pending();
+    while (true) {
+      std::optional<bool> ended;
+      if (native) ended = run_native(loop, &native);
+      const eager::GeneratorState generator = eager::generator_state();
+      if (!ended) ended = iterate(loop);
+      if (!ended) continue;
+      if (PyErr_Occurred() != nullptr) return std::nullopt;
+      eager::set_generator_state(generator);
+      break;
+    }
+    std::vector<py::object> changed;
+    for (const int32_t r : loop.changing) changed.push_back(py::reinterpret_borrow<py::object>(registers_[r]));
+    return changed;
   }
 
  private:
@@ -510,7 +541,7 @@ class Run {
     registers_.clear();
     given_ = result;
     const bool ran = guarded([&] {
-      scope_.end(eager::FlushReason::function_end);
+      scope_->end(eager::FlushReason::function_end);
       return true;
     });
     if (!ran) Py_CLEAR(given_);
@@ -528,7 +559,7 @@ class Run {
 
   ReplayTree& tree_;
   PyObject *args_, *kwargs_;
-  tracer::SegmentScope& scope_;
+  tracer::SegmentScope* scope_;
   const Trial trial_;
   Registers registers_;
   const FrozenReplay::Settings settings_ = FrozenReplay::Settings::now();
@@ -569,6 +600,11 @@ std::vector<std::string> replay_unary_names() {
   std::vector<std::string> names;
   for (const Unary& u : kUnary) names.emplace_back(u.name);
   return names;
+}
+
+std::optional<std::vector<py::object>> skip_iterations(ReplayTree& tree, std::vector<ReplayInstruction> instructions, int32_t registers,
+                                                       const std::map<int32_t, py::object>& held, tracer::SegmentRecorder& recorder) {
+  return Run(tree, registers, recorder).skip(instructions, held);
 }
 
 ReplayResult replay(ReplayTree& tree, tracer::FunctionRecord& record, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope) {
