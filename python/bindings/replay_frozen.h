@@ -10,6 +10,7 @@
 
 #include "codegen/backend_setting.h"
 #include "python/bindings/replay.h"
+#include "python/bindings/replay_witness.h"
 #include "python/bindings/tensor_type.h"
 
 namespace kiln::python {
@@ -67,6 +68,7 @@ struct FrozenReplay {
   std::vector<const ReplayInstruction*> steps;  // before the commit, those that are still run: reads, checks, arithmetic on numbers
   int32_t after = -1;                           // the first behind the commit
   Settings settings;
+  std::vector<Value> known;  // by the settings: whether operators are put on the tape
   std::vector<Input> inputs;
   std::vector<Value> values;
   std::vector<Output> outputs;
@@ -74,6 +76,7 @@ struct FrozenReplay {
   std::shared_ptr<const tracer::Program> program;
   std::vector<eager::Scalar> scalars;
   std::vector<int64_t> made;  // by slot: bytes of a storage to be made, or -1
+  mutable Witnesses witnesses;
   mutable uint64_t hits = 0;
 };
 
@@ -98,6 +101,7 @@ class FrozenDraft {
  private:
   enum class Origin : uint8_t { none, read, number, derived };
   bool sort(const ReplayInstruction&);
+  bool sort_mode(const ReplayInstruction&);
   bool sort_gradient(const ReplayInstruction&);
   void go_on(const ReplayInstruction&, Origin);
   bool add_inputs(const ReplayInstruction&);
@@ -112,6 +116,7 @@ class FrozenDraft {
   std::vector<bool> known_;  // registers that are among inputs, values or outputs
   std::vector<bool> gradient_changed_;
   bool passed_backward_ = false;
+  std::optional<bool> grad_mode_;  // as the instructions so far leave it; none: it has to be set and asked for as they say
   std::vector<const eager::Storage*> input_storages_, output_storages_;
   std::vector<const eager::TensorImpl*> outputs_;
   std::shared_ptr<FrozenReplay> frozen_;

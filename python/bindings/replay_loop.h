@@ -72,9 +72,8 @@ class LoopDraft {
   // Runs it. Null: registers may hold anything but in `changing`, which are as before, and the iteration has to be run in the plain way.
   std::shared_ptr<const NativeLoop> run();
   bool possible() const { return possible_; }  // false: this loop cannot be kept
-  const std::vector<int32_t>* ended() const {
-    return end_;
-  }  // where it went back to the beginning: what the registers in `changing` become
+  // What the registers in `changing` become; null: it leaves the loop, and they are as before.
+  const std::vector<int32_t>* ended() const { return end_; }
 
  private:
   enum class What : uint8_t { none, tensor, number, fixed, parts };  // fixed: it follows from layouts; parts: a list or tuple with tensors

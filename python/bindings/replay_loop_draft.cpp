@@ -66,7 +66,8 @@ LoopDraft::LoopDraft(const ReplayLoop& loop, const NativeLoop* known, LoopRegist
     native_->settings = settings;
     native_->entries = *std::move(entries);
     LoopProgram& p = native_->program;
-    p.steps.resize(loop.body.size());
+    for (const ReplayInstruction& i : loop.body)
+      p.steps.emplace_back().kind = i.op == ReplayOp::leave ? Step::Kind::leave : Step::Kind::unknown;
     int32_t last = -1;
     for (const NativeLoop::Entry& e : native_->entries) last = std::max(last, e.number);
     for (const ReplayInstruction& i : loop.body) last = std::max(last, i.result);
@@ -81,11 +82,10 @@ LoopDraft::LoopDraft(const ReplayLoop& loop, const NativeLoop* known, LoopRegist
 
 std::shared_ptr<const NativeLoop> LoopDraft::run() {
   const eager::GeneratorState generator = eager::generator_state();
-  while (possible_ && at_ >= 0 && end_ == nullptr) {
-    const int32_t at = at_;
-    if (loop_.body[static_cast<size_t>(at)].op == ReplayOp::leave || !add(at)) break;
-  }
-  if (!possible_ || end_ == nullptr || eager::generator_state() != generator) {
+  const auto leaves = [&] { return at_ >= 0 && loop_.body[static_cast<size_t>(at_)].op == ReplayOp::leave; };
+  while (possible_ && at_ >= 0 && end_ == nullptr && !leaves())
+    if (!add(at_)) break;
+  if (!possible_ || (end_ == nullptr && !leaves()) || eager::generator_state() != generator) {
     if (eager::generator_state() != generator) refuse();
     eager::set_generator_state(generator);
     end_ = nullptr;

@@ -27,6 +27,12 @@ inline uint64_t version_of_dict(PyObject* dict);
 // The dict of an instance, borrowed; nullptr: it has none, or what it would hold is kept elsewhere.
 inline PyObject* dict_of(PyObject* instance);
 
+#ifdef Py_GIL_DISABLED
+inline constexpr bool kDictsCountChanges = false;
+#else
+inline constexpr bool kDictsCountChanges = true;
+#endif
+
 #if PY_VERSION_HEX < 0x030D0000
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"  // 3.12 keeps it, and 3.13 does not for the dicts of instances
