@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kiln.capture.loops import at_head
-from kiln.capture.opcodes import KNOWN_VERSIONS, Operation, nothing, operation_named
+from kiln.capture.opcodes import KNOWN_VERSIONS, PAIRS, Operation, nothing, operation_named
 from kiln.capture.values import NotReplayable
 
 
@@ -59,16 +59,18 @@ def decode(code: types.CodeType) -> Program:
         raise NotReplayable(f"the byte code of CPython {sys.version_info[0]}.{sys.version_info[1]} is not known")
     names, operations, arguments, offsets, targets = [], [], [], [], []
     for offset, after, number, argument in _instructions(code.co_code):
-        operation = operation_named(opcode.opname[number])
-        if operation is nothing:
-            continue
         if number in _JUMPS:
             argument = after - argument if number in _BACKWARD else after + argument
-            targets.append(len(operations))
-        names.append(opcode.opname[number])
-        operations.append(operation)
-        arguments.append(argument)
-        offsets.append(offset)
+        for name, part in _parts(opcode.opname[number], argument):
+            operation = operation_named(name)
+            if operation is nothing:
+                continue
+            if number in _JUMPS:
+                targets.append(len(operations))
+            names.append(name)
+            operations.append(operation)
+            arguments.append(part)
+            offsets.append(offset)
     for place in targets:
         arguments[place] = bisect.bisect_left(offsets, arguments[place])
     lines: list[int | None] = [None] * len(operations)
@@ -81,6 +83,13 @@ def decode(code: types.CodeType) -> Program:
     for head in loops:
         operations[head] = at_head(operations[head], head)
     return Program(code, names, operations, arguments, lines, handlers, code.co_varnames + cells + code.co_freevars, loops, {})
+
+
+def _parts(name: str, argument: int) -> list[tuple[str, int]]:
+    if name not in PAIRS:
+        return [(name, argument)]
+    first, second = PAIRS[name]
+    return [(first, argument >> 4), (second, argument & 15)]
 
 
 def _loops(names: list[str], arguments: list[int]) -> dict[int, tuple[int, int]]:
@@ -135,7 +144,7 @@ def _read_from(program: Program, start: int) -> set[int]:
             behind: set[int] = set().union(*(reads[s] for s in _successors(program, at) if s < count))
             if name == "STORE_FAST":
                 behind.discard(argument)
-            elif name in ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"):
+            elif name in ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_FAST_AND_CLEAR", "DELETE_FAST"):
                 behind.add(argument)
             elif "FAST" in name or name in ("LOAD_CLOSURE", "MAKE_CELL"):
                 behind = every
