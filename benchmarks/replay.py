@@ -5,7 +5,7 @@
 overhead: what a replay takes beyond its kernels, which kiln_launch and the programs' own clocks time from C++, and for each check.
 functions: whole functions, the best of many calls in microseconds.
 recording: the slowest of the first twenty calls less the median undecorated one (the median of three functions), and the recording
-interpreter's time for each byte code.
+interpreter's time for each byte code that it executes. Of the loops the first call, which compiles, is told apart.
 """
 
 import argparse
@@ -209,6 +209,61 @@ def mnist_step():
     return training(mnist_cnn(kn.nn), kn.ones((BATCH, 1, 28, 28)), kn.zeros((BATCH,), dtype=kn.int64))
 
 
+ITERATIONS = 10_000
+
+
+def over_a_list():
+    values = [float(i % 7) for i in range(ITERATIONS)]
+
+    def f(x):
+        total = 0.0
+        for value in values:
+            total = total * 0.5 + value
+        return x * total
+
+    return f, (kn.ones((8,)),)
+
+
+def over_numbers():
+    def f(x):
+        total = 0
+        for i in range(ITERATIONS):
+            total += i * i
+        return x * total
+
+    return f, (kn.ones((8,)),)
+
+
+def counting_words():
+    words = [f"word {i % 100}" for i in range(ITERATIONS)]
+
+    def f(x):
+        counts = {}
+        for word in words:
+            counts[word] = counts.get(word, 0) + 1
+        return x * len(counts)
+
+    return f, (kn.ones((8,)),)
+
+
+def over_operators():
+    def f(x):
+        for _ in range(ITERATIONS):
+            x = x * 0.5
+        return x
+
+    return f, (kn.ones((8,)),)
+
+
+def until_data_ends_it():
+    def f(x):
+        while kn.max(x) < ITERATIONS:
+            x = x + 1
+        return x
+
+    return f, (kn.zeros((8,)),)
+
+
 def byte_codes(make):
     """How many a plain call executes, Kiln's own Python among them."""
     function, arguments = make()
@@ -236,7 +291,30 @@ def firsts(make, mode):
         start = time.perf_counter()
         f(*arguments)
         times.append((time.perf_counter() - start) * 1e3)
-    return times
+    return times, f
+
+
+LOOPS = {
+    "a list's items": over_a_list,
+    "numbers of a range": over_numbers,
+    "words, counted in a dict": counting_words,
+    "operators, unrolled": over_operators,
+    "until data ends it": until_data_ends_it,
+}
+
+
+def loops():
+    print(f"Loops of {ITERATIONS:,} iterations, milliseconds.\n")
+    print("| iterations over | undecorated | first call | slowest of 19 behind it, more | bound | recorded |\n|---|---|---|---|---|---|")
+    for name, make in LOOPS.items():
+        undecorated, runs = firsts(make, "eager")[0], []
+        for _ in range(3):
+            times, f = firsts(make, "auto")
+            runs.append(times)
+        eager = statistics.median(undecorated)
+        first, slowest = (statistics.median(of(r) for r in runs) for of in (lambda r: r[0], lambda r: max(r[1:])))
+        recorded = "yes" if capture_of(f, 0).recordings else "no"
+        print(f"| {name} | {eager:.2f} | {first:.2f} | {slowest - eager:.2f} | 40 | {recorded} |")
 
 
 def recording():
@@ -249,18 +327,20 @@ def recording():
     bounds = {"50 lines": 5, "MNIST CNN's training step": 40}
     for name, make in makes.items():
         count = byte_codes(make)
-        undecorated = firsts(make, "eager")
+        undecorated, _ = firsts(make, "eager")
         runs = []
         for _ in range(3):
             kn._core.clear_programs()
             kn._core.clear_kernel_cache()
-            runs.append(firsts(make, "auto"))
+            runs.append(firsts(make, "auto")[0])
         first, second, slowest = (statistics.median(of(r) for r in runs) for of in (lambda r: r[0], lambda r: r[1], max))
         steady, eager = statistics.median(statistics.median(r[4:]) for r in runs), statistics.median(undecorated)
         print(
             f"| {name} | {count} | {eager:.2f} | {undecorated[0]:.2f} | {first:.2f} | {second:.2f} | {slowest - eager:.2f} "
             f"| {bounds.get(name, '')} | {(second - steady) * 1e3 / count:.1f} |"
         )
+    print()
+    loops()
 
 
 def main():

@@ -10,8 +10,10 @@
 #include "codegen/compiler.h"
 #include "codegen/tunables.h"
 #include "python/bindings/modules.h"
+#include "python/bindings/replay_frozen.h"
 #include "python/bindings/replay_loop.h"
 #include "python/bindings/tensor_type.h"
+#include "python/bindings/versions.h"
 #include "python/bindings/watched.h"
 #include "tracer/ambient.h"
 #include "tracer/explain.h"
@@ -33,6 +35,7 @@ struct CapturedObject {
   bool replayable;                      // as made: may calls run without Python?
   bool replayed;                        // may they still?
   bool recordable;                      // may a call be recorded, if no replay fits?
+  uint64_t recorded_from;               // this call on: the first makes what later ones find: state, caches, the kernels
   bool forced;                          // mode="replay": is a call that has to run in Python an error, once the first has?
   int misses;                           // calls that no recording fitted, less those that one did, once nothing more is recorded
   bool measured;                        // may calls go the way that takes least time?
@@ -107,7 +110,7 @@ bool attempt(PyObject* self, PyObject* args, PyObject* kwargs, tracer::SegmentSc
     if (replayed.outcome != ReplayOutcome::refused) return true;
     failed = replayed.failed_instruction;
   }
-  if (c->record->calls < 2) return false;  // its first call makes what later ones find: state, caches, the kernels
+  if (c->record->calls < c->recorded_from) return false;
   if (!c->recordable && !c->forced) return false;
   c->pace.unsettle();
   return record(self, args, kwargs, failed, scope, result);
@@ -212,6 +215,7 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     new (&c->replays) std::shared_ptr<ReplayTree>(std::make_shared<ReplayTree>());
     c->deferred = deferred != 0;
     c->replayable = c->replayed = c->recordable = replayed != 0;
+    c->recorded_from = 2;
     c->forced = forced != 0;
     c->misses = 0;
     c->measured = measured != 0;
@@ -339,6 +343,31 @@ py::dict records_of(const tracer::FunctionRecord& record) {
   return d;
 }
 
+// Instructions as kiln.capture has them: (operation, extra, result, operands); a loop's has its body behind: the registers that change, and
+// instructions that end with the numbers of the next one and of the one otherwise.
+static std::vector<ReplayInstruction> instructions_of(const ReplayTree& tree, const py::list& instructions) {
+  const auto instruction = [](const py::tuple& t) {
+    return ReplayInstruction{static_cast<ReplayOp>(t[0].cast<int>()), t[1].cast<uint8_t>(), t[2].cast<int32_t>(),
+                             t[3].cast<std::vector<int32_t>>()};
+  };
+  std::vector<ReplayInstruction> made;
+  for (const py::handle h : instructions) {
+    const auto t = py::reinterpret_borrow<py::tuple>(h);
+    made.push_back(instruction(t));
+    if (made.back().op != ReplayOp::loop) continue;
+    const auto [changing, nodes] = t[4].cast<std::pair<std::vector<int32_t>, py::list>>();
+    std::vector<ReplayInstruction> body;
+    for (const py::handle node : nodes) {
+      const auto n = py::reinterpret_borrow<py::tuple>(node);
+      body.push_back(instruction(n));
+      body.back().next = n[4].cast<int32_t>();
+      body.back().otherwise = n[5].cast<int32_t>();
+    }
+    made.back().loop = make_loop(changing, std::move(body), [&](int32_t o) { return tree.constant(o); });
+  }
+  return made;
+}
+
 // What kiln.capture adds its recordings with.
 static void bind_recording(py::module_& m) {
   not_recorded = py::object(py::module_::import("builtins").attr("object")()).release().ptr();
@@ -361,31 +390,21 @@ static void bind_recording(py::module_& m) {
   });
   m.def("replay_constant",
         [](const py::object& captured, const py::object& o) { return captured_of(captured)->replays->add_constant(o.ptr()); });
-  // Instructions are (operation, extra, result, operands); a loop's has its body behind: the registers that change, and instructions that
-  // end with the numbers of the next one and of the one otherwise.
   m.def("add_replay", [](const py::object& captured, const py::list& instructions) {
     ReplayTree& tree = *captured_of(captured)->replays;
-    const auto instruction = [](const py::tuple& t) {
-      return ReplayInstruction{static_cast<ReplayOp>(t[0].cast<int>()), t[1].cast<uint8_t>(), t[2].cast<int32_t>(),
-                               t[3].cast<std::vector<int32_t>>()};
-    };
-    std::vector<ReplayInstruction> made;
-    for (const py::handle h : instructions) {
-      const auto t = py::reinterpret_borrow<py::tuple>(h);
-      made.push_back(instruction(t));
-      if (made.back().op != ReplayOp::loop) continue;
-      const auto [changing, nodes] = t[4].cast<std::pair<std::vector<int32_t>, py::list>>();
-      std::vector<ReplayInstruction> body;
-      for (const py::handle node : nodes) {
-        const auto n = py::reinterpret_borrow<py::tuple>(node);
-        body.push_back(instruction(n));
-        body.back().next = n[4].cast<int32_t>();
-        body.back().otherwise = n[5].cast<int32_t>();
-      }
-      made.back().loop = make_loop(changing, std::move(body), [&](int32_t o) { return tree.constant(o); });
-    }
-    return tree.add(made);
+    return tree.add(instructions_of(tree, instructions));
   });
+  // Of a function that is being recorded: runs checks and reads, and the loop behind them as far as its ways so far go, given what registers
+  // up to `registers` hold. What the registers that change hold then; None: nothing has been done.
+  m.def("skip_iterations",
+        [](const py::object& captured, const py::list& instructions, int32_t registers, const std::map<int32_t, py::object>& held) {
+          const std::shared_ptr<ReplayTree> tree = captured_of(captured)->replays;
+          auto* const recorder = dynamic_cast<tracer::SegmentRecorder*>(eager::current_recorder());
+          std::optional<std::vector<py::object>> left;
+          if (recorder != nullptr) left = skip_iterations(*tree, instructions_of(*tree, instructions), registers, held, *recorder);
+          if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+          return left;
+        });
   m.def("replay_instructions", [](const py::object& captured) {
     const ReplayTree& tree = *captured_of(captured)->replays;
     py::list all;
@@ -398,6 +417,24 @@ static void bind_recording(py::module_& m) {
     for (size_t n = 0; n < tree.constants(); ++n) constants.append(py::handle(tree.constant(~static_cast<int32_t>(n))));
     return py::make_tuple(all, constants);
   });
+  m.attr("counts_changes_of_dicts") = kDictsCountChanges;  // of CPython: are there such witnesses?
+  m.def(
+      "replay_witnesses",
+      [](const py::object& captured) {
+        std::vector<std::tuple<size_t, size_t, uint64_t>> all;
+        for (const auto& frozen : captured_of(captured)->replays->frozen())
+          if (const auto& w = frozen->witnesses.newest()) all.emplace_back(w->words(), w->rest().size(), w->hits);
+        return all;
+      },
+      "Of a captured function's frozen replays: how many words are compared, how many instructions are still run, and how often the words "
+      "held.");
+  m.def(
+      "pause_recording",
+      [](const py::object& captured, uint64_t calls) {
+        CapturedObject* c = captured_of(captured);
+        c->recorded_from = c->record->calls + calls;
+      },
+      "None of the next `calls` calls is recorded.");
   m.def("stop_recording", [](const py::object& captured) { captured_of(captured)->recordable = false; });
   m.def("plant_replay_fault", &plant_replay_fault, "For tests: checks of one kind, by its place in replay_ops, pass always; -1: none.");
   m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {
@@ -452,6 +489,7 @@ void bind_jit(py::module_& m) {
     c->record->clear();
     c->replays = std::make_shared<ReplayTree>();
     c->replayed = c->recordable = c->replayable;
+    c->recorded_from = 2;
     c->misses = 0;
     c->pace = {};
   });

@@ -13,7 +13,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -122,6 +124,7 @@ class ReplayTree {
   size_t constants() const { return constants_.size(); }
   const std::vector<int32_t>& roots() const { return roots_; }
   int32_t registers() const { return registers_; }
+  void fix_constants(ReplayInstruction&) const;
 
   // The last of them are kept; one that fits goes to the front. A tree whose frozen replays go stale faster than they are used gets no more.
   const std::vector<std::shared_ptr<const FrozenReplay>>& frozen() const { return frozen_; }
@@ -135,8 +138,6 @@ class ReplayTree {
   int traverse(visitproc, void*) const;
 
  private:
-  void fix_constants(ReplayInstruction&) const;
-
   std::deque<ReplayInstruction> instructions_;  // a run that waits for a kernel must find its own where they were
   std::vector<int32_t> roots_;                  // recordings that share nothing
   std::deque<PyObject*> constants_;
@@ -170,6 +171,13 @@ struct ReplayResult {
 // One call. `scope`: around it, with a recorder on trial; the commit ends it.
 ReplayResult replay(ReplayTree&, tracer::FunctionRecord&, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope);
 
-void plant_replay_fault(int op);  // for tests: checks of this kind pass always; -1: none do
+// Of a function that is being recorded, under this recorder: does `instructions`, reads and checks and then a loop that computes, as far as the
+// loop's ways go. `held`: what registers hold, all of which are below `registers`. What the registers that the loop changes hold then; none: nothing
+// has been done, or Python's error is set.
+std::optional<std::vector<py::object>> skip_iterations(ReplayTree&, std::vector<ReplayInstruction> instructions, int32_t registers,
+                                                       const std::map<int32_t, py::object>& held, tracer::SegmentRecorder&);
+
+void plant_replay_fault(int op);               // for tests: checks of this kind pass always; -1: none do
+bool is_overlooked(const ReplayInstruction&);  // is it such a check?
 
 }  // namespace kiln::python

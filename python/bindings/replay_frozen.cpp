@@ -28,6 +28,34 @@ bool is_backward(PyObject* function) {
   return function == backward;
 }
 
+bool asks_mode(PyObject* function) {
+  static PyObject* const asks = of_core("is_grad_enabled");
+  return function == asks;
+}
+bool sets_mode(PyObject* function) {
+  static PyObject* const sets = of_core("set_grad_enabled");
+  return function == sets;
+}
+
+// Does the mode that operators run in follow from the one that the call began in? Then nothing has to set it, or ask for it. (What is checked of
+// tensors on the tape is checked in the mode that the call began in: it must not be the stricter one.)
+bool mode_follows(const ReplayTree& tree, const std::vector<int32_t>& path, const FrozenReplay::Settings& settings,
+                  const std::function<PyObject*(int32_t)>& look) {
+  std::vector<int32_t> asked;
+  for (const int32_t at : path) {
+    const ReplayInstruction& i = tree.at(static_cast<size_t>(at));
+    if (i.op != ReplayOp::call) continue;
+    if (asks_mode(i.fixed[0])) asked.push_back(i.result);
+    if (!sets_mode(i.fixed[0])) continue;
+    if (i.operands.size() != 2 || i.extra != 0) return false;
+    const int32_t to = i.operands[1];
+    PyObject* const mode = to < 0 ? tree.constant(to) : look(to);
+    if (!PyBool_Check(mode) || (to >= 0 && std::find(asked.begin(), asked.end(), to) == asked.end())) return false;
+    if (mode == Py_True && !settings.grad_enabled) return false;
+  }
+  return true;
+}
+
 // Is what a call does to tensors all in the program, and in gradients? Python that stands on the tape (hooks, rules of kiln.custom_vjp) is met
 // step by step, and decides as it goes.
 bool is_computing(PyObject* function) {
@@ -67,6 +95,7 @@ FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& pat
   frozen_ = std::make_shared<FrozenReplay>();
   frozen_->settings = settings;
   frozen_->after = after;
+  if (mode_follows(tree, path, settings, look)) grad_mode_ = settings.grad_enabled;
   bool possible = reads.others == 0;  // else what was done follows from values: an index, a shape
   for (size_t n = 0; n < path.size() && possible; ++n) possible = sort(tree.at(static_cast<size_t>(path[n])));
   for (const GradientChange& g : gradients) possible = possible && add_gradient(g);
@@ -94,6 +123,7 @@ bool FrozenDraft::sort(const ReplayInstruction& i) {
     frozen_->steps.push_back(&i);
     return true;
   }
+  if (grad_mode_ && sort_mode(i)) return true;
   if (i.op == ReplayOp::set_attribute || i.op == ReplayOp::get_attribute)
     if (PyObject* held = i.fixed[0] != nullptr ? i.fixed[0] : look_(i.operands[0]); is_tensor(held)) return sort_gradient(i);
   bool derived = false, of_tensors = false;
@@ -117,6 +147,16 @@ bool FrozenDraft::sort(const ReplayInstruction& i) {
   }
   if (acts && of_tensors && !is_id(i.fixed[0])) return false;  // looks at values
   go_on(i, acts ? Origin::number : Origin::read);
+  return true;
+}
+
+// What only sets or asks whether operators are put on the tape, and is known beforehand.
+bool FrozenDraft::sort_mode(const ReplayInstruction& i) {
+  if (i.op == ReplayOp::off_tape) return !*grad_mode_;
+  if (i.op != ReplayOp::call || (!asks_mode(i.fixed[0]) && !sets_mode(i.fixed[0]))) return false;
+  if (sets_mode(i.fixed[0])) grad_mode_ = look_(i.operands[1]) == Py_True;
+  origins_[static_cast<size_t>(i.result)] = Origin::number;
+  frozen_->known.push_back({i.result, py::reinterpret_borrow<py::object>(look_(i.result))});
   return true;
 }
 

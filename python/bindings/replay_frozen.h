@@ -11,6 +11,7 @@
 #include "codegen/backend_setting.h"
 #include "eager/dispatch.h"
 #include "python/bindings/replay.h"
+#include "python/bindings/replay_witness.h"
 #include "python/bindings/tensor_type.h"
 
 namespace kiln::python {
@@ -72,6 +73,7 @@ struct FrozenReplay {
   std::vector<const ReplayInstruction*> steps;  // before the commit, those that are still run: reads, checks, arithmetic on numbers
   int32_t after = -1;                           // the first behind the commit
   Settings settings;
+  std::vector<Value> known;  // by the settings: whether operators are put on the tape
   std::vector<Input> inputs;
   std::vector<Value> values;
   std::vector<Check> checks;
@@ -80,6 +82,7 @@ struct FrozenReplay {
   std::shared_ptr<const tracer::Program> program;
   std::vector<eager::Scalar> scalars;
   std::vector<int64_t> made;  // by slot: bytes of a storage to be made, or -1
+  mutable Witnesses witnesses;
   mutable uint64_t hits = 0;
 };
 
@@ -104,6 +107,7 @@ class FrozenDraft {
  private:
   enum class Origin : uint8_t { none, read, number, derived };
   bool sort(const ReplayInstruction&);
+  bool sort_mode(const ReplayInstruction&);
   bool sort_gradient(const ReplayInstruction&);
   void go_on(const ReplayInstruction&, Origin);
   bool add_inputs(const ReplayInstruction&);
@@ -119,6 +123,7 @@ class FrozenDraft {
   std::vector<bool> known_;  // registers that are among inputs, values or outputs
   std::vector<bool> gradient_changed_;
   bool passed_backward_ = false;
+  std::optional<bool> grad_mode_;  // as the instructions so far leave it; none: it has to be set and asked for as they say
   std::vector<const eager::Storage*> input_storages_, output_storages_;
   std::vector<const eager::TensorImpl*> outputs_;
   std::shared_ptr<FrozenReplay> frozen_;

@@ -11,6 +11,11 @@
 #include "python/bindings/replay.h"
 #include "python/bindings/versions.h"
 
+#if PY_VERSION_HEX >= 0x030D0000
+extern "C" PyAPI_FUNC(int)
+    _PyObject_GetMethod(PyObject* instance, PyObject* name, PyObject** method);  // exported still, but no longer declared
+#endif
+
 namespace kiln::python {
 
 // Are two immutable values one to any program that does not ask for identity? `expected` is a number, string, None, or a tuple of such.
@@ -142,13 +147,11 @@ inline bool has_no_attribute(PyObject* instance, PyObject* name) {
 inline bool has_method(PyObject* instance, PyObject* name, PyObject* function) {
   if (_PyType_Lookup(Py_TYPE(instance), name) != function) return false;
   PyObject* found = nullptr;
-#if PY_VERSION_HEX < 0x030D0000  // it is no longer exported
   if (Py_TYPE(instance)->tp_getattro == PyObject_GenericGetAttr) {
     const bool right = _PyObject_GetMethod(instance, name, &found) == 1 && found == function;
     Py_XDECREF(found);
     return right;
   }
-#endif
   found = _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
   const bool right = found != nullptr && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == function;
   Py_XDECREF(found);

@@ -68,7 +68,7 @@ int planted_fault = -1;  // a ReplayOp
 // Registers of one run, released at its end.
 class Registers {
  public:
-  Registers(const ReplayTree& tree) : tree_(tree), count_(static_cast<size_t>(tree.registers())) {
+  Registers(const ReplayTree& tree, int32_t count) : tree_(tree), count_(static_cast<size_t>(count)) {
     if (count_ > kInline) large_ = std::make_unique<PyObject*[]>(count_);
     values_ = large_ ? large_.get() : small_;
     std::fill_n(values_, count_, nullptr);
@@ -84,7 +84,7 @@ class Registers {
   std::span<PyObject* const> all() const { return {values_, count_}; }
 
  private:
-  static constexpr size_t kInline = 48;
+  static constexpr size_t kInline = 96;
   const ReplayTree& tree_;
   size_t count_;
   PyObject* small_[kInline];
@@ -95,7 +95,10 @@ class Registers {
 class Run {
  public:
   Run(ReplayTree& tree, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope)
-      : tree_(tree), args_(args), kwargs_(kwargs), scope_(scope), trial_(*scope.trial()), registers_(tree) {}
+      : tree_(tree), args_(args), kwargs_(kwargs), scope_(&scope), trial_(*scope.trial()), registers_(tree, tree.registers()) {}
+  // Of a part of a recording.
+  Run(ReplayTree& tree, int32_t registers, tracer::SegmentRecorder& recorder)
+      : tree_(tree), args_(nullptr), kwargs_(nullptr), scope_(nullptr), trial_(recorder), registers_(tree, registers) {}
 
   ReplayResult go(int32_t root) {
     trial_.recorder().set_revocable(true);
@@ -103,20 +106,30 @@ class Run {
     freezes_ = tree_.may_freeze();
     if (freezes_) watched_.emplace();
     int32_t at = root;
+    bool another_way = false;
     while (at >= 0) {
       const ReplayInstruction& i = tree_.at(static_cast<size_t>(at));
-      if (step(i) || overlooked(i)) {
+      if (step(i) || is_overlooked(i)) {
         if (given_) return {ReplayOutcome::done, given_};
+        if (i.op >= ReplayOp::call) other_ways_.clear();
+        else if (i.otherwise >= 0) other_ways_.emplace_back(i.otherwise, path_.size());
         if (freezes_ && !committed_) path_.push_back(at);
         if (i.op == ReplayOp::commit) after_ = i.next;
         at = i.next;
         continue;
       }
-      failed_ = at;
+      if (!another_way) failed_ = at;
       if (committed_) return {ReplayOutcome::failed};
       if (interrupted()) return {ReplayOutcome::failed};
       // Another thread may have added a recording that needs more registers than there were when this run began.
-      at = registers_.fit(tree_) && !changed_ ? i.otherwise : -1;
+      if (!registers_.fit(tree_) || changed_) break;
+      at = i.otherwise;
+      if (at < 0 && !other_ways_.empty()) {
+        at = other_ways_.back().first;
+        path_.resize(std::min(path_.size(), other_ways_.back().second));
+        other_ways_.pop_back();
+        another_way = true;  // the one that came further says what has changed
+      }
     }
     take_back();
     return {ReplayOutcome::refused, nullptr, failed_};
@@ -125,13 +138,22 @@ class Run {
   // The same by a program that is known already. Refused: something is not as it was then.
   ReplayResult go_frozen(const FrozenReplay& f, tracer::FunctionRecord& record) {
     if (f.settings != settings_) return {ReplayOutcome::refused};
-    for (const ReplayInstruction* i : f.steps) {
-      if (step(*i) || overlooked(*i)) continue;
+    const std::shared_ptr<const Witness> witness = f.witnesses.newest();
+    const bool witnessed = witness != nullptr && witness->holds(args_);
+    if (witnessed) {
+      ++witness->hits;
+      for (const Witness::Given& g : witness->given()) registers_.set(g.number, Py_NewRef(g.object));
+    } else {
+      for (const FrozenReplay::Value& v : f.known) registers_.set(v.number, Py_NewRef(v.value.ptr()));
+    }
+    for (const ReplayInstruction* i : witnessed ? witness->rest() : f.steps) {
+      if (step(*i) || is_overlooked(*i)) continue;
       if (interrupted()) return {ReplayOutcome::failed};
       eager::set_grad_enabled(settings_.grad_enabled);
       return {ReplayOutcome::refused};
     }
     eager::set_grad_enabled(settings_.grad_enabled);
+    if (!witnessed) f.witnesses.renew(tree_, f, args_);
     if (!run_program(f, record)) return {ReplayOutcome::refused};
     for (int32_t at = f.after; at >= 0; at = tree_.at(static_cast<size_t>(at)).next) {
       if (!step(tree_.at(static_cast<size_t>(at)))) return {ReplayOutcome::failed};
@@ -140,15 +162,38 @@ class Run {
     return {ReplayOutcome::done, given_};
   }
 
+  // skip_iterations().
+  std::optional<std::vector<py::object>> skip(std::vector<ReplayInstruction>& instructions, const std::map<int32_t, py::object>& held) {
+    for (const auto& [number, object] : held) registers_.set(number, Py_NewRef(object.ptr()));
+    for (ReplayInstruction& i : instructions) {
+      tree_.fix_constants(i);
+      if (i.loop == nullptr ? !step(i) && !is_overlooked(i) : !i.loop->computes) {
+        interrupted();
+        return std::nullopt;
+      }
+    }
+    ReplayLoop& loop = *instructions.back().loop;
+    assign(loop.changing, instructions.back().operands);
+    bool native = loop.drafts_left > 0 && run_pending();
+    while (true) {
+      std::optional<bool> ended;
+      if (native) ended = run_native(loop, &native);
+      const eager::GeneratorState generator = eager::generator_state();
+      if (!ended) ended = iterate(loop);
+      if (!ended) continue;
+      if (PyErr_Occurred() != nullptr) return std::nullopt;
+      eager::set_generator_state(generator);
+      break;
+    }
+    std::vector<py::object> changed;
+    for (const int32_t r : loop.changing) changed.push_back(py::reinterpret_borrow<py::object>(registers_[r]));
+    return changed;
+  }
+
  private:
   void take_back() {
     trial_.take_back();
     for (auto saved = gradients_.rbegin(); saved != gradients_.rend(); ++saved) eager::set_grad(saved->first, saved->second);
-  }
-
-  // A fault planted by a test: a failed check of this kind passes.
-  static bool overlooked(const ReplayInstruction& i) {
-    return static_cast<int>(i.op) == planted_fault && (i.op < ReplayOp::attribute || (i.op < ReplayOp::call && i.extra != 0));
   }
 
   // An interrupt is not something to go on from; any other error is what the recorded program would find for itself.
@@ -337,7 +382,7 @@ class Run {
     while (at >= 0 && loop.body[static_cast<size_t>(at)].op != ReplayOp::back) {
       const ReplayInstruction& i = loop.body[static_cast<size_t>(at)];
       if (i.op == ReplayOp::leave) return true;
-      const bool right = step(i) || overlooked(i);
+      const bool right = step(i) || is_overlooked(i);
       if (!right && interrupted()) return false;
       at = right ? i.next : i.otherwise;
     }
@@ -364,7 +409,7 @@ class Run {
       explicit Own(Run& run) : run(run) {}
       PyObject* look(int32_t operand) const override { return run.registers_[operand]; }
       void set(int32_t number, PyObject* owned) override { run.registers_.set(number, owned); }
-      bool step(const ReplayInstruction& i) override { return run.step(i) || overlooked(i); }
+      bool step(const ReplayInstruction& i) override { return run.step(i) || is_overlooked(i); }
       tracer::SegmentRecorder& recorder() override { return run.trial_.recorder(); }
       Run& run;
     } own(*this);
@@ -523,21 +568,25 @@ class Run {
     registers_.clear();
     given_ = result;
     const bool ran = guarded([&] {
-      scope_.end(eager::FlushReason::function_end);
+      scope_->end(eager::FlushReason::function_end);
       return true;
     });
     if (!ran) Py_CLEAR(given_);
     recorder.keep_next(nullptr);
     if (ran && draft && draft->possible()) {
-      if (auto frozen = draft->finish()) tree_.add_frozen(std::move(frozen));
-      else tree_.cannot_freeze();
+      if (auto frozen = draft->finish()) {
+        frozen->witnesses.renew(tree_, *frozen, args_);
+        tree_.add_frozen(std::move(frozen));
+      } else {
+        tree_.cannot_freeze();
+      }
     }
     return ran;
   }
 
   ReplayTree& tree_;
   PyObject *args_, *kwargs_;
-  tracer::SegmentScope& scope_;
+  tracer::SegmentScope* scope_;
   const Trial trial_;
   Registers registers_;
   const FrozenReplay::Settings settings_ = FrozenReplay::Settings::now();
@@ -546,6 +595,9 @@ class Run {
   std::optional<eager::WatchedReads> watched_;
   uint64_t runs_before_ = 0;
   std::vector<int32_t> path_;
+  // Recordings part where they first asked something else; checks that passed there might have passed for another one too, which fits to the
+  // end. Where it goes on, and how long the path was there; only of what is behind the last call.
+  std::vector<std::pair<int32_t, size_t>> other_ways_;
   int32_t after_ = -1;
   std::vector<GradientChange> changes_;
   Few<eager::Ref<eager::Storage>, 4> made_;           // of a frozen one
@@ -568,10 +620,19 @@ void Trial::take_back() const {
 
 void plant_replay_fault(int op) { planted_fault = op; }
 
+bool is_overlooked(const ReplayInstruction& i) {
+  return static_cast<int>(i.op) == planted_fault && (i.op < ReplayOp::attribute || (i.op < ReplayOp::call && i.extra != 0));
+}
+
 std::vector<std::string> replay_unary_names() {
   std::vector<std::string> names;
   for (const Unary& u : kUnary) names.emplace_back(u.name);
   return names;
+}
+
+std::optional<std::vector<py::object>> skip_iterations(ReplayTree& tree, std::vector<ReplayInstruction> instructions, int32_t registers,
+                                                       const std::map<int32_t, py::object>& held, tracer::SegmentRecorder& recorder) {
+  return Run(tree, registers, recorder).skip(instructions, held);
 }
 
 ReplayResult replay(ReplayTree& tree, tracer::FunctionRecord& record, PyObject* args, PyObject* kwargs, tracer::SegmentScope& scope) {

@@ -1,8 +1,10 @@
-// CPython's own counts of changes: while a class or a dict has the version it had, it holds what it held.
+// Counts of changes: while a class or a dict has the version it had, it holds what it held. CPython counts those of classes; those of dicts up to
+// 3.12 (PEP 509), and from 3.13 on it tells watchers of them, so that they are counted here.
 #pragma once
 
 #include <Python.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace kiln::python {
@@ -16,19 +18,81 @@ inline uint64_t version_of(const PyTypeObject* type) {
 #endif
 }
 
-#if PY_VERSION_HEX < 0x030C0000
-// Of all dicts, no two have one version; a dict that changes gets another (PEP 509).
-inline uint64_t version_of_dict(PyObject* dict) { return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag; }
+// The word that holds a dict's version, as long as the dict lives; nullptr: nothing is known. A word that does not hold one is 0.
+inline const uint64_t* version_place(PyObject* dict);
 
-// The dict of an instance, borrowed; nullptr: it has none.
+// Of all dicts there ever were, no two have one version; a dict that changes gets another. 0: nothing is known.
+inline uint64_t version_of_dict(PyObject* dict);
+
+// The dict of an instance, borrowed; nullptr: it has none, or what it would hold is kept elsewhere.
+inline PyObject* dict_of(PyObject* instance);
+
+#ifdef Py_GIL_DISABLED
+inline constexpr bool kDictsCountChanges = false;
+#else
+inline constexpr bool kDictsCountChanges = true;
+#endif
+
+#if PY_VERSION_HEX < 0x030D0000
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"  // 3.12 keeps it, and 3.13 does not for the dicts of instances
+inline const uint64_t* version_place(PyObject* dict) { return &reinterpret_cast<PyDictObject*>(dict)->ma_version_tag; }
+#pragma GCC diagnostic pop
+inline uint64_t version_of_dict(PyObject* dict) { return *version_place(dict); }
+#elif defined(Py_GIL_DISABLED)
+inline const uint64_t* version_place(PyObject*) { return nullptr; }
+inline uint64_t version_of_dict(PyObject*) { return 0; }
+#else
+// The changes of one dict that is watched. It is never freed, but may come to count those of another dict, from another version on.
+struct DictCount {
+  uint64_t version = 0;
+  bool asked = false;  // since the last change
+  DictCount* next = nullptr;
+};
+
+struct CountedDict {
+  PyObject* dict;
+  DictCount* count;
+};
+inline constexpr size_t kRecentDicts = 256;
+extern CountedDict recent_dicts[kRecentDicts];  // where the dicts that were asked for lately are found without a search
+inline CountedDict& recent_place(PyObject* dict) { return recent_dicts[reinterpret_cast<uintptr_t>(dict) / 16 % kRecentDicts]; }
+DictCount* watch_dict(PyObject* dict);  // finds or begins the count; nullptr: it cannot be watched
+
+inline DictCount* count_of(PyObject* dict) {
+  const CountedDict& recent = recent_place(dict);
+  DictCount* count = recent.dict == dict ? recent.count : watch_dict(dict);
+  if (count != nullptr) count->asked = true;
+  return count;
+}
+inline const uint64_t* version_place(PyObject* dict) {
+  const DictCount* count = count_of(dict);
+  return count == nullptr ? nullptr : &count->version;
+}
+inline uint64_t version_of_dict(PyObject* dict) {
+  const DictCount* count = count_of(dict);
+  return count == nullptr ? 0 : count->version;
+}
+#endif
+
+#if PY_VERSION_HEX < 0x030C0000
 inline PyObject* dict_of(PyObject* instance) {
   PyObject** dict = _PyObject_GetDictPtr(instance);
   return dict == nullptr ? nullptr : *dict;
 }
-#else
-// Later versions of CPython count no changes, and keep attributes elsewhere: everything is looked up.
-inline uint64_t version_of_dict(PyObject*) { return 0; }
+#elif defined(Py_GIL_DISABLED)
 inline PyObject* dict_of(PyObject*) { return nullptr; }
+#else
+// Not by _PyObject_GetDictPtr alone, which would make a dict for each instance that keeps its attributes in itself: 3.12 takes it apart again
+// when the program reads an attribute, and 3.13 writes attributes more slowly beside it.
+inline PyObject* dict_of(PyObject* instance) {
+  if ((Py_TYPE(instance)->tp_flags & Py_TPFLAGS_MANAGED_DICT) == 0) {
+    PyObject** dict = _PyObject_GetDictPtr(instance);
+    return dict == nullptr ? nullptr : *dict;
+  }
+  PyObject* dict = reinterpret_cast<PyObject**>(instance)[-3];           // MANAGED_DICT_OFFSET in CPython's internal/pycore_object.h
+  return (reinterpret_cast<uintptr_t>(dict) & 1) != 0 ? nullptr : dict;  // 3.12: not a dict, but the instance's attributes
+}
 #endif
 
 }  // namespace kiln::python

@@ -392,3 +392,24 @@ def test_a_slot_that_is_filled_later_and_a_class_that_gets_an_attribute_are_seen
     assert [f(x).item() for _ in range(3)] == [211] * 3
     del thing.of_class, Slotted.of_class, thing.late
     assert [f(x).item() for _ in range(3)] == [1] * 3
+
+
+def test_recordings_part_where_they_asked_something_else(capsys):
+    """The first check that another recording makes in its place holds in both: a replay goes on with whichever fits to the end."""
+
+    class Falling:
+        def __getattr__(self, name):
+            return 5.0
+
+    state = Falling()
+
+    @kn.jit
+    def f(x):
+        return x * state.scale
+
+    for scale in (2.0, 5.0) * 5:
+        vars(state).update({"scale": 2.0} if scale == 2.0 else {})
+        for _ in range(4):
+            assert f(floats(1)).tolist() == [scale]
+        vars(state).clear()
+    assert told(f, capsys).recordings <= 4

@@ -48,4 +48,4 @@ def test_the_versions_that_are_tested_are_those_whose_byte_code_is_known():
 def test_a_version_that_is_not_there_is_reported_as_untested():
     result = subprocess.run(["script/test-pythons", "3.99"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split("\n")[-2].split(None, 1) == ["3.99", "untested: not found on this machine"]
+    assert result.stdout.split("\n")[-2].split(None, 1) == ["3.99", "untested: not installed"]

@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 from kiln import _core
-from kiln.capture import batches, callables, folding, slots, tape
+from kiln.capture import batches, callables, folding, patience, slots, tape
 from kiln.capture.interpreter import Machine
 from kiln.capture.recording import Memory, Recording
 from kiln.capture.results import apply, finish
 from kiln.capture.telling import Recompile, hint, note_once, short
-from kiln.capture.values import NotReplayable, Raised, is_static
+from kiln.capture.values import Again, NotReplayable, Raised, is_static
 from kiln.config import config
 from kiln.errors import NotReplayedError, RecompileError
 
@@ -37,11 +37,14 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
     memory = memory_of(captured)
     if memory.recordings >= MAX_RECORDINGS:  # and yet called: mode="replay"
         raise NotReplayedError(f"{memory.name}: mode='replay', but {TOO_MANY}")
+    if memory.patience.is_over() and not memory.forced:
+        _core.pause_recording(captured, memory.patience.wait())
+        return _core.not_recorded
     place = failed if 0 <= failed < len(memory.paths) else -1
     path = memory.paths[place] if place >= 0 else None
     if path:
         memory.varying.add(path)
-    rec = Recording(memory)
+    rec = Recording(memory, patience.Endless() if memory.forced else memory.patience.timer())
     machine = Machine(rec)
     try:
         result = _run(machine, captured, args, kwargs or {})
@@ -58,7 +61,7 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
     except (NotReplayable, Raised) as error:
         rec.take_back()
         reason = _note_failure(captured, memory, rec, error, (time.perf_counter() - start) * 1e3)
-        if memory.forced and not isinstance(error, Raised):
+        if memory.forced and not isinstance(error, (Again, Raised)):
             raise NotReplayedError(f"{memory.name}: mode='replay', but Python has to run: {reason}{hint(reason)}") from None
         return _core.not_recorded
     except BaseException:  # an interrupt
@@ -133,7 +136,9 @@ def _note_failure(captured: Any, memory: Memory, rec: Recording, error: BaseExce
     _forget(rec)
     if isinstance(error, Raised):
         memory.raised += 1
-    else:
+    elif isinstance(error, patience.TooLong):
+        _core.pause_recording(captured, memory.patience.wait())
+    elif not isinstance(error, Again):
         memory.failures += 1
     text = f"{where}: {reason}" if where else reason
     memory.reasons[text] = memory.reasons.get(text, 0) + 1

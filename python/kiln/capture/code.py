@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kiln.capture.loops import at_head
-from kiln.capture.opcodes import KNOWN_VERSIONS, Operation, nothing, operation_named
+from kiln.capture.opcodes import KNOWN_VERSIONS, PAIRS, Operation, nothing, operation_named
 from kiln.capture.values import NotReplayable
 
 
@@ -38,12 +38,13 @@ class Program:
     lines: list[int | None]
     handlers: list[Handler]
     locals: tuple[str, ...]  # in the order of the frame's slots: variables, cells, free variables
-    loops: dict[int, int]  # the heads of loops that a condition ends, and their last instructions
+    loops: dict[int, tuple[int, int]]  # the heads of loops that a condition ends, and their first and last instructions
     read_at: dict[int, set[int]]
 
-    def stored(self, start: int, end: int) -> list[int]:
-        """The slots of variables that instructions [start, end] assign."""
-        return sorted({self.arguments[i] for i in range(start, end + 1) if self.names[i] == "STORE_FAST"})
+    def stored(self, head: int) -> list[int]:
+        """The slots of variables that a loop assigns."""
+        first, last = self.loops[head]
+        return sorted({self.arguments[i] for i in range(first, last + 1) if self.names[i] == "STORE_FAST"})
 
     def read_from(self, start: int) -> set[int]:
         """The slots of variables that may be read, from an instruction on, before they are assigned."""
@@ -58,16 +59,18 @@ def decode(code: types.CodeType) -> Program:
         raise NotReplayable(f"the byte code of CPython {sys.version_info[0]}.{sys.version_info[1]} is not known")
     names, operations, arguments, offsets, targets = [], [], [], [], []
     for offset, after, number, argument in _instructions(code.co_code):
-        operation = operation_named(opcode.opname[number])
-        if operation is nothing:
-            continue
         if number in _JUMPS:
             argument = after - argument if number in _BACKWARD else after + argument
-            targets.append(len(operations))
-        names.append(opcode.opname[number])
-        operations.append(operation)
-        arguments.append(argument)
-        offsets.append(offset)
+        for name, part in _parts(opcode.opname[number], argument):
+            operation = operation_named(name)
+            if operation is nothing:
+                continue
+            if number in _JUMPS:
+                targets.append(len(operations))
+            names.append(name)
+            operations.append(operation)
+            arguments.append(part)
+            offsets.append(offset)
     for place in targets:
         arguments[place] = bisect.bisect_left(offsets, arguments[place])
     lines: list[int | None] = [None] * len(operations)
@@ -82,16 +85,44 @@ def decode(code: types.CodeType) -> Program:
     return Program(code, names, operations, arguments, lines, handlers, code.co_varnames + cells + code.co_freevars, loops, {})
 
 
-def _loops(names: list[str], arguments: list[int]) -> dict[int, int]:
-    """Heads and ends. `continue` may lead to a condition before the body: of jumps that cross, the one to the later place is the loop's."""
+def _parts(name: str, argument: int) -> list[tuple[str, int]]:
+    if name not in PAIRS:
+        return [(name, argument)]
+    first, second = PAIRS[name]
+    return [(first, argument >> 4), (second, argument & 15)]
+
+
+def _loops(names: list[str], arguments: list[int]) -> dict[int, tuple[int, int]]:
+    """`continue` may lead to a condition before the body: of jumps that cross, the one to the later place is the loop's."""
     ends = {arguments[i]: i for i, name in enumerate(names) if "JUMP_BACKWARD" in name and name != "JUMP_BACKWARD_NO_INTERRUPT"}
-    heads = [h for h in ends if names[h] != "FOR_ITER"]
-    return {h: ends[h] for h in heads if not any(h < other <= ends[h] < ends[other] for other in heads)}
+    firsts = [h for h in ends if names[h] != "FOR_ITER"]
+    loops = {h: ends[h] for h in firsts if not any(h < other <= ends[h] < ends[other] for other in firsts)}
+    heads: dict[int, tuple[int, int]] = {}
+    for first, end in sorted(loops.items()):
+        heads.setdefault(_head(names, arguments, first, end), (first, end))
+    return heads
+
+
+def _head(names: list[str], arguments: list[int], first: int, end: int) -> int:
+    """Where each iteration comes by and knows that there is one: behind the condition, if the loop begins with one. (Up to 3.13 a condition
+    stands before a loop, and again at its end.)"""
+    if names[end] != "JUMP_BACKWARD":
+        return first
+    goes_on = set()  # places where a part of the condition leads that suffices
+    for at in range(first, end):
+        conditional = names[at].startswith("POP_JUMP_")
+        if names[at] in _LEAVING or ((names[at] == "JUMP_FORWARD" or conditional) and arguments[at] > end):
+            return at + 1 if goes_on <= {at + 1} and (conditional or goes_on) else first
+        if conditional:
+            goes_on.add(arguments[at])
+        elif opcode.opmap[names[at]] in _JUMPS:
+            break
+    return first
 
 
 def _successors(program: Program, at: int) -> list[int]:
     name = program.names[at]
-    if name in ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"):
+    if name in _LEAVING:
         after = []
     elif opcode.opmap[name] in _JUMPS:
         after = [program.arguments[at]] if name.startswith("JUMP_") and "IF" not in name else [at + 1, program.arguments[at]]
@@ -113,7 +144,7 @@ def _read_from(program: Program, start: int) -> set[int]:
             behind: set[int] = set().union(*(reads[s] for s in _successors(program, at) if s < count))
             if name == "STORE_FAST":
                 behind.discard(argument)
-            elif name in ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"):
+            elif name in ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_FAST_AND_CLEAR", "DELETE_FAST"):
                 behind.add(argument)
             elif "FAST" in name or name in ("LOAD_CLOSURE", "MAKE_CELL"):
                 behind = every
@@ -122,6 +153,7 @@ def _read_from(program: Program, start: int) -> set[int]:
     return reads[start] | set(range(len(program.code.co_varnames), len(program.locals)))
 
 
+_LEAVING = ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE")
 _JUMPS = frozenset(opcode.hasjrel)
 _BACKWARD = frozenset(number for number in opcode.hasjrel if "BACKWARD" in opcode.opname[number])
 _CACHE, _EXTENDED_ARG = opcode.opmap["CACHE"], opcode.opmap["EXTENDED_ARG"]

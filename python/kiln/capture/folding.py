@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kiln.capture.loops import Visit
+from kiln.capture.loops import Mark, Visit
 from kiln.capture.recording import OPS, Recording
+from kiln.capture.values import Again
 
 MAX_NODES = 2000
 _FIRST_ACTION = OPS["call"]
@@ -79,12 +80,13 @@ class Loop:
         return operand < 0 or (operand not in here and (operand in self.outer or operand < before))
 
     def walk(
-        self, instructions: list[Instruction], position: int, end: int | None, here: dict[int, int], before: int, turns: int = 0
+        self, instructions: list[Instruction], position: int, following: Mark | None, here: dict[int, int], before: int, turns: int = 0
     ) -> int:
-        """Adds the instructions from `position` on to the tree, up to `end`, or (None) up to where the loop is left, having gone through
+        """Adds the instructions from `position` on to the tree, up to a mark, or (None) up to where the loop is left, having gone through
         `turns` more iterations that have no marks; says where that is. `here` becomes what registers hold then. `before`: registers up to
         there were made before the loop."""
         at, last, found = self.root, None, "next"
+        end = following.position if following else None
         while position != end:
             if position >= len(instructions):
                 raise Conflict
@@ -118,7 +120,8 @@ class Loop:
             if at.next is not None and at.next.op == _LEAVE:
                 return position
             last, found, at = at, "next", at.next
-        self._end(at, last, found, here, before, end)
+        if following:
+            self._end(at, last, found, here, before, following)
         return position
 
     def _next_iteration(self, back: Node, here: dict[int, int]) -> None:
@@ -134,8 +137,7 @@ class Loop:
         here.clear()
         here.update(moved)
 
-    def _end(self, at: Node | None, last: Node | None, found: str, here: dict[int, int], before: int, end: int | None) -> None:
-        mark = next(m for m in self.marks if m.position == end)
+    def _end(self, at: Node | None, last: Node | None, found: str, here: dict[int, int], before: int, mark: Mark) -> None:
         operands = [self.translate(mark.leaves[i], here, before) for i in self.changing]
         if at is None:
             self._add(Node(_BACK, 0, -1, operands), last, found)
@@ -184,33 +186,58 @@ def fold(rec: Recording) -> None:
                 break
             except Conflict:
                 continue
+        else:
+            if any(m.is_behind_gap for m in visit.marks):
+                rec.memory.skips = False
+                raise Again("a loop of which iterations were left out is no loop in the end")
     rec.loops.clear()
+    rec.gaps.clear()
+
+
+def iterations(rec: Recording, visit: Visit) -> Loop | None:
+    """The loop that the iterations so far make; None: they make none."""
+    for first in _beginnings(visit):
+        start = visit.marks[first].position
+        if any(other is not visit and position > start for position, other in rec.gaps):
+            continue
+        try:
+            return _put_together(rec, visit, first)[0]
+        except Conflict:
+            continue
+    return None
 
 
 def _beginnings(visit: Visit) -> list[int]:
-    """The marks from which on all have one shape, the last of them excluded: a loop may begin at each."""
+    """The marks from which on all have one shape, the last of them excluded: a loop may begin at each that no gap is before."""
     marks = visit.marks
     if len(marks) < 2 or marks[-1].shape is None:
         return []
     first = len(marks) - 1
     while first > 0 and marks[first - 1].shape == marks[-1].shape:
         first -= 1
-    return list(range(first, min(first + 3, len(marks) - 1)))
+    gap = next((i for i, m in enumerate(marks) if m.is_behind_gap), len(marks))
+    return list(range(first, min(first + 3, gap, len(marks) - 1)))
+
+
+def _put_together(rec: Recording, visit: Visit, first: int) -> tuple[Loop, int]:
+    """The loop of the iterations between the marks from `first` on; registers up to where were made before it."""
+    instructions = rec.instructions
+    made = [r for _, _, r, *_ in instructions[visit.marks[first].position :] if r >= 0]
+    before = min(made, default=rec.count)
+    loop = Loop(visit, first, before)
+    for mark, following in zip(loop.marks, loop.marks[1:], strict=False):
+        if not following.is_behind_gap:
+            loop.walk(instructions, mark.position, following, loop.at_start(mark.leaves), before)
+    return loop, before
 
 
 def _fold(rec: Recording, visit: Visit, first: int) -> None:
     instructions = rec.instructions
     start = visit.marks[first].position
-    made = [r for _, _, r, *_ in instructions[start:] if r >= 0]
-    before = min(made, default=rec.count)
-    loop = Loop(visit, first, before)
-    for mark, following in zip(loop.marks, loop.marks[1:], strict=False):
-        here = loop.at_start(mark.leaves)
-        loop.walk(instructions, mark.position, following.position, here, before)
+    loop, before = _put_together(rec, visit, first)
     last = loop.marks[-1]
     here = loop.at_start(last.leaves)
-    turns = visit.arrivals - len(visit.marks)
-    position = loop.walk(instructions, last.position, None, here, before, turns)
+    position = loop.walk(instructions, last.position, None, here, before, visit.unmarked)
     # What follows has registers of its own, behind the loop's.
     count = loop.count
     tail: list[Instruction] = []
@@ -227,7 +254,6 @@ def _fold(rec: Recording, visit: Visit, first: int) -> None:
     rec.paths[start:] = [*paths, None, *rec.paths[position:]]
     rec.instructions[start:] = [*hoisted, (_LOOP, 0, -1, loop.initial, loop.body()), *tail]
     rec.count = count
-    rec.folded += 1
 
 
 def _renamed(body: tuple[list[int], list[tuple]], here: dict[int, int], loop: Loop, before: int, count: int) -> tuple[Any, int]:

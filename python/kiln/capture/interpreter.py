@@ -40,6 +40,7 @@ class Machine:
         frame.locals[: len(slots)] = slots
         if closure:
             frame.locals[-len(closure) :] = closure
+        self.rec.timer.step()
         if self.depth >= MAX_DEPTH:
             raise NotReplayable(f"calls nest deeper than {MAX_DEPTH}")
         return self.run(frame)[1]

@@ -31,22 +31,26 @@ _PIN = OPS["value"]
 class Visit:
     """One run through a loop of one frame."""
 
-    __slots__ = ("arrivals", "end", "first_register", "frame", "header", "marks")
+    __slots__ = ("arrivals", "first_register", "frame", "header", "marks", "tries", "unmarked")
 
-    def __init__(self, frame: Any, header: int, end: int, first_register: int) -> None:
-        self.frame, self.header, self.end = frame, header, end
+    def __init__(self, frame: Any, header: int, first_register: int) -> None:
+        self.frame, self.header = frame, header
         self.first_register = first_register  # registers from here on were made inside
         self.arrivals = 0
         self.marks: list[Mark] = []
+        self.unmarked = 0  # arrivals since the last mark
+        self.tries = 0  # to leave iterations out
 
 
 class Mark:
-    """`own` says of each leaf whether its register is used for nothing but the leaf: no read of the recording has led to it."""
+    """`own` says of each leaf whether its register is used for nothing but the leaf: no read of the recording has led to it.
+    `is_behind_gap`: the iterations between the last mark and this one were left out."""
 
-    __slots__ = ("leaves", "own", "position", "shape")
+    __slots__ = ("is_behind_gap", "leaves", "own", "position", "shape")
 
-    def __init__(self, position: int, shape: Any, leaves: list[int], own: list[bool]) -> None:
+    def __init__(self, position: int, shape: Any, leaves: list[int], own: list[bool], is_behind_gap: bool = False) -> None:
         self.position, self.shape, self.leaves, self.own = position, shape, leaves, own  # shape None: it is not known
+        self.is_behind_gap = is_behind_gap
 
 
 class Unknowable(Exception):
@@ -58,28 +62,31 @@ def arrive(machine: Any, frame: Any, header: int) -> None:
     rec: Recording = machine.rec
     visit = _visit(rec, frame, header)
     visit.arrivals += 1
-    if visit.arrivals > MAX_MARKS:
+    if len(visit.marks) >= MAX_MARKS:
+        visit.unmarked += 1
         return
     before = visit.marks[-1].position if visit.marks else max(0, len(rec.instructions) - 3)
     data_decides = _looks_at_data(rec, before)
     if data_decides:
         _carry_numbers(machine, frame, visit)
     position = len(rec.instructions)
-    shape, walk = None, _Walk(rec, visit)
+    shape, walk = None, Walk(rec, visit)
     if data_decides:
         with contextlib.suppress(Unknowable):
-            shape = _describe(machine, walk)
+            shape = describe(machine, walk)
     visit.marks.append(Mark(position, shape, walk.leaves, walk.own))
+    if skipping.is_due(rec, visit):
+        skipping.skip(machine, visit, walk)
 
 
 def _visit(rec: Recording, frame: Any, header: int) -> Visit:
     """The visit that goes on, or a new one. An arrival ends what goes on inside of its loop."""
     open_visits = rec.open_loops.setdefault(id(frame), {})
-    end = frame.program.loops[header]
+    _, end = frame.program.loops[header]
     for other in [h for h in open_visits if header < h < end]:
         del open_visits[other]
     if header not in open_visits:
-        open_visits[header] = Visit(frame, header, end, rec.count)
+        open_visits[header] = Visit(frame, header, rec.count)
         rec.loops.append(open_visits[header])
     return open_visits[header]
 
@@ -91,7 +98,7 @@ def _looks_at_data(rec: Recording, since: int) -> bool:
 def _carry_numbers(machine: Any, frame: Any, visit: Visit) -> None:
     """Numbers that the loop assigns become symbols: what they are in one iteration says nothing of the next."""
     read = frame.program.read_from(visit.header)
-    for slot in frame.program.stored(visit.header, visit.end):
+    for slot in frame.program.stored(visit.header):
         if slot in read:
             frame.locals[slot] = _carried(machine.rec, frame.locals[slot])
 
@@ -108,7 +115,7 @@ def _carried(rec: Recording, value: Any) -> Any:
     return value
 
 
-def _describe(machine: Any, walk: _Walk) -> Any:
+def describe(machine: Any, walk: Walk) -> Any:
     rec: Recording = machine.rec
     frames = tuple(walk.frame(f) for f in machine.frames if f is not walk.visit.frame)
     read = walk.visit.frame.program.read_from(walk.visit.header)
@@ -119,25 +126,27 @@ def _describe(machine: Any, walk: _Walk) -> Any:
     return frames, outside, written, changed, len(rec.undo)
 
 
-class _Walk:
+class Walk:
     """All that can be reached, as one nested tuple, and the registers in it, each once."""
 
     def __init__(self, rec: Recording, visit: Visit) -> None:
         self.rec, self.visit = rec, visit
         self.leaves: list[int] = []
         self.own: list[bool] = []
+        self.values: list[Any] = []  # of the leaves: tensors, numbers
         self.numbers: dict[int, int] = {}  # of leaves, by register
         self.met: dict[int, int] = {}  # objects the call made, by id
         self.steps = 0
         self.loaded = {id(v) for v in rec.memo.values()}
 
-    def leaf(self, register: int, own: bool, kind: type) -> Any:
+    def leaf(self, register: int, own: bool, value: Any) -> Any:
         number = self.numbers.get(register)
         if number is None:
             number = self.numbers[register] = len(self.leaves)
             self.leaves.append(register)
             self.own.append(own)
-        return "leaf", number, own, kind
+            self.values.append(value)
+        return "leaf", number, own, type(value)
 
     def frame(self, frame: Any, read: set[int] | None = None) -> Any:
         """`read`: the variables that matter. (Where the frames above stand does not change while the loop runs.)"""
@@ -157,12 +166,12 @@ class _Walk:
         if value is MISSING:
             return "missing"
         if kind is Symbol:
-            return self.leaf(value.register, value.register >= self.visit.first_register, type(value.value))
+            return self.leaf(value.register, value.register >= self.visit.first_register, value.value)
         register = rec.registers.get(id(value))
         if is_tensor(value):
             if register is None:
                 raise Unknowable
-            return self.leaf(register, id(value) in rec.fresh or id(value) not in self.loaded, kind)
+            return self.leaf(register, id(value) in rec.fresh or id(value) not in self.loaded, value)
         if id(value) in rec.fresh and kind is not tuple:
             if id(value) in self.met:
                 return "again", self.met[id(value)]
@@ -171,7 +180,7 @@ class _Walk:
         if kind is tuple and not is_constant(value) and register is None:
             return "tuple", tuple(self.value(v) for v in value)
         if register is not None:
-            return self.leaf(register, False, kind) if register >= 0 else ("constant", id(value))
+            return self.leaf(register, False, value) if register >= 0 else ("constant", id(value))
         if kind is slice:
             return "slice", self.value(value.start), self.value(value.stop), self.value(value.step)
         if kind is range:
@@ -231,3 +240,6 @@ def at_head(operation: Operation, head: int) -> Operation:
         return operation(machine, frame, argument)
 
     return arriving
+
+
+from kiln.capture import skipping  # noqa: E402  which goes on with what is told here

@@ -9,6 +9,7 @@ from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
+from kiln.capture import patience
 from kiln.capture.values import ATOMS, MISSING, WINDOWS, NotReplayable, Symbol, is_constant, is_static, unknown
 
 OPS = {name: number for number, name in enumerate(_core.replay_ops)}
@@ -35,6 +36,8 @@ class Memory:
         self.recordings = 0
         self.failures = 0  # calls that could not be recorded
         self.raised = 0  # calls that were not, because an exception left them
+        self.patience = patience.Patience()
+        self.skips = True  # are iterations left out of recordings? (skipping.py)
         self.recompiles: list[Any] = []
         self.values: dict[str, str] = {}  # what the last recording saw under a path
         self.told = False
@@ -68,7 +71,7 @@ def _constant_key(value: Any) -> Any:
 class Recording:
     """One dry run of a function: instructions so far, and what they were made from."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, timer: patience.Timer | None = None) -> None:
         self.memory = memory
         self.instructions: list[tuple[int, int, int, list[int]]] = []
         self.paths: list[str | None] = []
@@ -94,7 +97,8 @@ class Recording:
         self.sampled = 0  # their registers so far
         self.loops: list[Any] = []  # loops.Visit, in the order they began
         self.open_loops: dict[int, dict[int, Any]] = {}  # those that may go on: by the id of their frame, by their head
-        self.folded = 0  # of them, how many became loop instructions
+        self.gaps: list[tuple[int, Any]] = []  # where iterations were left out, and of which visit
+        self.timer = patience.Timer(memory.patience.milliseconds) if timer is None else timer
 
     # ---- instructions ------------------------------------------------------------------------------------------------
 
@@ -104,6 +108,7 @@ class Recording:
             if self.samples is None:
                 raise NotReplayable("a tensor of one sample outlives the vmap that it is of")
             return self.sample() if result else -1
+        self.timer.step()
         if len(self.instructions) >= (MAX_IN_LOOPS if self.loops else MAX_INSTRUCTIONS):
             raise NotReplayable(f"it does more than {len(self.instructions)} things")
         register = -1

@@ -53,6 +53,10 @@ _HINTS = (
     ("not known to do nothing but compute", "call it outside of the captured function, or use Kiln's operator of the same meaning"),
     ("not known where", "pass it as an argument, or read it from an attribute or a global variable"),
     ("on the tape", "write under kn.no_grad()"),
+    (
+        "ms to record",
+        "have data decide the loop's end, or call it with mode='replay'; it is tried again when that is a small share of the time",
+    ),
     ("left it", "nothing has to be done: calls that raise run in Python, others replay"),
     ("recordings were made", "give what differs as a tensor, or split the function"),
     ("is not one that is recorded", "move that statement out of the captured function"),

@@ -53,6 +53,10 @@ class NotReplayable(BaseException):
     """The recording ends here, for a reason that explain() shows; the call is taken back and runs in Python."""
 
 
+class Again(NotReplayable):
+    """It ends here, and the next call is recorded otherwise."""
+
+
 def unknown(value: Any) -> NotReplayable:
     """The error for an object that no read and no operator of the recording has led to."""
     return NotReplayable(f"it is not known where a {type(value).__name__} comes from")

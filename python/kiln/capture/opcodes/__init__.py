@@ -7,7 +7,7 @@ was there before. So the table that is left is the running version's.
 import sys
 
 from kiln.capture.opcodes import arithmetic, building, calls, exceptions, generators, jumps, matching, variables
-from kiln.capture.opcodes.table import Operation, nothing, operation_named
+from kiln.capture.opcodes.table import PAIRS, Operation, nothing, operation_named
 
 if sys.version_info >= (3, 12):
     from kiln.capture.opcodes import python312
@@ -18,4 +18,4 @@ if sys.version_info >= (3, 14):
 
 KNOWN_VERSIONS = ((3, 11), (3, 12), (3, 13), (3, 14))  # in others the same names may mean something else: nothing is recorded
 
-__all__ = ["KNOWN_VERSIONS", "Operation", "nothing", "operation_named"]
+__all__ = ["KNOWN_VERSIONS", "PAIRS", "Operation", "nothing", "operation_named"]

@@ -10,8 +10,14 @@ from kiln.capture.opcodes.table import operation
 from kiln.capture.values import MISSING
 
 
-@operation("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
+@operation("JUMP_FORWARD")
 def jump(m, f, arg):
+    f.index = arg
+
+
+@operation("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
+def jump_backward(m, f, arg):
+    m.rec.timer.step()
     f.index = arg
 
 
@@ -19,6 +25,8 @@ def _pop_jump(condition: str, test: Any) -> None:
     @operation(f"POP_JUMP_IF_{condition}", f"POP_JUMP_FORWARD_IF_{condition}", f"POP_JUMP_BACKWARD_IF_{condition}")
     def pop_jump(m, f, arg):
         if test(m, f.stack.pop()):
+            if arg < f.index:
+                m.rec.timer.step()
             f.index = arg
 
 

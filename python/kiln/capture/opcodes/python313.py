@@ -11,28 +11,17 @@ from kiln.capture.attributes import Bound
 from kiln.capture.opcodes import arithmetic, variables
 from kiln.capture.opcodes.calls import call_named, call_unpacked
 from kiln.capture.opcodes.python312 import attribute_operations
-from kiln.capture.opcodes.table import operation, pop_many
+from kiln.capture.opcodes.table import PAIRS, operation, pop_many
 from kiln.capture.values import MISSING
 
 # ---- variables ---------------------------------------------------------------------------------------------------------
 
 
-@operation()
-def LOAD_FAST_LOAD_FAST(m, f, arg):
-    variables.LOAD_FAST(m, f, arg >> 4)
-    variables.LOAD_FAST(m, f, arg & 15)
-
-
-@operation()
-def STORE_FAST_LOAD_FAST(m, f, arg):
-    variables.STORE_FAST(m, f, arg >> 4)
-    variables.LOAD_FAST(m, f, arg & 15)
-
-
-@operation()
-def STORE_FAST_STORE_FAST(m, f, arg):
-    variables.STORE_FAST(m, f, arg >> 4)
-    variables.STORE_FAST(m, f, arg & 15)
+PAIRS.update(
+    LOAD_FAST_LOAD_FAST=("LOAD_FAST", "LOAD_FAST"),
+    STORE_FAST_LOAD_FAST=("STORE_FAST", "LOAD_FAST"),
+    STORE_FAST_STORE_FAST=("STORE_FAST", "STORE_FAST"),
+)
 
 
 @operation()

@@ -8,13 +8,13 @@ from kiln.capture import attributes, operations
 from kiln.capture.attributes import Bound
 from kiln.capture.opcodes import building, python313, variables
 from kiln.capture.opcodes.calls import call_unpacked
-from kiln.capture.opcodes.table import nothing, operation, pop_many
+from kiln.capture.opcodes.table import PAIRS, nothing, operation, pop_many
 from kiln.capture.values import NotReplayable
 
 operation("NOT_TAKEN")(nothing)
 operation("LOAD_FAST_BORROW")(variables.LOAD_FAST)
-operation("LOAD_FAST_BORROW_LOAD_FAST_BORROW")(python313.LOAD_FAST_LOAD_FAST)
 operation("POP_ITER")(variables.POP_TOP)
+PAIRS.update(LOAD_FAST_BORROW_LOAD_FAST_BORROW=("LOAD_FAST_BORROW", "LOAD_FAST_BORROW"))
 
 
 @operation()

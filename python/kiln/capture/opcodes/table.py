@@ -13,6 +13,7 @@ from kiln.capture.values import NotReplayable
 
 Operation = Callable[[Any, Any, int], Any]
 OPERATIONS: dict[str, Operation] = {}
+PAIRS: dict[str, tuple[str, str]] = {}  # operations that are two: the first has the upper bits of the argument, the second the lower four
 
 
 def operation(*names: str) -> Callable[[Operation], Operation]:
