@@ -22,17 +22,20 @@ inline constexpr bool kDictsCountChanges = true;
 inline const uint64_t* version_place(PyObject* dict) { return &reinterpret_cast<PyDictObject*>(dict)->ma_version_tag; }
 inline uint64_t version_of_dict(PyObject* dict) { return *version_place(dict); }
 
-// The dict of an instance, borrowed; nullptr: it has none.
-inline PyObject* dict_of(PyObject* instance) {
-  PyObject** dict = _PyObject_GetDictPtr(instance);
-  return dict == nullptr ? nullptr : *dict;
-}
+// Where an instance has its dict; nullptr: it has none.
+inline PyObject** dict_place_of(PyObject* instance) { return _PyObject_GetDictPtr(instance); }
 #else
 // Later versions of CPython count no changes, and keep attributes elsewhere: everything is looked up.
 inline constexpr bool kDictsCountChanges = false;
 inline const uint64_t* version_place(PyObject*) { return nullptr; }
 inline uint64_t version_of_dict(PyObject*) { return 0; }
-inline PyObject* dict_of(PyObject*) { return nullptr; }
+inline PyObject** dict_place_of(PyObject*) { return nullptr; }
 #endif
+
+// The dict of an instance, borrowed; nullptr: it has none.
+inline PyObject* dict_of(PyObject* instance) {
+  PyObject** dict = dict_place_of(instance);
+  return dict == nullptr ? nullptr : *dict;
+}
 
 }  // namespace kiln::python
