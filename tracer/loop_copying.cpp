@@ -10,6 +10,15 @@ namespace {
 using Step = LoopProgram::Step;
 using Register = LoopProgram::Register;
 
+constexpr auto kInteger = LoopNumber::Kind::integer;
+
+// In two parts, as it was written: a load of both at once would wait until both stores have left the processor's buffer.
+void put(LoopNumber& to, const LoopNumber& from) {
+  to.kind = from.kind;
+  asm("" : : : "memory");  // else the compiler makes one of them
+  to.i = from.i;
+}
+
 constexpr int64_t kMostCopied = 16 << 10;  // bytes, within the first cache: more is quicker moved
 
 struct Memory {
@@ -64,21 +73,26 @@ class CopyingRun final : public LoopRun {
         case Step::Kind::unknown: return LoopProgram::End::unknown;
         case Step::Kind::pass: break;
         case Step::Kind::number: {
-          const auto made = compute(s.op, value(s.x), value(s.y));
+          const LoopNumber &x = value(s.x), &y = value(s.y);
+          if (int64_t sum; s.op == NumberOp::add && x.kind == kInteger && y.kind == kInteger && !__builtin_add_overflow(x.i, y.i, &sum)) {
+            put(numbers_[s.result], LoopNumber::integer(sum));  // counters: what most loops do besides
+            break;
+          }
+          const auto made = compute(s.op, x, y);
           if (!made) return LoopProgram::End::out_of_range;
-          numbers_[s.result] = *made;
+          put(numbers_[s.result], *made);
           break;
         }
         case Step::Kind::truth:
           if (s.dtype == DType::Bool) {
-            numbers_[s.result] = LoopNumber::boolean(memory_[s.tensor].data[s.offset] != std::byte{0});
+            put(numbers_[s.result], LoopNumber::boolean(memory_[s.tensor].data[s.offset] != std::byte{0}));
             break;
           }
           [[fallthrough]];
         case Step::Kind::item: {
           const auto read = read_number(memory_[s.tensor].data + s.offset * size_of(s.dtype), s.dtype);
           if (!read) return LoopProgram::End::out_of_range;
-          numbers_[s.result] = s.kind == Step::Kind::item ? *read : LoopNumber::boolean(read->is_true());
+          put(numbers_[s.result], s.kind == Step::Kind::item ? *read : LoopNumber::boolean(read->is_true()));
           break;
         }
         case Step::Kind::check:
@@ -189,11 +203,11 @@ class CopyingRun final : public LoopRun {
   void go_back(Back& back) {
     for (size_t n = 0; n < back.numbers.size(); ++n) {
       const Step::Move& m = back.numbers[n].second;
-      back.read[n] = m.from ? numbers_[*m.from] : m.constant;
+      put(back.read[n], m.from ? numbers_[*m.from] : m.constant);
     }
     for (const Copy& c : back.kept) copy(c);
     for (const Copy& c : back.copies) copy(c);
-    for (size_t n = 0; n < back.numbers.size(); ++n) numbers_[back.numbers[n].first] = back.read[n];
+    for (size_t n = 0; n < back.numbers.size(); ++n) put(numbers_[back.numbers[n].first], back.read[n]);
   }
 
   const LoopProgram& program_;
