@@ -1,6 +1,7 @@
 #include "python/bindings/replay_frozen.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "eager/operator.h"
 #include "eager/tape.h"
@@ -26,6 +27,13 @@ PyObject* of_core(const char* name) {
 bool is_backward(PyObject* function) {
   static PyObject* const backward = PyObject_GetAttrString(of_core("Tensor"), "backward");
   return function == backward;
+}
+
+// Is it this number, handed on as it is?
+bool is_scalar(PyObject* number, const eager::Scalar& s) {
+  const std::optional<eager::Scalar> own = scalar_of(number);
+  if (!own || own->kind != s.kind) return false;
+  return s.kind == DTypeKind::floating ? std::bit_cast<uint64_t>(own->f) == std::bit_cast<uint64_t>(s.f) : own->i == s.i;
 }
 
 bool asks_mode(PyObject* function) {
@@ -70,6 +78,31 @@ bool is_computing(PyObject* function) {
 
 }  // namespace
 
+std::optional<eager::Scalar> scalar_of(PyObject* number) {
+  if (PyFloat_CheckExact(number)) return eager::Scalar(PyFloat_AS_DOUBLE(number));
+  if (!PyLong_CheckExact(number)) return std::nullopt;
+  int overflow = 0;
+  const int64_t i = PyLong_AsLongLongAndOverflow(number, &overflow);
+  if (overflow != 0) return std::nullopt;
+  return eager::Scalar(i);
+}
+
+// A tensor and a number that are added, subtracted, multiplied or compared, or divided in floating point: they are computed in the tensor's
+// dtype, or in a floating one that follows from the number's type.
+int32_t number_handed_on(const ReplayInstruction& i, const std::function<PyObject*(int32_t)>& look) {
+  constexpr uint8_t kAdd = 0, kMultiply = 5, kSubtract = 10, kDivide = 11;  // Include/opcode.h
+  if (i.op != ReplayOp::compare &&
+      (i.op != ReplayOp::binary || (i.extra != kAdd && i.extra != kMultiply && i.extra != kSubtract && i.extra != kDivide)))
+    return -1;
+  PyObject *x = look(i.operands[0]), *y = look(i.operands[1]);
+  if (is_tensor(x) == is_tensor(y)) return -1;
+  const int32_t number = is_tensor(x) ? i.operands[1] : i.operands[0];
+  const Tensor& t = unwrap(is_tensor(x) ? x : y);
+  const bool takes = t.dtype() == DType::F32 || t.dtype() == DType::F64 || (t.dtype() == DType::I64 && i.extra != kDivide);
+  if (number < 0 || !takes || (eager::grad_enabled() && t.requires_grad())) return -1;
+  return PyFloat_CheckExact(look(number)) || PyLong_CheckExact(look(number)) ? number : -1;
+}
+
 FrozenLayout::FrozenLayout(const Tensor& t) : dtype(t.dtype()), shape(t.shape()), strides(t.strides()), offset(t.offset()) {}
 
 FrozenReplay::Settings FrozenReplay::Settings::now() {
@@ -85,9 +118,11 @@ GradientChange::GradientChange(const Tensor& tensor, const Tensor& before) : lea
 }
 
 FrozenDraft::FrozenDraft(const ReplayTree& tree, const std::vector<int32_t>& path, int32_t after, const FrozenReplay::Settings& settings,
-                         std::span<const GradientChange> gradients, const std::function<PyObject*(int32_t)>& look)
+                         std::span<const GradientChange> gradients, std::span<const TakenNumber> numbers,
+                         const std::function<PyObject*(int32_t)>& look)
     : tree_(tree),
       look_(look),
+      numbers_(numbers),
       origins_(static_cast<size_t>(tree.registers())),
       known_(origins_.size()),
       gradient_changed_(origins_.size()) {
@@ -182,7 +217,9 @@ bool FrozenDraft::sort_gradient(const ReplayInstruction& i) {
 
 // What a skipped instruction reads of what is not skipped.
 bool FrozenDraft::add_inputs(const ReplayInstruction& i) {
+  const auto taken = std::ranges::find(numbers_, &i, &TakenNumber::by);
   for (const int32_t o : i.operands) {
+    if (taken != numbers_.end() && taken->number == o) continue;  // finish() has it
     if (o < 0 || origins_[static_cast<size_t>(o)] == Origin::derived || known_[static_cast<size_t>(o)]) continue;
     known_[static_cast<size_t>(o)] = true;
     PyObject* held = look_(o);
@@ -255,6 +292,13 @@ std::shared_ptr<const FrozenReplay> FrozenDraft::finish() {
   FrozenReplay& f = *frozen_;
   f.program = kept.program;
   f.scalars = kept.scalars;
+  for (const TakenNumber& n : numbers_) {
+    if (origins_[static_cast<size_t>(n.number)] == Origin::derived) continue;
+    const eager::Scalar& s = f.scalars.at(n.scalar);
+    const bool floating = s.kind == DTypeKind::floating;
+    if (is_scalar(n.value.ptr(), s)) f.numbers.push_back({n.number, n.scalar, floating});
+    else f.values.push_back({n.number, n.value});
+  }
   for (uint32_t slot = 0; slot < kept.storages.size(); ++slot) {
     const tracer::KeptSegment::Bound& bound = kept.storages[slot];
     f.made.push_back(bound.leaf ? -1 : bound.bytes);

@@ -2,6 +2,8 @@
 // the program can be run at once: no operator is called. What a frozen replay depends on is compared at each run; the checks of Python's
 // state are the recording's own instructions.
 //
+// A number that an operator takes as it is, off the tape, is one of the program's scalars: it is read anew at each run.
+//
 // Backward passes are operators too, and freeze with the others where all that they leave is gradients: no result is on the tape, and all tensors
 // that were there before are leaves. A pass then follows from which tensors ask for gradients, and which have one already.
 #pragma once
@@ -50,6 +52,11 @@ struct FrozenReplay {
     int32_t number;
     py::object value;  // a number or string that operators take
   };
+  struct Number {  // that one operator takes, whatever it is
+    int32_t number;
+    size_t scalar;  // of the program's
+    bool floating;  // a float; else an int of 64 bits
+  };
   struct Output {
     int32_t number;                  // a register, or -1
     std::optional<int32_t> leaf;     // a register, whose tensor gets it for a gradient
@@ -71,6 +78,7 @@ struct FrozenReplay {
   std::vector<Value> known;  // by the settings: whether operators are put on the tape
   std::vector<Input> inputs;
   std::vector<Value> values;
+  std::vector<Number> numbers;
   std::vector<Output> outputs;
   std::vector<Leaf> leaves;  // whose gradients the run might have changed
   std::shared_ptr<const tracer::Program> program;
@@ -79,6 +87,18 @@ struct FrozenReplay {
   mutable Witnesses witnesses;
   mutable uint64_t hits = 0;
 };
+
+std::optional<eager::Scalar> scalar_of(PyObject* number);  // of an exact int of 64 bits or an exact float
+
+// A register with a number of Python's that an operator on a tensor takes for one of the pending calls' scalars.
+struct TakenNumber {
+  const ReplayInstruction* by;
+  int32_t number;
+  size_t scalar;
+  py::object value;
+};
+// Which operand of an instruction might be one: a register's number, or -1. (On the tape the backward pass would take it too.)
+int32_t number_handed_on(const ReplayInstruction&, const std::function<PyObject*(int32_t)>& look);
 
 // What became of a tensor's gradient in a run.
 struct GradientChange {
@@ -93,7 +113,7 @@ class FrozenDraft {
  public:
   // `path`: the instructions run before the commit; `look`: what a register holds, asked here alone.
   FrozenDraft(const ReplayTree&, const std::vector<int32_t>& path, int32_t after, const FrozenReplay::Settings&,
-              std::span<const GradientChange>, const std::function<PyObject*(int32_t)>& look);
+              std::span<const GradientChange>, std::span<const TakenNumber>, const std::function<PyObject*(int32_t)>& look);
   bool possible() const { return frozen_ != nullptr; }
   tracer::KeptSegment kept;
   std::shared_ptr<const FrozenReplay> finish();  // null: what ran does not follow from the inputs alone
@@ -112,6 +132,7 @@ class FrozenDraft {
 
   const ReplayTree& tree_;
   const std::function<PyObject*(int32_t)>& look_;
+  const std::span<const TakenNumber> numbers_;
   std::vector<Origin> origins_;
   std::vector<bool> known_;  // registers that are among inputs, values or outputs
   std::vector<bool> gradient_changed_;

@@ -107,7 +107,11 @@ class Run {
     bool another_way = false;
     while (at >= 0) {
       const ReplayInstruction& i = tree_.at(static_cast<size_t>(at));
+      const int32_t number = freezes_ && !committed_ ? number_handed_on(i, look_) : -1;
+      const size_t scalars = trial_.recorder().scalars();
       if (step(i) || is_overlooked(i)) {
+        if (number >= 0 && trial_.recorder().scalars() == scalars + 1)
+          numbers_.push_back({&i, number, scalars, py::reinterpret_borrow<py::object>(registers_[number])});
         if (given_) return {ReplayOutcome::done, given_};
         if (i.op >= ReplayOp::call) other_ways_.clear();
         else if (i.otherwise >= 0) other_ways_.emplace_back(i.otherwise, path_.size());
@@ -245,12 +249,21 @@ class Run {
       outputs.push_back({&out, tensor(*bound[out.slot], out.layout)});
       if (out.base) outputs.back().second.impl()->base = eager::Ref<eager::TensorImpl>(tensor(*bound[out.slot], *out.base).impl());
     }
+    Few<eager::Scalar, 16> scalars;
+    if (!f.numbers.empty()) {
+      for (const eager::Scalar& s : f.scalars) scalars.push_back(s);
+      for (const FrozenReplay::Number& n : f.numbers) {
+        const std::optional<eager::Scalar> now = scalar_of(registers_[n.number]);
+        if (!now || (now->kind == DTypeKind::floating) != n.floating) return false;
+        scalars[n.scalar] = *now;
+      }
+    }
     std::replace(bound.begin(), bound.end(), static_cast<eager::Storage*>(nullptr), unseen.get());
     eager::set_recorder(nullptr);
     bool ran = true;
     try {
       const tracer::Unlocked unlocked(f.program->info().work > tracer::kWorkWorthUnlocking);
-      f.program->run({bound, f.scalars});
+      f.program->run({bound, f.numbers.empty() ? std::span<const eager::Scalar>(f.scalars) : std::span<eager::Scalar>(scalars)});
     } catch (const Error&) { ran = false; }
     eager::set_recorder(&trial_.recorder());
     if (!ran) return false;
@@ -529,11 +542,10 @@ class Run {
   // Which values are stored is decided by who still holds them: registers must not.
   bool give(PyObject* result) {
     tracer::SegmentRecorder& recorder = trial_.recorder();
-    const std::function<PyObject*(int32_t)> look = [&](int32_t number) { return registers_[number]; };
     std::optional<FrozenDraft> draft;
     if (freezes_ && recorder.pending() > 0) {
       if (recorder.runs() == runs_before_ && FrozenReplay::Settings::now() == settings_ && !trial_.has_drawn())
-        draft.emplace(tree_, path_, after_, settings_, changes_, look);
+        draft.emplace(tree_, path_, after_, settings_, changes_, numbers_, look_);
       if (draft && draft->possible()) recorder.keep_next(&draft->kept);
       else tree_.cannot_freeze();
     }
@@ -572,6 +584,8 @@ class Run {
   std::vector<std::pair<int32_t, size_t>> other_ways_;
   int32_t after_ = -1;
   std::vector<GradientChange> changes_;
+  std::vector<TakenNumber> numbers_;
+  const std::function<PyObject*(int32_t)> look_ = [this](int32_t operand) { return registers_[operand]; };
   Few<eager::Ref<eager::Storage>, 4> made_;           // of a frozen one
   std::vector<std::pair<Tensor, Tensor>> gradients_;  // to be put back, the newest first
   PyObject* given_ = nullptr;

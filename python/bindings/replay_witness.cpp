@@ -112,7 +112,7 @@ class WitnessMaker {
     PyTypeObject* type = Py_TYPE(x);
     if (!may_have_dict(type)) return nullptr;
     if (type->tp_dictoffset < 0 && (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) == 0) return std::nullopt;  // its place depends on the size
-    PyObject** place = _PyObject_GetDictPtr(x);
+    PyObject** place = dict_place_of(x);
     if (place == nullptr || *place == nullptr || !word(place)) return std::nullopt;
     return *place;
   }
@@ -252,6 +252,7 @@ class WitnessMaker {
       for (const int32_t o : tree_.at(static_cast<size_t>(at)).operands) want(o);
     for (const auto& in : frozen_.inputs) want(in.number);
     for (const auto& v : frozen_.values) want(v.number);
+    for (const auto& n : frozen_.numbers) want(n.number);
     for (const auto& leaf : frozen_.leaves) want(leaf.number);
     for (const auto& out : frozen_.outputs) {
       if (out.leaf) want(*out.leaf);

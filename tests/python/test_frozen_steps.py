@@ -5,6 +5,7 @@ import time
 import pytest
 
 import kiln as kn
+from kiln import _core
 
 STEPS = 12
 
@@ -263,3 +264,108 @@ def test_hooks_are_called_whatever_froze_before():
         plain(x, labels)
         assert state_of(net) == left
         assert before == len(called) - (6 <= n < 10 or n >= 14)
+
+
+class Settings:
+    rate = 0.5
+
+
+NUMBERS = (*(0.5, 0.25, 0.125, -0.0, 0.0, float("inf"), float("nan"), 1e300, 2**53 + 1, 3, 2, 1, 0, -1), True, False, 2**63, 2**70, 0.5, 7)
+
+
+@pytest.mark.parametrize("dtype", [kn.float32, kn.float64, kn.int64, kn.int32, kn.bool], ids=str)
+def test_numbers_that_change_are_what_they_are(dtype):
+    """By all operators, on both sides, of every type, and again: one number's program serves another only where it would be the same."""
+    settings = Settings()
+    operators = [
+        "x + {}",
+        "x - {}",
+        "{} - x",
+        "x * {}",
+        "x / {}",
+        "{} / x",
+        "x // {}",
+        "x % {}",
+        "x < {}",
+        "x == {}",
+        "x ** {}",
+        "kn.maximum(x, {})",
+    ]
+    x = kn.asarray([0, 1, 1, 0]).astype(dtype)
+
+    def outcome(f, arguments):
+        try:
+            result = f(*arguments)
+        except Exception as error:
+            return type(error), str(error)
+        return result.dtype, result.shape, result.numpy().tobytes()
+
+    for operator in operators:
+        namespace = {"kn": kn, "settings": settings}
+        exec(f"def f(x):\n    return {operator.format('settings.rate')}\ndef g(x, n):\n    return {operator.format('n')}", namespace)
+        for function, takes in ((namespace["f"], False), (namespace["g"], True)):
+            f = kn.jit(function)
+            for number in (*NUMBERS, *NUMBERS[:4]):
+                settings.rate = number
+                for _ in range(2):
+                    arguments = (x, number) if takes else (x,)
+                    assert outcome(f, arguments) == outcome(function, arguments), (operator, number)
+
+
+def test_a_rate_that_changes_is_given_to_the_program(capsys):
+    def scheduled(net):
+        optimizer = kn.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+
+        def step(x, labels):
+            optimizer.zero_grad()
+            loss = loss_of(net, x, labels)
+            loss.backward()
+            optimizer.step()
+            optimizer.param_groups[0]["lr"] *= 0.75
+            return loss.detach()
+
+        return step
+
+    eager, captured = run(scheduled, False), run(scheduled, True)
+    assert captured[0] == eager[0]
+    net = network()
+    f = kn.jit(scheduled(net), mode="replay")
+    for x, labels in batches() * 3:
+        f(x, labels)
+    assert f.explain().recordings == 2
+    capsys.readouterr()
+    if _core.counts_changes_of_dicts:
+        assert sum(hits for *_, hits in _core.replay_witnesses(f)) > 20
+
+
+def test_a_number_on_the_tape_is_in_the_gradients_too():
+    settings = Settings()
+
+    def step(x):
+        x.grad = None
+        y = kn.sum(x * settings.rate + settings.rate)
+        y.backward()
+        return x.grad
+
+    f = kn.jit(step)
+    for n in range(30):
+        settings.rate = 0.5 + n // 2
+        results = []
+        for g in (step, f):
+            x = kn.asarray([1.0, 2.0])
+            x.requires_grad_()
+            results.append(g(x).tolist())
+        assert results[0] == results[1] == [settings.rate] * 2
+
+
+def test_one_number_that_several_operators_take():
+    settings = Settings()
+
+    def f(x):
+        y = x * settings.rate
+        return kn.clip(y - settings.rate, 0.0, settings.rate), y / settings.rate, x[: int(settings.rate)]
+
+    captured, x = kn.jit(f), kn.arange(6, dtype=kn.float32)
+    for n in range(40):
+        settings.rate = 1.0 + n * 0.125
+        assert [t.tolist() for t in captured(x)] == [t.tolist() for t in f(x)]
