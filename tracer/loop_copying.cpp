@@ -10,15 +10,6 @@ namespace {
 using Step = LoopProgram::Step;
 using Register = LoopProgram::Register;
 
-constexpr auto kInteger = LoopNumber::Kind::integer;
-
-// In two parts, as it was written: a load of both at once would wait until both stores have left the processor's buffer.
-void put(LoopNumber& to, const LoopNumber& from) {
-  to.kind = from.kind;
-  asm("" : : : "memory");  // else the compiler makes one of them
-  to.i = from.i;
-}
-
 constexpr int64_t kMostCopied = 16 << 10;  // bytes, within the first cache: more is quicker moved
 
 struct Memory {
@@ -37,9 +28,9 @@ struct Back {
   std::vector<LoopNumber> read;
 };
 
-class CopyingRun final : public LoopRun {
+class CopyingRun final : public SteppingRun<CopyingRun> {
  public:
-  explicit CopyingRun(const LoopProgram& program) : program_(program), memory_(program.registers), numbers_(program.registers) {}
+  explicit CopyingRun(const LoopProgram& program) : SteppingRun(program), memory_(program.registers) {}
 
   bool begin(std::span<LoopProgram::Held> held) {
     for (size_t r = 0; r < held.size(); ++r) {
@@ -64,58 +55,6 @@ class CopyingRun final : public LoopRun {
     return true;
   }
 
-  std::optional<LoopProgram::End> iterate() override {
-    int32_t at = 0;
-    while (at >= 0) {
-      const Step& s = program_.steps[static_cast<size_t>(at)];
-      if (s.segment >= 0 && !run(static_cast<size_t>(s.segment))) return LoopProgram::End::declined;
-      switch (s.kind) {
-        case Step::Kind::unknown: return LoopProgram::End::unknown;
-        case Step::Kind::pass: break;
-        case Step::Kind::number: {
-          const LoopNumber &x = value(s.x), &y = value(s.y);
-          if (int64_t sum; s.op == NumberOp::add && x.kind == kInteger && y.kind == kInteger && !__builtin_add_overflow(x.i, y.i, &sum)) {
-            put(numbers_[s.result], LoopNumber::integer(sum));  // counters: what most loops do besides
-            break;
-          }
-          const auto made = compute(s.op, x, y);
-          if (!made) return LoopProgram::End::out_of_range;
-          put(numbers_[s.result], *made);
-          break;
-        }
-        case Step::Kind::truth:
-          if (s.dtype == DType::Bool) {
-            put(numbers_[s.result], LoopNumber::boolean(memory_[s.tensor].data[s.offset] != std::byte{0}));
-            break;
-          }
-          [[fallthrough]];
-        case Step::Kind::item: {
-          const auto read = read_number(memory_[s.tensor].data + s.offset * size_of(s.dtype), s.dtype);
-          if (!read) return LoopProgram::End::out_of_range;
-          put(numbers_[s.result], s.kind == Step::Kind::item ? *read : LoopNumber::boolean(read->is_true()));
-          break;
-        }
-        case Step::Kind::check:
-          if (!value(s.x).same_as(s.y.constant)) {
-            at = s.otherwise;
-            continue;
-          }
-          break;
-        case Step::Kind::bounds:
-          if (!in_bounds(memory_[s.tensor].data + s.offset * size_of(s.dtype), s.dtype, s.count, s.first, s.last))
-            return LoopProgram::End::declined;
-          break;
-        case Step::Kind::back:
-          go_back(backs_[static_cast<size_t>(at)]);
-          ++iterations_;
-          return std::nullopt;
-        case Step::Kind::leave: return LoopProgram::End::left;
-      }
-      at = s.next;
-    }
-    return LoopProgram::End::unknown;
-  }
-
   void give(std::span<LoopProgram::Held> held) override {
     for (Register r = 0; r < program_.registers; ++r) held[r].number = numbers_[r];
     if (iterations_ == 0) return;
@@ -127,13 +66,12 @@ class CopyingRun final : public LoopRun {
   }
 
  private:
+  friend class SteppingRun<CopyingRun>;
   struct Bound {
     std::unique_ptr<RepeatedProgram> program;
     std::vector<eager::Scalar> scalars;
     const LoopProgram::Segment* segment;
   };
-
-  const LoopNumber& value(const LoopProgram::Value& v) const { return v.number ? numbers_[*v.number] : v.constant; }
 
   std::byte* allocate(int64_t bytes) {
     owned_.push_back(eager::Storage::allocate(static_cast<size_t>(bytes)));
@@ -200,7 +138,10 @@ class CopyingRun final : public LoopRun {
     }
   }
 
-  void go_back(Back& back) {
+  std::byte* data(Register r) const { return memory_[r].data; }
+
+  void go_back(size_t step) {
+    Back& back = backs_[step];
     for (size_t n = 0; n < back.numbers.size(); ++n) {
       const Step::Move& m = back.numbers[n].second;
       put(back.read[n], m.from ? numbers_[*m.from] : m.constant);
@@ -210,9 +151,7 @@ class CopyingRun final : public LoopRun {
     for (size_t n = 0; n < back.numbers.size(); ++n) put(numbers_[back.numbers[n].first], back.read[n]);
   }
 
-  const LoopProgram& program_;
   std::vector<Memory> memory_;  // by register: its storage's
-  std::vector<LoopNumber> numbers_;
   std::vector<eager::Ref<eager::Storage>> owned_;
   std::vector<Bound> bound_;
   std::vector<Back> backs_;  // by step

@@ -21,16 +21,14 @@ struct Cell {
 
 class Memory {
  public:
-  Memory(std::span<LoopProgram::Held> held, size_t registers) : cells_(registers, nullptr), numbers_(registers) {
+  Memory(std::span<LoopProgram::Held> held, size_t registers) : cells_(registers, nullptr) {
     for (size_t r = 0; r < held.size(); ++r) {
-      numbers_[r] = held[r].number;
       if (!held[r].storage) continue;
       all_.push_back({held[r].storage, held[r].storage->raw(), 1, false});
       cells_[r] = &all_.back();
     }
   }
   Cell* cell(LoopProgram::Register r) const { return cells_[r]; }
-  LoopNumber& number(LoopProgram::Register r) { return numbers_[r]; }
 
   void hold(LoopProgram::Register r, Cell* c) {
     if (c != nullptr) ++c->holders;
@@ -54,13 +52,13 @@ class Memory {
  private:
   std::deque<Cell> all_;
   std::vector<Cell*> cells_, free_;
-  std::vector<LoopNumber> numbers_;
 };
 
-class MovingRun final : public LoopRun {
+class MovingRun final : public SteppingRun<MovingRun> {
  public:
   MovingRun(const LoopProgram& program, std::span<LoopProgram::Held> held)
-      : program_(program), memory_(held, program.registers), unseen_(new Storage(0)) {
+      : SteppingRun(program), memory_(held, program.registers), unseen_(new Storage(0)) {
+    for (size_t r = 0; r < held.size(); ++r) numbers_[r] = held[r].number;
     for (const LoopProgram::Segment& s : program.segments) {
       const auto* repeatable = dynamic_cast<const Repeatable*>(s.program.get());
       repeated_.push_back(repeatable ? repeatable->repeated() : nullptr);
@@ -71,54 +69,17 @@ class MovingRun final : public LoopRun {
     }
   }
 
-  std::optional<LoopProgram::End> iterate() override {
-    int32_t at = 0;
-    while (at >= 0) {
-      const LoopProgram::Step& s = program_.steps[static_cast<size_t>(at)];
-      if (s.segment >= 0 && !run(static_cast<size_t>(s.segment))) return LoopProgram::End::declined;
-      at = s.next;
-      switch (s.kind) {
-        case LoopProgram::Step::Kind::unknown: return LoopProgram::End::unknown;
-        case LoopProgram::Step::Kind::pass: break;
-        case LoopProgram::Step::Kind::number: {
-          const auto made = compute(s.op, value(s.x), value(s.y));
-          if (!made) return LoopProgram::End::out_of_range;
-          memory_.number(s.result) = *made;
-          break;
-        }
-        case LoopProgram::Step::Kind::truth:
-        case LoopProgram::Step::Kind::item: {
-          const auto read = read_number(memory_.cell(s.tensor)->data + s.offset * size_of(s.dtype), s.dtype);
-          if (!read) return LoopProgram::End::out_of_range;
-          memory_.number(s.result) = s.kind == LoopProgram::Step::Kind::item ? *read : LoopNumber::boolean(read->is_true());
-          break;
-        }
-        case LoopProgram::Step::Kind::check:
-          if (!value(s.x).same_as(s.y.constant)) at = s.otherwise;
-          break;
-        case LoopProgram::Step::Kind::bounds:
-          if (!in_bounds(memory_.cell(s.tensor)->data + s.offset * size_of(s.dtype), s.dtype, s.count, s.first, s.last))
-            return LoopProgram::End::declined;
-          break;
-        case LoopProgram::Step::Kind::back:
-          move(s);
-          ++iterations_;
-          return std::nullopt;
-        case LoopProgram::Step::Kind::leave: return LoopProgram::End::left;
-      }
-    }
-    return LoopProgram::End::unknown;
-  }
-
   void give(std::span<LoopProgram::Held> held) override {
-    for (LoopProgram::Register r = 0; r < program_.registers; ++r) held[r].number = memory_.number(r);
+    for (LoopProgram::Register r = 0; r < program_.registers; ++r) held[r].number = numbers_[r];
     for (const LoopProgram::Register r : program_.changing) {
       held[r].storage = memory_.cell(r) ? memory_.cell(r)->storage : Ref<Storage>();
     }
   }
 
  private:
-  LoopNumber value(const LoopProgram::Value& v) { return v.number ? memory_.number(*v.number) : v.constant; }
+  friend class SteppingRun<MovingRun>;
+
+  std::byte* data(LoopProgram::Register r) const { return memory_.cell(r)->data; }
 
   // False: what one program had in one storage is in two by now, or a number it was compiled for is of another kind.
   bool run(size_t n) {
@@ -133,7 +94,7 @@ class MovingRun final : public LoopRun {
     for (const LoopProgram::Binding& b : s.inputs)
       if (bound[b.slot] != memory_.cell(b.number)->storage.get()) return false;
     for (const auto& [scalar, number] : s.numbers)
-      if (!number_into(scalars_[n][scalar], s.scalars[scalar], memory_.number(number))) return false;
+      if (!number_into(scalars_[n][scalar], s.scalars[scalar], numbers_[number])) return false;
     for (const LoopProgram::Binding& b : s.outputs) memory_.hold(b.number, nullptr);
     for (size_t m = 0; m < s.made.size(); ++m) {
       made_[n][m] = memory_.make(s.made[m].second);
@@ -153,21 +114,21 @@ class MovingRun final : public LoopRun {
     return true;
   }
 
-  void move(const LoopProgram::Step& s) {
+  void go_back(size_t step) {
+    const LoopProgram::Step& s = program_.steps[step];
     moved_.clear();
     for (const LoopProgram::Step::Move& m : s.moves)
-      moved_.emplace_back(m.from ? memory_.cell(*m.from) : nullptr, m.from ? memory_.number(*m.from) : m.constant);
+      moved_.emplace_back(m.from ? memory_.cell(*m.from) : nullptr, m.from ? numbers_[*m.from] : m.constant);
     for (const auto& [cell, number] : moved_)
       if (cell != nullptr) ++cell->holders;
     for (size_t n = 0; n < moved_.size(); ++n) {
       const LoopProgram::Register r = program_.changing[n];
       memory_.hold(r, moved_[n].first);
-      memory_.number(r) = moved_[n].second;
+      numbers_[r] = moved_[n].second;
       if (moved_[n].first != nullptr) --moved_[n].first->holders;
     }
   }
 
-  const LoopProgram& program_;
   Memory memory_;
   const Ref<Storage> unseen_;  // for values that are never in memory of their own
   std::vector<std::unique_ptr<RepeatedProgram>> repeated_;

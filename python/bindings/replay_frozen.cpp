@@ -87,19 +87,21 @@ std::optional<eager::Scalar> scalar_of(PyObject* number) {
   return eager::Scalar(i);
 }
 
-// A tensor and a number that are added, subtracted, multiplied or compared, or divided in floating point: they are computed in the tensor's
-// dtype, or in a floating one that follows from the number's type.
-int32_t number_handed_on(const ReplayInstruction& i, const std::function<PyObject*(int32_t)>& look) {
+bool hands_number_on(const ReplayInstruction& i, DType dtype) {
   constexpr uint8_t kAdd = 0, kMultiply = 5, kSubtract = 10, kDivide = 11;  // Include/opcode.h
-  if (i.op != ReplayOp::compare &&
-      (i.op != ReplayOp::binary || (i.extra != kAdd && i.extra != kMultiply && i.extra != kSubtract && i.extra != kDivide)))
-    return -1;
+  if (dtype != DType::F32 && dtype != DType::F64 && dtype != DType::I64) return false;
+  if (i.op == ReplayOp::compare) return true;
+  return i.op == ReplayOp::binary &&
+         (i.extra == kAdd || i.extra == kMultiply || i.extra == kSubtract || (i.extra == kDivide && is_floating(dtype)));
+}
+
+int32_t number_handed_on(const ReplayInstruction& i, const std::function<PyObject*(int32_t)>& look) {
+  if (i.op != ReplayOp::compare && i.op != ReplayOp::binary) return -1;
   PyObject *x = look(i.operands[0]), *y = look(i.operands[1]);
   if (is_tensor(x) == is_tensor(y)) return -1;
   const int32_t number = is_tensor(x) ? i.operands[1] : i.operands[0];
   const Tensor& t = unwrap(is_tensor(x) ? x : y);
-  const bool takes = t.dtype() == DType::F32 || t.dtype() == DType::F64 || (t.dtype() == DType::I64 && i.extra != kDivide);
-  if (number < 0 || !takes || (eager::grad_enabled() && t.requires_grad())) return -1;
+  if (number < 0 || !hands_number_on(i, t.dtype()) || (eager::grad_enabled() && t.requires_grad())) return -1;
   return PyFloat_CheckExact(look(number)) || PyLong_CheckExact(look(number)) ? number : -1;
 }
 

@@ -103,6 +103,9 @@ struct TakenNumber {
   size_t scalar;
   py::object value;
 };
+// Does an operator of a tensor of this dtype and a number hand the number on as it is, whatever it is? They are added, subtracted, multiplied or
+// compared, or divided in floating point: computed in the tensor's dtype, or in a floating one that follows from the number's type.
+bool hands_number_on(const ReplayInstruction&, DType);
 // Which operand of an instruction might be one: a register's number, or -1. (On the tape the backward pass would take it too.)
 int32_t number_handed_on(const ReplayInstruction&, const std::function<PyObject*(int32_t)>& look);
 

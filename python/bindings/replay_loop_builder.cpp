@@ -39,14 +39,6 @@ std::optional<NumberOp> unary_op(uint8_t extra) {
 }
 constexpr uint8_t kTruth = 4;
 
-// Operators of a tensor and a number that hand the number on as it is, whatever it is.
-bool takes_number(const ReplayInstruction& i, DType dtype) {
-  if (dtype != DType::F32 && dtype != DType::F64 && dtype != DType::I64) return false;
-  if (i.op == ReplayOp::compare) return true;
-  const auto op = i.extra < 13 ? binary_op(i.extra) : std::nullopt;
-  return op == NumberOp::add || op == NumberOp::subtract || op == NumberOp::multiply || (op == NumberOp::divide && is_floating(dtype));
-}
-
 bool same_number(const eager::Scalar& s, const LoopNumber& n) {
   if (n.kind == LoopNumber::Kind::floating) return s.kind == DTypeKind::floating && LoopNumber::floating(s.f).same_as(n);
   return n.kind == LoopNumber::Kind::integer && s.kind == DTypeKind::signed_integer && s.i == n.i;
@@ -218,7 +210,7 @@ bool LoopBuilder::add_operator(int32_t at, Step& step) {
   if (number) {
     if (i.operands.size() != 2) return refuse();
     PyObject* other = registers_.look(i.operands[0] == *number ? i.operands[1] : i.operands[0]);
-    if (!is_tensor(other) || !takes_number(i, unwrap(other).dtype())) return refuse();
+    if (!is_tensor(other) || !hands_number_on(i, unwrap(other).dtype())) return refuse();
     const size_t before = registers_.recorder().scalars();
     if (!do_it(i)) return false;
     if (registers_.recorder().scalars() != before + 1 || looked()) return refuse();
