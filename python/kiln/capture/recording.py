@@ -163,7 +163,7 @@ class Recording:
         if type(value) is not tuple and type(value) is not slice and id(value) not in self.fresh:
             raise unknown(value)
         if type(value) is slice:
-            if not any(type(v) is Symbol for v in (value.start, value.stop, value.step)):
+            if is_constant(value):  # not of tensors, whose values decide anew in each call
                 return self.constant(value)
             parts = [self.operand(v) for v in (value.start, value.stop, value.step)]
             return self.emit("make_slice", *parts, result=True)
