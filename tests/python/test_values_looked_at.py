@@ -72,3 +72,133 @@ def test_a_step_that_trains_sees_a_wrong_label():
     with pytest.raises(IndexError, match="target 3 is out of range for 3 classes"):
         captured(x, kn.asarray([0, 3]))
     assert weight.detach().numpy().tobytes() == before
+
+
+# i: one integer that each call brings anew; t, x and N: what it is used on.
+EXPRESSIONS = [
+    "kn.take(t,i)",
+    "kn.roll(t,i)",
+    "kn.roll(t,int(i))",
+    "kn.full((int(i),),2.)",
+    "kn.full((i,),2.)",
+    "kn.arange(i)",
+    "kn.arange(int(i))",
+    "kn.repeat(t,i)",
+    "kn.repeat(t[:2],kn.stack([i,i]))",
+    "x.sum(axis=int(i)%2)",
+    "kn.sum(x,axis=i%2)",
+    "t[i,None]",
+    "t[[i,0]]",
+    "t[(i,)]",
+    "t[kn.stack([i,i])]",
+    "kn.eye(int(i)+1)",
+    "kn.tile(t,(int(i)+1,))",
+    "kn.tile(t,i+1)",
+    "t**i",
+    "i**i",
+    "(i+1)<<i",
+    "kn.tril(x,k=int(i))",
+    "kn.tril(x,k=i)",
+    "kn.zeros((i,2))",
+    "kn.linspace(0,1,i+2)",
+    "kn.clip(t,i,9)",
+    "x[:,i]",
+    "x[i][i]",
+    "N[i]+t",
+    "N[int(i)]*t",
+    '"abcd"[i]',
+    "{0:t,1:x,2:t+1,3:x+1}[int(i)]",
+    "list(range(i))",
+    "[t*k for k in range(i)]",
+    'f"{i}"',
+    "t if i else x",
+    "i and t",
+    "max(i,2)+t",
+    "sum([i,1])*t",
+    "t[-i]",
+    "t[::i+1]",
+    "kn.topk(t,i+1)",
+    "kn.topk(t,int(i)+1)",
+    "t[i>1]",
+    "t[t>i]",
+    "x[i>1]",
+    "x[x[:,0]>i]",
+    "kn.where(t>i,t,0)",
+    "x[i,t.sum(dtype=kn.int64)%4]",
+    "x[:,kn.stack([i,i])]",
+    "x[i:,i]",
+    "x[i:i+1,...,i]",
+    "kn.flatnonzero(t>i)",
+    "kn.nonzero(x>i)",
+    "kn.unique_values(t>i)",
+    "kn.reshape(t,(int(i)+1,-1)) if 12%(int(i)+1)==0 else t",
+    "kn.expand_dims(t,axis=int(i)%2)",
+    "kn.flip(x,axis=int(i)%2)",
+    "kn.concat([x,x],axis=int(i)%2)",
+    "kn.permute_dims(x,(int(i)%2,1-int(i)%2))",
+    "t*int(i)",
+    "t*i.item()",
+    "t+i.tolist()",
+    "len(range(i))",
+    "kn.cumulative_sum(x,axis=int(i)%2)",
+    "kn.take_along_axis(x,kn.full((4,1),int(i),dtype=kn.int64))",
+    "kn.matmul(x[i:],x)",
+    "kn.sort(t[i:],descending=bool(i>1))",
+    "kn.nn.functional.cross_entropy(x,kn.stack([i,i,i,i]))",
+    "kn.asarray([i,i])*t[:2]",
+    "kn.asarray(int(i))*t",
+    "kn.stack([x[int(i)],x[0]])",
+    "slice(i,None) and t[slice(i,None)]",
+    "t[..., i:]",
+    "t[None,i:]",
+    "abs(-i)*t",
+    "t[~i]",
+    "hash((int(i),))",
+    "str(int(i))",
+    "isinstance(i, kn.Tensor)",
+    "i.shape",
+    "i in [0,2]",
+    "i == 2 or i == 3",
+    "min(t[i], t[2])",
+    "sorted([t[i], t[2], t[0]], key=float)[0]",
+    "any([i>1, i<0])",
+    "kn.any(t>i) and t",
+    "[a for a in x[i:]]",
+    "list(zip(t[i:], t))",
+    "(i, int(i))",
+    "complex(float(i), 1)",
+    "int(i) // 2",
+    "-int(i)",
+    "float(i) ** 2 * t",
+    "t / (int(i)+1)",
+    "int(i) % 3 == 0",
+    '"x" * int(i)',
+    "[1,2,3,4][int(i):]",
+    "(1,2,3,4)[:int(i)]",
+    "[1,2,3,4][i:]",
+    "bytes([int(i)])",
+]
+
+
+def told(value):
+    if isinstance(value, kn.Tensor):
+        return value.shape, str(value.dtype), value.numpy().tobytes()
+    if isinstance(value, list | tuple):
+        return type(value), [told(v) for v in value]
+    return type(value), repr(value)
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_what_an_integer_of_data_decides(expression):
+    known = {"kn": kn, "x": kn.reshape(kn.arange(16.0), (4, 4)), "t": kn.arange(1.0, 13.0), "N": [10, 20, 30, 40, 50]}
+    plain = eval("lambda i: " + expression, known)  # a function of one line, as a user would write it
+    captured = kn.jit(plain)
+
+    def result(f, i):
+        try:
+            return told(f(kn.asarray(i)))
+        except Exception as e:
+            return type(e), str(e)
+
+    for i in [n * 7 // 3 % 4 for n in range(22)] + [3, 2, 9, -9]:
+        assert result(captured, i) == result(plain, i), i
