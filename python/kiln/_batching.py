@@ -163,7 +163,7 @@ def reduction(call: Call) -> Any:
     return call.run([x.tensor], [tuple(axis_in_batch(a, x.ndim) for a in axis), *rest])
 
 
-@rule("softmax", "log_softmax", "scan_along", "argsort", "linear_recurrence", "gather_along", "scatter_along")
+@rule("softmax", "log_softmax", "scan_along", "argsort", "topk_positions", "linear_recurrence", "gather_along", "scatter_along")
 def along_axis(call: Call) -> Any:
     place = next(i for i, p in enumerate(p for p in call.op.parameters if "tensor" not in p["kind"]) if p["name"] == "axis")
     axis, rank = call.attrs[place], call.operands[0].ndim

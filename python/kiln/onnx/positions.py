@@ -86,6 +86,11 @@ refuses(
 # ---- in order ---------------------------------------------------------------------------------------------------------
 
 
+@converts("topk_positions", made_of="TopK")
+def topk_positions(c: Call) -> Value:
+    return topk(c)[1]
+
+
 @converts("topk", made_of="TopK")
 def topk(c: Call) -> list[Value]:
     x = c.x
