@@ -24,7 +24,9 @@ struct Run {
   std::span<std::byte* const> slots;
   std::span<const eager::Scalar> scalars;
   void* scratch;
-  std::byte* at(const Address& a) const { return slots[a.slot] + a.bytes; }
+  std::byte* at(const Address& a) const { return at(slots[a.slot], a); }
+  // Where nothing is, there are no elements either.
+  static std::byte* at(std::byte* start, const Address& a) { return start == nullptr ? nullptr : start + a.bytes; }
 };
 
 // A kernel's pointers and scalars for one run, in place where they are few.
@@ -193,7 +195,7 @@ class RepeatedExecutable final : public tracer::RepeatedProgram {
     slots_.back() = arena_.data();
     for (const auto& k : kernels_)
       if (k != nullptr)
-        for (size_t i = 0; i < k->pointers.size(); ++i) k->pointers[i] = slots_[k->step.buffers[i].slot] + k->step.buffers[i].bytes;
+        for (size_t i = 0; i < k->pointers.size(); ++i) k->pointers[i] = Run::at(slots_[k->step.buffers[i].slot], k->step.buffers[i]);
     for (auto& call : calls_) call.reset();
   }
 
