@@ -23,15 +23,17 @@ def random() -> np.random.Generator:
 
 
 @pytest.fixture(autouse=True)
-def same_settings():
+def same_settings(monkeypatch):
     """Each test starts from the same seed, dtype, grad mode and thread count, and leaves them so.
 
     What captured functions do hangs on no measured times, but where a test asks for it.
     """
     import kiln as kn
+    from kiln.capture import patience
 
     kn.manual_seed(0)
     kn.config.measure_ways = 0
+    monkeypatch.setattr(patience, "FIRST", float("inf"))  # a recording during which garbage is collected is not given up
     threads, dtype = kn.num_threads(), kn.default_dtype()
     yield
     kn.set_num_threads(threads)

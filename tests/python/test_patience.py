@@ -7,6 +7,13 @@ from kiln.capture import patience
 from kiln.capture.telling import capture_of
 from replays import floats, told
 
+FIRST = patience.FIRST
+
+
+@pytest.fixture(autouse=True)
+def limited(monkeypatch):
+    monkeypatch.setattr(patience, "FIRST", FIRST)
+
 
 def polynomial(count):
     values = [float(n % 5) for n in range(count)]
