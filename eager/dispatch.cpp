@@ -265,16 +265,13 @@ Recorder* current_recorder() { return recorder; }
 void set_recorder(Recorder* r) { recorder = r; }
 WatchedReads::WatchedReads() : before_(std::exchange(data_reads, &reads)) {}
 WatchedReads::~WatchedReads() { data_reads = before_; }
-void note_read() {
-  if (data_reads != nullptr) ++data_reads->others;
-}
 void note_checked(const Tensor& of, int64_t first, int64_t last) {
   if (data_reads != nullptr) data_reads->checked.push_back({of, first, last});
 }
 CallObserver* set_call_observer(CallObserver* o) { return std::exchange(observer, o); }
 
 void materialise(const Tensor& t, FlushReason reason) {
-  note_read();
+  if (data_reads != nullptr) ++data_reads->others;
   if (t.storage().pending_writes()) t.storage().run_pending(reason);
 }
 

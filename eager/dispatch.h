@@ -82,10 +82,9 @@ class WatchedReads {  // those of this thread, while this is there and none insi
  private:
   DataReads* before_;
 };
-void note_read();                                               // of values that are there already
 void note_checked(const Tensor&, int64_t first, int64_t last);  // by raises_on_data, once it has found nothing
 
-// Runs what is deferred on a tensor's storage, for a reason that explain() shows: before its bytes are looked at.
+// Before a tensor's bytes are looked at: notes that they are, and runs what is deferred on its storage, for a reason that explain() shows.
 void materialise(const Tensor&, FlushReason);
 
 // Checks, computes or records, and differentiates one call. `outputs` has op.outputs entries.

@@ -13,11 +13,9 @@ using eager::FlushReason;
 using eager::Tensor;
 
 std::byte* read(const Tensor& t, FlushReason reason) {
-  if (t.storage().pending_writes()) {
-    Unlocked unlocked(true);
+  {
+    const Unlocked unlocked(t.storage().pending_writes());
     eager::materialise(t, reason);
-  } else {
-    eager::note_read();
   }
   return t.data();
 }

@@ -29,13 +29,6 @@ bool is_backward(PyObject* function) {
   return function == backward;
 }
 
-// Is it this number, handed on as it is?
-bool is_scalar(PyObject* number, const eager::Scalar& s) {
-  const std::optional<eager::Scalar> own = scalar_of(number);
-  if (!own || own->kind != s.kind) return false;
-  return s.kind == DTypeKind::floating ? std::bit_cast<uint64_t>(own->f) == std::bit_cast<uint64_t>(s.f) : own->i == s.i;
-}
-
 bool asks_mode(PyObject* function) {
   static PyObject* const asks = of_core("is_grad_enabled");
   return function == asks;
@@ -85,6 +78,11 @@ std::optional<eager::Scalar> scalar_of(PyObject* number) {
   const int64_t i = PyLong_AsLongLongAndOverflow(number, &overflow);
   if (overflow != 0) return std::nullopt;
   return eager::Scalar(i);
+}
+
+bool same_scalar(const eager::Scalar& x, const eager::Scalar& y) {
+  if (x.kind != y.kind) return false;
+  return x.kind == DTypeKind::floating ? std::bit_cast<uint64_t>(x.f) == std::bit_cast<uint64_t>(y.f) : x.i == y.i;
 }
 
 bool hands_number_on(const ReplayInstruction& i, DType dtype) {
@@ -309,7 +307,8 @@ std::shared_ptr<const FrozenReplay> FrozenDraft::finish() {
     if (origins_[static_cast<size_t>(n.number)] == Origin::derived) continue;
     const eager::Scalar& s = f.scalars.at(n.scalar);
     const bool floating = s.kind == DTypeKind::floating;
-    if (is_scalar(n.value.ptr(), s)) f.numbers.push_back({n.number, n.scalar, floating});
+    const std::optional<eager::Scalar> given = scalar_of(n.value.ptr());
+    if (given && same_scalar(*given, s)) f.numbers.push_back({n.number, n.scalar, floating});
     else f.values.push_back({n.number, n.value});
   }
   for (uint32_t slot = 0; slot < kept.storages.size(); ++slot) {

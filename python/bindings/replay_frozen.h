@@ -94,7 +94,8 @@ struct FrozenReplay {
   mutable uint64_t hits = 0;
 };
 
-std::optional<eager::Scalar> scalar_of(PyObject* number);  // of an exact int of 64 bits or an exact float
+std::optional<eager::Scalar> scalar_of(PyObject* number);      // of an exact int of 64 bits or an exact float
+bool same_scalar(const eager::Scalar&, const eager::Scalar&);  // floats by their bits
 
 // A register with a number of Python's that an operator on a tensor takes for one of the pending calls' scalars.
 struct TakenNumber {

@@ -39,11 +39,6 @@ std::optional<NumberOp> unary_op(uint8_t extra) {
 }
 constexpr uint8_t kTruth = 4;
 
-bool same_number(const eager::Scalar& s, const LoopNumber& n) {
-  if (n.kind == LoopNumber::Kind::floating) return s.kind == DTypeKind::floating && LoopNumber::floating(s.f).same_as(n);
-  return n.kind == LoopNumber::Kind::integer && s.kind == DTypeKind::signed_integer && s.i == n.i;
-}
-
 bool same_place(const Tensor& x, const Tensor& y) { return &x.storage() == &y.storage() && FrozenLayout(x).is_of(y); }
 
 }  // namespace
@@ -210,11 +205,12 @@ bool LoopBuilder::add_operator(int32_t at, Step& step) {
   if (number) {
     if (i.operands.size() != 2) return refuse();
     PyObject* other = registers_.look(i.operands[0] == *number ? i.operands[1] : i.operands[0]);
-    if (!is_tensor(other) || !hands_number_on(i, unwrap(other).dtype())) return refuse();
+    const std::optional<eager::Scalar> given = scalar_of(registers_.look(*number));
+    if (!given || !is_tensor(other) || !hands_number_on(i, unwrap(other).dtype())) return refuse();
     const size_t before = registers_.recorder().scalars();
     if (!do_it(i)) return false;
     if (registers_.recorder().scalars() != before + 1 || looked()) return refuse();
-    scalars_.push_back({static_cast<uint32_t>(before), *number, as_loop_number(registers_.look(*number))});
+    scalars_.push_back({static_cast<uint32_t>(before), *number, *given});
     return true;
   }
   if (may_check(i)) {
@@ -322,7 +318,7 @@ std::optional<LoopProgram::Segment> LoopBuilder::bind(const tracer::KeptSegment&
   s.scalars = kept.scalars;
   s.slots = static_cast<uint32_t>(kept.storages.size());
   for (const Taken& t : scalars_) {
-    if (t.scalar >= kept.scalars.size() || !same_number(kept.scalars[t.scalar], t.value)) return std::nullopt;
+    if (t.scalar >= kept.scalars.size() || !same_scalar(kept.scalars[t.scalar], t.value)) return std::nullopt;
     s.numbers.emplace_back(t.scalar, static_cast<uint32_t>(t.number));
   }
   const auto storage_of = [&](int32_t r) -> const eager::Storage* {

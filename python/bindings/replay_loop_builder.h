@@ -60,7 +60,7 @@ class LoopBuilder {
   struct Taken {  // by an operator: a register's number
     uint32_t scalar;
     int32_t number;
-    tracer::LoopNumber value;
+    eager::Scalar value;
   };
   std::vector<What> what_;
   std::vector<Taken> scalars_;

@@ -42,6 +42,7 @@ std::shared_ptr<const NativeLoop> LoopMerge::run() {
   Step run;
   run.kind = Step::Kind::pass;
   if (ways == nullptr || !flush(0, &run.segment) || eager::generator_state() != generator) {
+    registers_.recorder().discard();  // whoever tries another way begins with nothing pending
     eager::set_generator_state(generator);
     PyErr_Clear();
     return nullptr;
@@ -198,7 +199,7 @@ bool LoopMerge::join(Ways& ways, const Step& check, Ways& next, Ways& otherwise)
            tensor(static_cast<int32_t>(*a.from))->shape() == condition.shape() &&
            tensor(static_cast<int32_t>(*b.from))->shape() == condition.shape();
   };
-  const std::vector<Step::Move> one = next.last.moves, other = otherwise.last.moves;
+  const std::vector<Step::Move>&one = next.last.moves, &other = otherwise.last.moves;
   for (size_t n = 0; n < one.size(); ++n)
     if (!same(one[n], other[n]) && !chooses(one[n], other[n])) return false;
   Step back;

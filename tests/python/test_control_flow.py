@@ -3,7 +3,7 @@
 import pytest
 
 import kiln as kn
-from test_loops import bits, loops_of, scalar
+from replays import bits, loops_of, scalar
 
 WAYS = pytest.mark.parametrize("way", [lambda f: f, kn.jit], ids=["eager", "jit"])
 

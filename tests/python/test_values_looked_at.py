@@ -5,6 +5,7 @@ import pytest
 
 import kiln as kn
 from kiln.nn import functional as F
+from replays import bits
 
 CALLS = 40  # far beyond those in which a replay becomes one program
 
@@ -14,7 +15,7 @@ def outcome(function, arguments):
         result = function(*arguments)
     except Exception as e:
         return type(e), str(e)
-    return result.shape, str(result.dtype), result.numpy().tobytes()
+    return bits(result)
 
 
 def same_in_all(function, arguments_of):
@@ -180,14 +181,6 @@ EXPRESSIONS = [
 ]
 
 
-def told(value):
-    if isinstance(value, kn.Tensor):
-        return value.shape, str(value.dtype), value.numpy().tobytes()
-    if isinstance(value, list | tuple):
-        return type(value), [told(v) for v in value]
-    return type(value), repr(value)
-
-
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_what_an_integer_of_data_decides(expression):
     known = {"kn": kn, "x": kn.reshape(kn.arange(16.0), (4, 4)), "t": kn.arange(1.0, 13.0), "N": [10, 20, 30, 40, 50]}
@@ -196,7 +189,7 @@ def test_what_an_integer_of_data_decides(expression):
 
     def result(f, i):
         try:
-            return told(f(kn.asarray(i)))
+            return bits(f(kn.asarray(i)))
         except Exception as e:
             return type(e), str(e)
 

@@ -11,8 +11,8 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kiln.capture.loops import at_head
 from kiln.capture.opcodes import KNOWN_VERSIONS, PAIRS, Operation, nothing, operation_named
+from kiln.capture.skipping import at_head
 from kiln.capture.values import NotReplayable
 
 

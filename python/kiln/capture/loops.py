@@ -9,7 +9,6 @@ instructions between them are an iteration of any such loop, with other register
 from __future__ import annotations
 
 import contextlib
-import functools
 import operator
 import types
 from typing import Any
@@ -18,7 +17,6 @@ from kiln.capture import operations
 from kiln.capture.attributes import Bound, SuperObject
 from kiln.capture.containers import ListedIterator, LiveIterator
 from kiln.capture.frames import InterpretedGenerator
-from kiln.capture.opcodes.table import Operation
 from kiln.capture.recording import OPS, Recording, _constant_key, instance_value
 from kiln.capture.values import MISSING, Symbol, is_constant, is_tensor
 
@@ -57,14 +55,14 @@ class Unknowable(Exception):
     """The state holds something whose own state cannot be seen."""
 
 
-def arrive(machine: Any, frame: Any, header: int) -> None:
-    """The head of a loop is about to be run."""
+def arrive(machine: Any, frame: Any, header: int) -> tuple[Visit, Walk] | None:
+    """The head of a loop is about to be run: the visit, and what was found on the way to its new mark. None: it has enough of them."""
     rec: Recording = machine.rec
     visit = _visit(rec, frame, header)
     visit.arrivals += 1
     if len(visit.marks) >= MAX_MARKS:
         visit.unmarked += 1
-        return
+        return None
     before = visit.marks[-1].position if visit.marks else max(0, len(rec.instructions) - 3)
     data_decides = _looks_at_data(rec, before)
     if data_decides:
@@ -75,8 +73,7 @@ def arrive(machine: Any, frame: Any, header: int) -> None:
         with contextlib.suppress(Unknowable):
             shape = describe(machine, walk)
     visit.marks.append(Mark(position, shape, walk.leaves, walk.own))
-    if skipping.is_due(rec, visit):
-        skipping.skip(machine, visit, walk)
+    return visit, walk
 
 
 def _visit(rec: Recording, frame: Any, header: int) -> Visit:
@@ -229,17 +226,3 @@ class Walk:
             raise Unknowable
         names = {*held, *(name for target, name in rec.written if target == id(value))}
         return kind, tuple((n, self.value(rec.written.get((id(value), n), instance_value(value, n)))) for n in sorted(names))
-
-
-def at_head(operation: Operation, head: int) -> Operation:
-    """An operation at the head of a loop, which is arrived at first."""
-
-    @functools.wraps(operation)
-    def arriving(machine: Any, frame: Any, argument: int) -> Any:
-        arrive(machine, frame, head)
-        return operation(machine, frame, argument)
-
-    return arriving
-
-
-from kiln.capture import skipping  # noqa: E402  which goes on with what is told here

@@ -8,19 +8,34 @@ between two iterations, and nothing asks how many there were. A recording whose 
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 import types
 from typing import Any
 
 from kiln import _core
-from kiln.capture import folding
+from kiln.capture import folding, loops
 from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.loops import Mark, Unknowable, Visit, Walk, describe
+from kiln.capture.opcodes.table import Operation
 from kiln.capture.recording import OPS, Recording, instance_value
 from kiln.capture.values import Again, Symbol, is_constant, is_tensor
 
 FIRST_TRY = 16  # arrivals at a loop's head
 MOST_TRIES = 12
+
+
+def at_head(operation: Operation, head: int) -> Operation:
+    """An operation at the head of a loop, which is arrived at first."""
+
+    @functools.wraps(operation)
+    def arriving(machine: Any, frame: Any, argument: int) -> Any:
+        marked = loops.arrive(machine, frame, head)
+        if marked is not None and is_due(machine.rec, marked[0]):
+            skip(machine, *marked)
+        return operation(machine, frame, argument)
+
+    return arriving
 
 
 def is_due(rec: Recording, visit: Visit) -> bool:
