@@ -10,7 +10,7 @@ import pytest
 
 import kiln as kn
 from random_loops import compare
-from replays import bits, loops_of, runs, same_as_eager, same_gradients, scalar, told
+from replays import bits, floats, loops_of, runs, same_as_eager, same_gradients, scalar, told
 
 LIMIT = 1.0
 
@@ -504,3 +504,107 @@ def test_random_numbers_in_a_branch():
 @pytest.mark.parametrize("seed", range(60))
 def test_random_loops(seed):
     compare(seed, (4.0, 4.0, 4.0, 11.0, 1.0, 25.0, 0.0, 8.0))
+
+
+def test_a_range_whose_end_data_gives(capsys):
+    def run(x, n):
+        for _ in range(int(n)):
+            x = x * 0.5 + 1.0
+        return x
+
+    f = same_as_eager(run, [(floats(1, 2), scalar(n)) for n in (5, 5, 5, 7, 0, 100, 3, -2, 1)])
+    assert told(f, capsys).recordings <= 2
+    before = f.explain().loops[0].iterations
+    f(floats(1, 2), scalar(1000))
+    assert f.explain().loops[0].iterations - before > 900
+
+
+def test_a_range_of_an_argument_that_changes(capsys):
+    def run(x, first, end):
+        total = 0
+        for i in range(first, end, 3):
+            if i % 2:
+                continue
+            x = x * 0.75 + i
+            total += i
+        else:
+            total += 1000
+        return x, total, i
+
+    calls = [(floats(1, 2), 0, n) for n in (5, 5, 5, 7, 9, 100, 3, 1, 30, 31, 32, 33)]
+    f = same_as_eager(run, calls + [(floats(1, 2), first, 20) for first in (1, 2, 3, 19)])
+    assert told(f, capsys).recordings <= 7
+    for _ in range(3):
+        with pytest.raises(UnboundLocalError):
+            f(floats(1, 2), 9, 9)
+
+
+def test_ranges_that_count_down_and_are_left():
+    def run(x, n):
+        for i in range(n, -1, -2):
+            x = x + i
+            if kn.sum(x) > 60:
+                break
+        return x, i
+
+    same_as_eager(run, [(floats(1, 2), n) for n in (5, 5, 5, 7, 9, 10, 3, 1, 0, 30, 31)])
+
+
+def test_a_range_that_is_more_than_counted():
+    def items(x, n):
+        rows = [x, x * 2, x * 3]
+        for i in range(n):
+            x = x + rows[i]
+        return x
+
+    def kept(x, n):
+        places = range(n)
+        for i in places:
+            x = x + i
+        return x, len(places), places[-1]
+
+    def numbered(x, n):
+        for i, k in enumerate(range(n)):
+            x = x + i * k
+        return x, [j * 2 for j in range(n)]
+
+    def stored(x, n):
+        return [x * i for i in range(n)]
+
+    for run in (items, kept, numbered, stored):
+        same_as_eager(run, [(floats(1, 2), n) for n in (2, 2, 2, 3, 1, 2, 3)])
+
+
+def test_rows_of_a_tensor_by_number():
+    def run(x, n):
+        total = x[0] * 0
+        for i in range(n):
+            total = total + x[i] * i
+        return total
+
+    same_as_eager(run, [(floats(*range(10)), n) for n in (4, 4, 4, 5, 10, 0, 1, 7)])
+    f = kn.jit(run)
+    for n in (4, 4, 4, 5):
+        f(floats(*range(10)), n)
+    with pytest.raises(IndexError):
+        f(floats(*range(10)), 11)
+
+
+def test_ranges_inside_of_one_another():
+    def run(x, n, m):
+        for i in range(n):
+            for j in range(m):
+                x = x + i * j
+            x = x * 0.5
+        return x
+
+    same_as_eager(run, [(floats(1, 2), n, m) for n, m in ((2, 3), (2, 3), (2, 3), (3, 3), (2, 4), (5, 1), (0, 3), (4, 0))])
+
+
+def test_true_is_a_bound_of_a_range():
+    def run(x, n):
+        for i in range(n):
+            x = x + i + 1
+        return x
+
+    same_as_eager(run, [(floats(1, 2), n) for n in (True, True, 3, True, 2, False, 4)])

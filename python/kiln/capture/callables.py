@@ -126,6 +126,8 @@ def call(machine: Any, function: Any, args: tuple, kwargs: dict[str, Any]) -> An
         if any(p is not a for p, a in zip(plain, args, strict=True)):
             return call(machine, function, plain, kwargs)
     if function is range:
+        if not kwargs and (opened := containers.open_range(machine, args)) is not None:
+            return opened
         args = tuple(operations.index_of(machine, a) for a in args)
     if function in POLYFILLS and not all(map(is_constant, (*args, *kwargs.values()))):
         method = _dunder_of(machine, function, args)

@@ -96,11 +96,12 @@ def _loops(names: list[str], arguments: list[int]) -> dict[int, tuple[int, int]]
     """`continue` may lead to a condition before the body: of jumps that cross, the one to the later place is the loop's."""
     ends = {arguments[i]: i for i, name in enumerate(names) if "JUMP_BACKWARD" in name and name != "JUMP_BACKWARD_NO_INTERRUPT"}
     firsts = [h for h in ends if names[h] != "FOR_ITER"]
+    counted = {h: (h, end) for h, end in ends.items() if names[h] == "FOR_ITER"}
     loops = {h: ends[h] for h in firsts if not any(h < other <= ends[h] < ends[other] for other in firsts)}
     heads: dict[int, tuple[int, int]] = {}
     for first, end in sorted(loops.items()):
         heads.setdefault(_head(names, arguments, first, end), (first, end))
-    return heads
+    return heads | counted
 
 
 def _head(names: list[str], arguments: list[int], first: int, end: int) -> int:

@@ -12,6 +12,7 @@ from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.recording import class_value, keys_of
 from kiln.capture.values import HEAP_TYPE, MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor, unknown
 
+_ADD, _LESS, _GREATER = 0, 0, 4  # by the numbers of operations.BINARY and operations.COMPARE
 SEQUENCES = (list, tuple, collections.deque)
 _DICTS = (dict, collections.OrderedDict, collections.defaultdict)
 
@@ -34,8 +35,39 @@ class ListedIterator:
         self.items = items
 
 
+class CountingIterator:
+    """iter(range(next, stop, step)) whose bounds are not known: it counts as `while next < stop` does, so that any number of items is
+    one loop."""
+
+    __slots__ = ("next", "step", "stop")
+
+    def __init__(self, start: Symbol, stop: Any, step: int) -> None:
+        self.next, self.stop, self.step = start, stop, step
+
+
+class OpenRange:
+    """range(start, stop, step) of numbers that are not known, between the call and the loop over it."""
+
+    __slots__ = ("start", "step", "stop")
+
+    def __init__(self, start: Any, stop: Any, step: int) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+
+def open_range(machine: Any, args: tuple) -> OpenRange | None:
+    """range(*args) where a loop comes next and a bound is not known; None where another range will do."""
+    if not 1 <= len(args) <= 3 or not machine.is_next("GET_ITER"):
+        return None
+    start, stop = (0, args[0]) if len(args) == 1 else args[:2]
+    step = operations.index_of(machine, args[2]) if len(args) == 3 else 1
+    bounds = [a.value if type(a) is Symbol else a for a in (start, stop)]
+    if step == 0 or not any(type(a) is Symbol for a in (start, stop)) or not all(type(b) is int for b in bounds):
+        return None
+    return OpenRange(start, stop, step)
+
+
 def is_iterator(value: Any) -> bool:
-    return isinstance(value, (LiveIterator, ListedIterator, InterpretedGenerator))
+    return isinstance(value, (LiveIterator, ListedIterator, CountingIterator, InterpretedGenerator))
 
 
 def is_dict(machine: Any, value: Any, method: str) -> bool:
@@ -52,6 +84,8 @@ def is_dict(machine: Any, value: Any, method: str) -> bool:
 def iterator(machine: Any, value: Any) -> Any:
     """iter(value)."""
     rec = machine.rec
+    if type(value) is OpenRange:
+        return rec.make(CountingIterator(operations.carried(rec, value.start), value.stop, value.step))
     value = rec.pin(value)
     kind = type(value)
     if is_iterator(value):
@@ -112,6 +146,12 @@ def advance(machine: Any, source: Any) -> Any:
         return get_item(machine, items, source.index - 1)
     if type(source) is ListedIterator:
         return next(source.items, MISSING)
+    if type(source) is CountingIterator:
+        at = source.next
+        if not operations.truth(machine, operations.compare(machine, _LESS if source.step > 0 else _GREATER, at, source.stop)):
+            return MISSING
+        source.next = operations.binary(machine, _ADD, at, source.step)
+        return at
     if isinstance(source, InterpretedGenerator):
         return source.send(None)
     step = attributes.check_class(rec, type(source), "__next__")

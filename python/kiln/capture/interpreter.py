@@ -75,6 +75,11 @@ class Machine:
             self.depth -= 1
             self.frames.pop()
 
+    def is_next(self, name: str) -> bool:
+        """Is this the instruction that comes next?"""
+        frame = self.frames[-1]
+        return frame.index < len(frame.program.names) and frame.program.names[frame.index] == name
+
     def unwind(self, frame: Frame, at: int, raised: Raised) -> None:
         for handler in frame.program.handlers:
             if handler.start <= at < handler.end:

@@ -15,7 +15,7 @@ from typing import Any
 
 from kiln.capture import operations
 from kiln.capture.attributes import Bound, SuperObject
-from kiln.capture.containers import ListedIterator, LiveIterator
+from kiln.capture.containers import CountingIterator, ListedIterator, LiveIterator
 from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.recording import OPS, Recording, _constant_key, instance_value
 from kiln.capture.values import MISSING, Symbol, is_constant, is_tensor
@@ -105,7 +105,7 @@ def _carry_numbers(machine: Any, frame: Any, visit: Visit) -> None:
 def _carried(rec: Recording, value: Any) -> Any:
     kind = type(value)
     if kind in (int, float):
-        return Symbol(value, rec.emit("unary", rec.constant(value), extra=operations.UNARY["UNARY_POSITIVE"], result=True))
+        return operations.carried(rec, value)
     if kind is tuple and id(value) not in rec.registers:
         return tuple(_carried(rec, v) for v in value)
     if kind in (list, dict) and id(value) in rec.fresh:
@@ -212,6 +212,8 @@ class Walk:
             return kind, self.value(value.__func__), self.value(value.__self__)
         if kind is LiveIterator:
             return kind, self.value(value.source), value.index
+        if kind is CountingIterator:
+            return kind, self.value(value.next), self.value(value.stop), value.step
         if kind is ListedIterator:
             left = operator.length_hint(value.items, -1)
             if left < 0:

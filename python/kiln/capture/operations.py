@@ -343,6 +343,12 @@ def is_same(machine: Any, x: Any, y: Any) -> bool:
     return False
 
 
+def carried(rec: Any, value: Any) -> Symbol:
+    """A number with a register of its own, which a loop may change."""
+    now = value.value if type(value) is Symbol else value
+    return Symbol(now, rec.emit("unary", rec.operand(value), extra=UNARY["UNARY_POSITIVE"], result=True))
+
+
 def truth(machine: Any, value: Any) -> bool:
     """bool(value), which decides where the program goes on."""
     rec = machine.rec

@@ -15,6 +15,7 @@ from typing import Any
 
 from kiln import _core
 from kiln.capture import folding, loops
+from kiln.capture.containers import CountingIterator
 from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.loops import Mark, Unknowable, Visit, Walk, describe
 from kiln.capture.opcodes.table import Operation
@@ -132,6 +133,8 @@ class _Places:
         elif kind is dict:
             for key, item in value.items():
                 value[key] = self.value(item)
+        elif kind is CountingIterator:
+            value.next = self.value(value.next)
         elif kind is InterpretedGenerator:
             value.frame.locals[:] = map(self.value, value.frame.locals)
             value.frame.stack[:] = map(self.value, value.frame.stack)
