@@ -17,6 +17,8 @@ namespace {
 
 std::atomic<bool> is_on{false};
 
+FruitlessSites fruitless;
+
 struct ThreadState {
   std::optional<HotCode> code;
   int64_t rounds = 0;      // that `code` was made with
@@ -75,7 +77,7 @@ void arrive_ambient(uint64_t (*site)(), bool watched) {
   if (const eager::Recorder* r = eager::current_recorder(); r != nullptr && !here.deferring) return;  // an export's
   if (watched || !ambient_is_on()) return stop();
   if (const int64_t rounds = codegen::value(codegen::Tunable::auto_rounds); !here.code || here.rounds != rounds) {
-    here.code.emplace(rounds);
+    here.code.emplace(rounds, &fruitless);
     here.rounds = rounds;
   }
   SegmentRecorder& recorder = thread_recorder();

@@ -25,8 +25,12 @@ HotCode::Verdict HotCode::arrive(uint64_t site, const Pending& pending, int64_t 
     case State::watching:
       note(site);
       if (arrivals_ < kWindows[window_]) return Verdict::eager;
-      if (const Site* chosen = choose()) anchor(chosen->site, chosen->longest);
-      else if (++window_ == kWindows.size()) take_rest();
+      if (const Site* chosen = choose()) {
+        if (fruitless_ != nullptr && fruitless_->contains(chosen->site)) take_rest();
+        else anchor(chosen->site, chosen->longest);
+      } else if (++window_ == kWindows.size()) {
+        take_rest();
+      }
       return Verdict::eager;
     case State::timing:
       if (++since_anchor_ > longest_round()) watch();  // the loop has ended
@@ -135,6 +139,7 @@ HotCode::Verdict HotCode::give_up() {
     next_rest_ = kShortestRest;
     watch();
   } else {
+    if (fruitless_ != nullptr) fruitless_->add(anchors_[0]);
     take_rest();
   }
   return Verdict::cut;

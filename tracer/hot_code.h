@@ -9,11 +9,36 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace kiln::tracer {
+
+// Where deferring did not pay, for all threads of a process: what one has tried, another one need not, for so many times that it comes there.
+class FruitlessSites {
+ public:
+  void add(uint64_t site) { entry(site).store(tag(site) | kTimes, std::memory_order_relaxed); }
+  bool contains(uint64_t site) {  // counts
+    std::atomic<uint64_t>& known = entry(site);
+    const uint64_t now = known.load(std::memory_order_relaxed);
+    if ((now & ~kMask) != tag(site) || (now & kMask) == 0) return false;
+    known.store(now - 1, std::memory_order_relaxed);
+    return true;
+  }
+
+ private:
+  static constexpr uint64_t kTimes = 64, kMask = 0xff;
+  static constexpr size_t kEntries = 256;  // one that is forgotten is tried again
+  std::atomic<uint64_t>& entry(uint64_t site) { return entries_[spread(site) % kEntries]; }
+  static uint64_t tag(uint64_t site) { return spread(site) & ~kMask; }
+  static uint64_t spread(uint64_t site) {
+    site *= 0x9e3779b97f4a7c15u;
+    return site ^ site >> 32;
+  }
+  std::array<std::atomic<uint64_t>, kEntries> entries_{};
+};
 
 class HotCode {
  public:
@@ -25,7 +50,7 @@ class HotCode {
     uint64_t compiles = 0;  // of them, those that were compiled for it
   };
 
-  explicit HotCode(int64_t timed_rounds) : timed_rounds_(timed_rounds) {}
+  explicit HotCode(int64_t timed_rounds, FruitlessSites* fruitless = nullptr) : timed_rounds_(timed_rounds), fruitless_(fruitless) {}
   // Before an operator call at `site`; `now` is a clock, in nanoseconds, asked for only when it is needed.
   Verdict arrive(uint64_t site, const Pending&, int64_t (*now)());
   // How many arrivals from here on it is not to be told of.
@@ -64,6 +89,7 @@ class HotCode {
   uint32_t longest_round() const { return 4 * gap_ + 64; }  // arrivals without the anchor after which its loop has ended
 
   const int64_t timed_rounds_;  // 0: everything is deferred from the first arrival on, whether it pays or not
+  FruitlessSites* const fruitless_;
   State state_ = State::resting;
   uint32_t left_ = 0, next_rest_ = kShortestRest;
   // watching

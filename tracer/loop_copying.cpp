@@ -1,5 +1,8 @@
-// A loop that carries a few bytes. All memory stays where it is, so that programs are bound once; an iteration ends with copies.
+// A loop that carries a few bytes. All memory stays where it is, so that programs are bound once; an iteration ends with copies. Or they are bound
+// twice, so that what one iteration makes is where the next one, bound the other way, reads: then nothing is copied.
+#include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "tracer/loop_run.h"
 #include "tracer/repeated_program.h"
@@ -11,6 +14,7 @@ using Step = LoopProgram::Step;
 using Register = LoopProgram::Register;
 
 constexpr int64_t kMostCopied = 16 << 10;  // bytes, within the first cache: more is quicker moved
+constexpr int64_t kWorthBinding = 512;     // bytes: copying more takes longer, over some iterations, than to bind once more
 
 struct Memory {
   std::byte* data = nullptr;
@@ -18,9 +22,9 @@ struct Memory {
   bool changes = false;  // from iteration to iteration
 };
 struct Copy {
-  std::byte* to;
-  const std::byte* from;
+  std::byte *to, *from;
   int64_t bytes;
+  bool operator==(const Copy&) const = default;
 };
 struct Back {
   std::vector<Copy> kept, copies;                                     // first what is overwritten but wanted is put by
@@ -52,16 +56,21 @@ class CopyingRun final : public SteppingRun<CopyingRun> {
     backs_.resize(program_.steps.size());
     for (size_t n = 0; n < program_.steps.size(); ++n)
       if (program_.steps[n].kind == Step::Kind::back && !prepare(program_.steps[n], backs_[n])) return false;
+    if (carried > kWorthBinding) bind_turned();
     return true;
   }
 
-  void give(std::span<LoopProgram::Held> held) override {
+  void give(std::span<LoopProgram::Held> held, LoopProgram::End end) override {
     for (Register r = 0; r < program_.registers; ++r) held[r].number = numbers_[r];
-    if (iterations_ == 0) return;
-    for (const Register r : program_.changing) {
-      if (memory_[r].data == nullptr) continue;
-      held[r].storage = eager::Storage::allocate(static_cast<size_t>(memory_[r].bytes));
-      std::memcpy(held[r].storage->raw(), memory_[r].data, static_cast<size_t>(memory_[r].bytes));
+    if (iterations_ > 0)
+      for (const Register r : program_.changing)
+        if (memory_[r].data != nullptr) held[r].storage = copy_of(memory_[r]);
+    if (end != LoopProgram::End::left) return;
+    for (size_t n = 0; n < program_.wanted.size(); ++n) {
+      const Register r = program_.wanted[n].number;
+      for (size_t m = 0; m < n && !held[r].storage; ++m)  // two tensors in one storage
+        if (const Register other = program_.wanted[m].number; memory_[other].data == memory_[r].data) held[r].storage = held[other].storage;
+      if (!held[r].storage) held[r].storage = copy_of(memory_[r]);
     }
   }
 
@@ -71,8 +80,14 @@ class CopyingRun final : public SteppingRun<CopyingRun> {
     std::unique_ptr<RepeatedProgram> program;
     std::vector<eager::Scalar> scalars;
     const LoopProgram::Segment* segment;
+    std::vector<std::byte*> slots;
   };
 
+  static eager::Ref<eager::Storage> copy_of(const Memory& m) {
+    auto made = eager::Storage::allocate(static_cast<size_t>(m.bytes));
+    std::memcpy(made->raw(), m.data, static_cast<size_t>(m.bytes));
+    return made;
+  }
   std::byte* allocate(int64_t bytes) {
     owned_.push_back(eager::Storage::allocate(static_cast<size_t>(bytes)));
     return owned_.back()->raw();
@@ -80,9 +95,9 @@ class CopyingRun final : public SteppingRun<CopyingRun> {
 
   bool bind(const LoopProgram::Segment& s) {
     const auto* repeatable = dynamic_cast<const Repeatable*>(s.program.get());
-    bound_.push_back({repeatable ? repeatable->repeated() : nullptr, s.scalars, &s});
+    bound_.push_back({repeatable ? repeatable->repeated() : nullptr, s.scalars, &s, std::vector<std::byte*>(s.slots, nullptr)});
     if (bound_.back().program == nullptr) return false;
-    std::vector<std::byte*> slots(s.slots, nullptr);
+    std::vector<std::byte*>& slots = bound_.back().slots;
     for (const LoopProgram::Binding& b : s.inputs) {
       std::byte* const data = memory_[b.number].data;
       if (slots[b.slot] != nullptr && slots[b.slot] != data) return false;  // once one storage, now two
@@ -98,6 +113,37 @@ class CopyingRun final : public SteppingRun<CopyingRun> {
     return true;
   }
 
+  // Where every iteration that goes on hands on the same, each its own, and made by itself: programs for every other iteration, with what is handed
+  // on and what it replaces in each other's memory.
+  void bind_turned() {
+    const Back* only = nullptr;
+    for (const Back& back : backs_) {
+      if (back.copies.empty()) continue;
+      if (!back.kept.empty() || (only != nullptr && !std::ranges::equal(only->copies, back.copies))) return;
+      only = &back;
+    }
+    for (size_t n = 0; n < program_.steps.size(); ++n)
+      if (program_.steps[n].kind == Step::Kind::back && backs_[n].copies.empty()) return;
+    if (only == nullptr) return;
+    std::map<std::byte*, std::byte*> turned;
+    for (const Copy& c : only->copies) {
+      const bool own = std::ranges::any_of(owned_, [&](const auto& o) { return o->raw() == c.from; });
+      if (!own || !turned.emplace(c.to, c.from).second || !turned.emplace(c.from, c.to).second) return;
+    }
+    const auto turn = [&](std::byte*& at) {
+      if (const auto to = turned.find(at); to != turned.end()) at = to->second;
+    };
+    other_memory_ = memory_;
+    for (Memory& m : other_memory_) turn(m.data);
+    for (const Bound& b : bound_) {
+      const auto* repeatable = dynamic_cast<const Repeatable*>(b.segment->program.get());
+      Bound& other = other_bound_.emplace_back(repeatable->repeated(), b.scalars, b.segment, b.slots);
+      std::ranges::for_each(other.slots, turn);
+      other.program->bind(other.slots);
+    }
+    for (Back& back : backs_) back.copies.clear();
+  }
+
   bool prepare(const Step& s, Back& back) {
     for (size_t n = 0; n < s.moves.size(); ++n) {
       const Register to = program_.changing[n];
@@ -109,7 +155,7 @@ class CopyingRun final : public SteppingRun<CopyingRun> {
       }
       const Memory& from = memory_[*move.from];
       if (from.data == nullptr || from.bytes != memory_[to].bytes) return false;
-      const std::byte* source = from.data;
+      std::byte* source = from.data;
       if (from.changes) {
         std::byte* const aside = allocate(from.bytes);
         back.kept.push_back({aside, source, from.bytes});
@@ -149,11 +195,16 @@ class CopyingRun final : public SteppingRun<CopyingRun> {
     for (const Copy& c : back.kept) copy(c);
     for (const Copy& c : back.copies) copy(c);
     for (size_t n = 0; n < back.numbers.size(); ++n) put(numbers_[back.numbers[n].first], back.read[n]);
+    if (other_bound_.empty()) return;
+    memory_.swap(other_memory_);
+    bound_.swap(other_bound_);
   }
 
   std::vector<Memory> memory_;  // by register: its storage's
   std::vector<eager::Ref<eager::Storage>> owned_;
   std::vector<Bound> bound_;
+  std::vector<Memory> other_memory_;  // of the next iteration, where nothing is copied
+  std::vector<Bound> other_bound_;
   std::vector<Back> backs_;  // by step
 };
 

@@ -69,11 +69,13 @@ class MovingRun final : public SteppingRun<MovingRun> {
     }
   }
 
-  void give(std::span<LoopProgram::Held> held) override {
+  void give(std::span<LoopProgram::Held> held, LoopProgram::End end) override {
     for (LoopProgram::Register r = 0; r < program_.registers; ++r) held[r].number = numbers_[r];
     for (const LoopProgram::Register r : program_.changing) {
       held[r].storage = memory_.cell(r) ? memory_.cell(r)->storage : Ref<Storage>();
     }
+    if (end != LoopProgram::End::left) return;
+    for (const LoopProgram::Wanted& w : program_.wanted) held[w.number].storage = memory_.cell(w.number)->storage;
   }
 
  private:

@@ -7,6 +7,7 @@
 #include "codegen/mxcsr.h"
 #include "codegen/scalar_types.h"
 #include "tracer/front_end.h"
+#include "tracer/loop_compiled.h"
 #include "tracer/loop_run.h"
 
 namespace kiln::tracer {
@@ -17,7 +18,6 @@ using Clock = std::chrono::steady_clock;
 // A loop that has run for so long gives up the front end's lock, and asks so often whether it was interrupted.
 constexpr auto kWorthUnlocking = std::chrono::microseconds(50);
 constexpr auto kBetweenQuestions = std::chrono::milliseconds(5);
-constexpr int kIterationsBetweenLooks = 32;  // at the clock
 
 }  // namespace
 
@@ -56,6 +56,8 @@ bool in_bounds(const std::byte* p, DType dtype, int64_t count, int64_t first, in
 }
 
 void LoopProgram::shorten() {
+  compiled_.loop = nullptr;
+  compiled_.tried = false;
   const auto past = [&](int32_t at) {
     while (at >= 0 && steps[static_cast<size_t>(at)].kind == Step::Kind::pass && steps[static_cast<size_t>(at)].segment < 0)
       at = steps[static_cast<size_t>(at)].next;
@@ -67,24 +69,27 @@ void LoopProgram::shorten() {
   }
 }
 
+std::string LoopProgram::text(std::string_view what) const { return compiled_.loop ? compiled_.loop->text(what) : std::string(); }
+
 LoopProgram::End LoopProgram::run(std::span<Held> held, const std::function<bool()>& interrupted, int64_t* iterations) const {
   const codegen::DefaultMxcsr mxcsr;
-  std::unique_ptr<LoopRun> run = copying_run(*this, held);
+  if (!std::exchange(compiled_.tried, true)) compiled_.loop = CompiledLoop::make(*this, held);
+  std::unique_ptr<LoopRun> run = compiled_.loop ? compiled_run(*compiled_.loop, *this, held) : nullptr;
+  if (run == nullptr) run = copying_run(*this, held);
   if (run == nullptr) run = moving_run(*this, held);
   std::optional<End> end;
   const auto start = Clock::now();
-  while (!end && Clock::now() - start < kWorthUnlocking)
-    for (int n = 0; n < kIterationsBetweenLooks && !end; ++n) end = run->iterate();
+  do end = run->some_iterations();
+  while (!end && Clock::now() - start < kWorthUnlocking);
   while (!end) {
     {
       const Unlocked unlocked;
       const auto since = Clock::now();
-      while (!end && Clock::now() - since < kBetweenQuestions)
-        for (int n = 0; n < kIterationsBetweenLooks && !end; ++n) end = run->iterate();
+      while (!end && Clock::now() - since < kBetweenQuestions) end = run->some_iterations();
     }
     if (!end && interrupted()) end = End::interrupted;
   }
-  run->give(held);
+  run->give(held, *end);
   *iterations = run->iterations();
   return *end;
 }

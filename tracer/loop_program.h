@@ -15,6 +15,8 @@
 
 namespace kiln::tracer {
 
+class CompiledLoop;
+
 class LoopProgram {
  public:
   using Register = uint32_t;
@@ -71,19 +73,37 @@ class LoopProgram {
     eager::Ref<eager::Storage> storage;
     LoopNumber number;
   };
+  // A tensor's register that an iteration makes and that is asked for where the loop is left.
+  struct Wanted {
+    Register number;
+    int64_t bytes;
+  };
   // Why run() ended. The registers in `changing` hold the state before the iteration that was not done; numbers of others are those that
-  // the iteration has come to. declined: this one is not for programs, the next ones may be.
+  // the iteration has come to, and where the loop was left those in `wanted` hold what it made. declined: this one is not for programs, the next ones may be.
   enum class End : uint8_t { left, unknown, declined, out_of_range, interrupted };
 
   std::vector<Step> steps;  // begins at 0
   std::vector<Segment> segments;
   std::vector<Register> changing;
+  std::vector<Wanted> wanted;
   Register registers = 0;
 
   // `held`: by register, all that is there before. `interrupted` is asked now and then, with the front end's lock. Throws Error{memory}.
   // `iterations`: how many were done.
   End run(std::span<Held> held, const std::function<bool()>& interrupted, int64_t* iterations) const;
-  void shorten();  // leads past steps that do nothing of their own
+  void shorten();                                 // leads past steps that do nothing of their own
+  std::string text(std::string_view what) const;  // "kernels" or "asm" of all of it; empty where it is not compiled as a whole
+
+ private:
+  // In one piece of machine code, as far as it goes; made at the first run, under the front end's lock. A copy is there to be changed.
+  struct Compiled {
+    Compiled() = default;
+    Compiled(const Compiled&) {}
+    Compiled& operator=(const Compiled&) = delete;
+    std::shared_ptr<const CompiledLoop> loop;
+    bool tried = false;
+  };
+  mutable Compiled compiled_;
 };
 
 // Are these integers (or bools) all in [first, last]?

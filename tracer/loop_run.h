@@ -8,9 +8,9 @@ namespace kiln::tracer {
 class LoopRun {
  public:
   virtual ~LoopRun() = default;
-  // One iteration, or none: nothing of what it began is kept then.
-  virtual std::optional<LoopProgram::End> iterate() = 0;
-  virtual void give(std::span<LoopProgram::Held>) = 0;  // what registers hold, as LoopProgram::run() leaves it
+  // A few microseconds' worth. An iteration that ends the loop is not done: nothing of what it began is kept.
+  virtual std::optional<LoopProgram::End> some_iterations() = 0;
+  virtual void give(std::span<LoopProgram::Held>, LoopProgram::End) = 0;  // what registers hold, as LoopProgram::run() leaves it
   int64_t iterations() const { return iterations_; }
 
  protected:
@@ -22,7 +22,16 @@ class LoopRun {
 template <class Own>
 class SteppingRun : public LoopRun {
  public:
-  std::optional<LoopProgram::End> iterate() final {
+  std::optional<LoopProgram::End> some_iterations() final {
+    std::optional<LoopProgram::End> end;
+    for (int n = 0; n < kIterations && !end; ++n) end = iterate();
+    return end;
+  }
+
+ protected:
+  explicit SteppingRun(const LoopProgram& program) : program_(program), numbers_(program.registers) {}
+
+  std::optional<LoopProgram::End> iterate() {
     using Kind = LoopProgram::Step::Kind;
     Own& own = static_cast<Own&>(*this);
     int32_t at = 0;
@@ -76,8 +85,6 @@ class SteppingRun : public LoopRun {
     return LoopProgram::End::unknown;
   }
 
- protected:
-  explicit SteppingRun(const LoopProgram& program) : program_(program), numbers_(program.registers) {}
   const LoopNumber& value(const LoopProgram::Value& v) const { return v.number ? numbers_[*v.number] : v.constant; }
   // In two parts, as it was written: a load of both at once would wait until both stores have left the processor's buffer.
   static void put(LoopNumber& to, const LoopNumber& from) {
@@ -88,6 +95,9 @@ class SteppingRun : public LoopRun {
 
   const LoopProgram& program_;
   std::vector<LoopNumber> numbers_;  // by register
+
+ private:
+  static constexpr int kIterations = 32;
 };
 
 // A number as an operator's scalar. False: it is of another kind than the program was compiled for.

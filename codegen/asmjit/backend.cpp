@@ -29,6 +29,19 @@ class AsmjitBackend final : public Backend {
 }  // namespace
 }  // namespace x64
 
+std::shared_ptr<Code> compile_loop(const KernelLoop& loop, Isa isa) {
+  auto& w = thread_owned<x64::Workshop>();
+  if (!x64::assemble(loop.kernel, isa, w, nullptr, &loop)) return nullptr;
+  return std::make_shared<MachineCode>(BackendKind::asmjit, x64::place_code(w.code));
+}
+
+std::string loop_text(const KernelLoop& loop, Isa isa) {
+  asmjit::StringLogger logger;
+  x64::Workshop fresh;
+  if (!x64::assemble(loop.kernel, isa, fresh, &logger, &loop)) return {};
+  return std::string(logger.data(), logger.dataSize());
+}
+
 Backend& asmjit_backend() {
   // Lives as long as the process: code may be freed after static objects are gone.
   static x64::AsmjitBackend& backend = *std::make_unique<x64::AsmjitBackend>().release();

@@ -1,3 +1,4 @@
+#include "codegen/asmjit/loop_steps.h"
 #include "codegen/asmjit/shape.h"
 
 namespace kiln::codegen::x64 {
@@ -26,18 +27,21 @@ Outer::Outer(const Kernel& kernel, Frame& frame, bool chunked) : kernel_(kernel)
   whole_rows_ = frame.word();
 }
 
-void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
+void Outer::emit(Emitter& e, Shape& shape, Frame& frame, const KernelLoop* loop) {
   auto& a = e.a;
-  const Label none = a.newLabel(), row = a.newLabel(), whole_row = a.newLabel();
+  const Label none = a.newLabel(), again = a.newLabel(), row = a.newLabel(), whole_row = a.newLabel();
+  if (loop != nullptr) all_blocks_ = frame.word();
   a.sub(rdx, rsi);  // blocks to run
   a.jle(none);
   prologue(e, frame);
+  if (loop != nullptr) a.mov(Emitter::word(all_blocks_), rdx);
   load_arguments(e);
   if (!one_row_) decode_begin(e);
   a.mov(rax, Emitter::word(e.args));
   shape.enter(e);
   e.load_pinned_literals();
   e.section(shape.entry());
+  a.bind(again);
   shape.first(e);
   a.bind(row);
   if (!one_row_) begin_row(e);
@@ -49,11 +53,26 @@ void Outer::emit(Emitter& e, Shape& shape, Frame& frame) {
   }
   shape.last(e);
   shape.leave(e);
-  e.return_with(0);
+  leave(e, loop, again);
   a.bind(none);
   a.xor_(eax, eax);
   a.ret();
   e.data();
+}
+
+// At the end of all blocks: out, or to the first one again, with what is computed once a call.
+void Outer::leave(Emitter& e, const KernelLoop* loop, const Label& again) {
+  if (loop == nullptr) return e.return_with(0);
+  auto& a = e.a;
+  const Label anew = a.newLabel();
+  LoopSteps(*loop, e).emit(anew);
+  a.bind(anew);
+  a.mov(rdi, Emitter::word(e.args));
+  a.xor_(esi, esi);
+  a.mov(rdx, Emitter::word(all_blocks_));
+  load_arguments(e);
+  if (!one_row_) decode_begin(e);
+  a.jmp(again);
 }
 
 void Outer::prologue(Emitter& e, const Frame& frame) {

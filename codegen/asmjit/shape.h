@@ -7,6 +7,7 @@
 
 #include "codegen/asmjit/emitter.h"
 #include "codegen/asmjit/nodes.h"
+#include "codegen/kernel_loop.h"
 
 namespace kiln::codegen::x64 {
 
@@ -45,9 +46,10 @@ std::unique_ptr<Shape> rows(const Kernel&, Vectors&);
 class Outer {
  public:
   Outer(const Kernel&, Frame&, bool chunked);
-  void emit(Emitter&, Shape&, Frame&);
+  void emit(Emitter&, Shape&, Frame&, const KernelLoop* loop);  // loop: which the kernel is the body of, or null
 
  private:
+  void leave(Emitter&, const KernelLoop*, const Label& again);
   void prologue(Emitter&, const Frame&);
   void load_arguments(Emitter&);
   void precompute_steps(Emitter&);
@@ -66,6 +68,7 @@ class Outer {
   std::vector<int> extent_;  // [dimension] stack word
   std::vector<int> steps_;   // [outer dimension] stack words, one a buffer: what to add when it advances and all inner ones wrap
   int blocks_ = 0, chunk_ = 0, chunks_ = 0, whole_rows_ = 0;
+  int all_blocks_ = 0;    // of a loop
   bool one_row_ = false;  // all blocks are in the same one, which needs no walk
 };
 

@@ -417,6 +417,19 @@ static void bind_recording(py::module_& m) {
     for (size_t n = 0; n < tree.constants(); ++n) constants.append(py::handle(tree.constant(~static_cast<int32_t>(n))));
     return py::make_tuple(all, constants);
   });
+  m.def(
+      "replay_loops",
+      [](const py::object& captured, const std::string& what) {
+        const ReplayTree& tree = *captured_of(captured)->replays;
+        std::vector<std::pair<uint64_t, std::string>> all;
+        for (size_t n = 0; n < tree.size(); ++n)
+          if (const auto& loop = tree.at(n).loop)
+            all.emplace_back(loop->iterations, loop->natives.empty() ? "" : loop->natives.front()->program.text(what));
+        return all;
+      },
+      "Of a captured function's loops: how many iterations ran without Python's objects, and the code (\"kernels\", \"asm\") of one that "
+      "is "
+      "compiled as a whole; empty of another.");
   m.attr("counts_changes_of_dicts") = kDictsCountChanges;  // of CPython: are there such witnesses?
   m.def(
       "replay_witnesses",

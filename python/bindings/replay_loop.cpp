@@ -16,12 +16,19 @@ PyObject* same_type = nullptr;  // what bind_loops() made
 
 constexpr uint8_t kFirstInPlace = 13;  // of the number protocol (Include/opcode.h: NB_INPLACE_ADD)
 
+// abs and round do what a method of their operand does; of tensors, an operator.
+bool asks_operand(PyObject* callee) {
+  static const auto builtin = [](const char* name) { return py::object(py::module_::import("builtins").attr(name)).release().ptr(); };
+  static PyObject *const abs = builtin("abs"), *const round = builtin("round");
+  return callee == abs || callee == round;
+}
+
 // Does an instruction change nothing but registers and the generator, which a run puts back?
 bool only_computes(const ReplayInstruction& i, const std::function<PyObject*(int32_t)>& constant) {
   switch (i.op) {
     case ReplayOp::call: {
       PyObject* const callee = i.operands[0] < 0 ? constant(i.operands[0]) : Py_None;
-      return is_operator(callee) || looks_at_value(callee) || follows_from_types(callee);
+      return is_operator(callee) || asks_operand(callee) || looks_at_value(callee) || follows_from_types(callee);
     }
     case ReplayOp::binary: return i.extra < kFirstInPlace;
     case ReplayOp::set_item:
@@ -68,6 +75,35 @@ std::shared_ptr<ReplayLoop> make_loop(std::vector<int32_t> changing, std::vector
     for (const int32_t o : i.operands)
       if (o >= 0 && std::ranges::count(inside, o) == 0 && std::ranges::count(loop->outside, o) == 0) loop->outside.push_back(o);
   return loop;
+}
+
+void ReplayLoop::find_wanted(const ReplayTree& tree, const ReplayInstruction& loop) {
+  if (std::exchange(wanted_of, tree.size()) == tree.size()) return;
+  std::vector<bool> asked(static_cast<size_t>(tree.registers())), been(tree.size());
+  std::vector<int32_t> waiting;
+  const auto visit = [&](int32_t at) {
+    if (at < 0 || been[static_cast<size_t>(at)]) return;
+    been[static_cast<size_t>(at)] = true;
+    waiting.push_back(at);
+  };
+  const auto ask = [&](int32_t operand) {
+    if (operand >= 0) asked[static_cast<size_t>(operand)] = true;
+  };
+  visit(loop.next);
+  visit(loop.otherwise);
+  while (!waiting.empty()) {
+    const ReplayInstruction& i = tree.at(static_cast<size_t>(waiting.back()));
+    waiting.pop_back();
+    std::ranges::for_each(i.operands, ask);
+    if (i.loop != nullptr) std::ranges::for_each(i.loop->outside, ask);
+    visit(i.next);
+    visit(i.otherwise);
+  }
+  wanted.clear();
+  for (const ReplayInstruction& i : body)
+    if (i.result >= 0 && asked[static_cast<size_t>(i.result)]) wanted.push_back(i.result);
+  std::ranges::sort(wanted);
+  wanted.erase(std::ranges::unique(wanted).begin(), wanted.end());
 }
 
 LoopNumber as_loop_number(PyObject* o) {
@@ -148,8 +184,20 @@ LoopProgram::End NativeLoop::run(const ReplayLoop& loop, LoopRegisters& register
     else if (now.storage.get() != &unwrap(registers.look(e.number)).storage())
       registers.set(e.number, wrap(Tensor::view(now.storage, e.layout->offset, e.layout->shape, e.layout->strides, e.layout->dtype)));
   }
-  if (end == LoopProgram::End::left && !leave(loop, registers, held)) return LoopProgram::End::out_of_range;
+  if (end != LoopProgram::End::left) return end;
+  if (finals && wanted == loop.wanted) set_finals(registers, held);
+  else if (!leave(loop, registers, held)) return LoopProgram::End::out_of_range;
   return end;
+}
+
+void NativeLoop::set_finals(LoopRegisters& registers, std::span<const LoopProgram::Held> held) const {
+  for (const Final& f : *finals) {
+    const LoopProgram::Held& now = held[static_cast<size_t>(f.number)];
+    PyObject* made = f.fixed    ? Py_NewRef(f.fixed.ptr())
+                     : f.layout ? wrap(Tensor::view(now.storage, f.layout->offset, f.layout->shape, f.layout->strides, f.layout->dtype))
+                                : as_python(now.number);
+    registers.set(f.number, made);
+  }
 }
 
 bool NativeLoop::leave(const ReplayLoop& loop, LoopRegisters& registers, std::span<const LoopProgram::Held> held) const {

@@ -4,8 +4,8 @@
 // where the next iteration begins or where the loop is left (kiln/capture/folding.py makes it of the iterations that a recording saw).
 //
 // An iteration can be run instruction by instruction, as everything else is. Where it only computes, what it comes to is kept as programs
-// on storages (tracer/loop_program.h), way by way, and later iterations run without Python's objects. The one that leaves is done by
-// instructions again: what follows may ask for anything that it has made.
+// on storages (tracer/loop_program.h), way by way, and later iterations run without Python's objects. What follows the loop may ask for
+// what the iteration that leaves has made: where programs make all of it, they give it, else that iteration is done by instructions.
 #pragma once
 
 #include <functional>
@@ -23,10 +23,16 @@ struct ReplayLoop {
   std::vector<int32_t> outside;         // registers that it reads and never changes
   bool computes = false;                // does it change nothing but registers: may it be begun again, or an iteration be tried?
 
+  // Registers that the body sets and what follows the loop reads; reckoned for a tree of so many instructions.
+  std::vector<int32_t> wanted;
+  size_t wanted_of = 0;
+  void find_wanted(const ReplayTree&, const ReplayInstruction& loop);
+
   // Of layouts of what it begins with; the last of them are kept.
   std::vector<std::shared_ptr<const NativeLoop>> natives;
   int drafts_left = 24;
-  bool merges = true;  // may all its ways be tried at once?
+  bool merges = true;       // may all its ways be tried at once?
+  uint64_t iterations = 0;  // that were run without Python's objects
 
   bool operator==(const ReplayLoop& other) const;
 };
@@ -57,6 +63,14 @@ struct NativeLoop {
   tracer::LoopProgram program;
   std::vector<bool> told;  // by instruction: is its result a number that the program has come to where it leaves?
   bool whole = false;      // its steps are not, one by one, the body's instructions: it is not to be added to
+  // What the loop's `wanted` hold where it is left, so that the last iteration needs no instructions; none: it is left by those.
+  struct Final {
+    int32_t number;
+    std::optional<FrozenLayout> layout;  // a tensor's; none: a number, or
+    py::object fixed;                    // what follows from layouts
+  };
+  std::optional<std::vector<Final>> finals;
+  std::vector<int32_t> wanted;  // that `finals` are for
 
   static std::optional<std::vector<Entry>> entries_of(const ReplayLoop&, const LoopRegisters&);  // none: it holds something else
   bool fits(const LoopRegisters&, const FrozenReplay::Settings&) const;
@@ -66,6 +80,7 @@ struct NativeLoop {
 
  private:
   bool leave(const ReplayLoop&, LoopRegisters&, std::span<const tracer::LoopProgram::Held>) const;
+  void set_finals(LoopRegisters&, std::span<const tracer::LoopProgram::Held>) const;
 };
 
 bool looks_at_value(PyObject* callee);      // Tensor.item, float

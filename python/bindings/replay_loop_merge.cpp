@@ -36,6 +36,7 @@ std::shared_ptr<const NativeLoop> LoopMerge::run() {
   if (ways != nullptr) {
     std::vector<bool> used(native_->program.registers);
     need(*ways, used);
+    for (const int32_t r : loop_.wanted) used[static_cast<size_t>(r)] = true;
     drop_unused(*ways, used);
     whole_ = ways.get();
   }
@@ -52,6 +53,7 @@ std::shared_ptr<const NativeLoop> LoopMerge::run() {
   for (const LoopProgram::Segment& s : native_->program.segments) work += s.program->info().work;
   if (work > (branches_ ? kWorthDoingInVain : kWorthAnIteration)) return nullptr;
 
+  add_finals();
   stages_.insert(stages_.end(), ways->steps.begin(), ways->steps.end());
   ways->steps = std::move(stages_);
   lay_out(*ways);
@@ -74,6 +76,7 @@ bool LoopMerge::look(int32_t at, Step& step) {
 std::vector<bool> LoopMerge::needed_after(int32_t) const {
   std::vector<bool> needed(native_->program.registers);
   for (auto r = static_cast<size_t>(first_own()); r < needed.size(); ++r) needed[r] = true;
+  for (const int32_t r : loop_.wanted) needed[static_cast<size_t>(r)] = true;
   if (whole_ != nullptr) {
     need(*whole_, needed);
     return needed;
@@ -268,6 +271,30 @@ void LoopMerge::drop_unused(Ways& ways, const std::vector<bool>& used) {
     if (const auto by = told_by_.find(s.result); by != told_by_.end()) native_->told[static_cast<size_t>(by->second)] = true;
   if (ways.next) drop_unused(*ways.next, used);
   if (ways.otherwise) drop_unused(*ways.otherwise, used);
+}
+
+// What is asked for behind the loop, where all of it is there: tensors that programs make, numbers, and what follows from layouts.
+void LoopMerge::add_finals() {
+  std::vector<NativeLoop::Final> finals;
+  for (const int32_t r : loop_.wanted) {
+    PyObject* const held = registers_.look(r);
+    switch (what(r)) {
+      case What::none: break;  // on no way that is known
+      case What::parts: return;
+      case What::number: finals.push_back({r, std::nullopt, {}}); break;
+      case What::fixed: finals.push_back({r, std::nullopt, py::reinterpret_borrow<py::object>(held)}); break;
+      case What::tensor: {
+        const auto makes = [&](const LoopProgram::Segment& s) {
+          return std::ranges::any_of(s.outputs, [&](const auto& b) { return b.number == static_cast<uint32_t>(r); });
+        };
+        if (held == nullptr || std::ranges::none_of(native_->program.segments, makes)) return;
+        finals.push_back({r, FrozenLayout(*tensor(r)), {}});
+        native_->program.wanted.push_back({static_cast<uint32_t>(r), static_cast<int64_t>(tensor(r)->storage().bytes())});
+      }
+    }
+  }
+  native_->finals = std::move(finals);
+  native_->wanted = loop_.wanted;
 }
 
 int32_t LoopMerge::lay_out(Ways& ways) {

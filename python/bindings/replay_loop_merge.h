@@ -38,6 +38,7 @@ class LoopMerge final : public LoopBuilder {
   void stage(Step, int32_t at);
   void need(const Ways&, std::vector<bool>& needed) const;
   void drop_unused(Ways&, const std::vector<bool>& used);
+  void add_finals();
   int32_t lay_out(Ways&);  // where it begins among the program's steps
   bool is_early(const tracer::LoopProgram::Value& v) const { return !v.number || !late_[*v.number]; }
 

@@ -375,6 +375,7 @@ class Run {
   bool loop(const ReplayInstruction& i) {
     const std::shared_ptr<ReplayLoop> kept = i.loop;
     ReplayLoop& loop = *kept;
+    loop.find_wanted(tree_, i);
     const eager::GeneratorState generator = eager::generator_state();
     assign(loop.changing, i.operands);
     std::optional<bool> left;
@@ -433,6 +434,7 @@ class Run {
       if (known != nullptr) {
         int64_t iterations = 0;
         const tracer::LoopProgram::End end = known->run(loop, own, &iterations);
+        loop.iterations += static_cast<uint64_t>(iterations);
         if (end == tracer::LoopProgram::End::interrupted) return false;
         if (end == tracer::LoopProgram::End::left) return true;  // done
         *native = end == tracer::LoopProgram::End::unknown || end == tracer::LoopProgram::End::declined;

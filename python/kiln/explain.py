@@ -58,6 +58,7 @@ class Explanation:
         self.guards: list[str] = capture.guards
         self.rerecordings = capture.recompiles  # each with the .path that had changed, .before, .now and .milliseconds
         self.compile_ms: float = records["compile_ms"]
+        self.loops = capture.loops  # that data decides, each with .iterations, .is_compiled and .as_text("kernels" or "asm")
         self.lost_ms: dict[str, float] = capture.lost  # of fallbacks of recordings: the milliseconds that were spent on them
         self.way: str = records.get("way", "segments")  # how calls run now: by "replay", in "segments" or "eager"
         self.way_microseconds: dict[str, float] = records.get("way_microseconds", {})  # of a call, where that was measured

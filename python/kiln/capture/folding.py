@@ -11,6 +11,7 @@ behind the loop uses what only an earlier iteration has made, the loop stays unr
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from kiln.capture.loops import Mark, Visit
@@ -41,8 +42,8 @@ class Node:
 class Loop:
     """A loop that is being put together. Registers of the recording become registers of the loop's own from `count` on."""
 
-    def __init__(self, visit: Visit, first: int, count: int) -> None:
-        self.marks = visit.marks[first:]
+    def __init__(self, marks: list[Mark], visit: Visit, count: int) -> None:
+        self.marks = marks
         self.count = count
         self.first_register = visit.first_register
         self.root: Node | None = None
@@ -52,7 +53,7 @@ class Loop:
         start, later = self.marks[0], self.marks[1:]
         self.changing = [i for i, r in enumerate(start.leaves) if any(m.leaves[i] != r for m in later)]
         for i in self.changing:
-            if not start.own[i]:
+            if not start.is_assumed and not start.own[i]:
                 raise Conflict
         self.phis = [self._register() for _ in self.changing]
         self.initial = [start.leaves[i] for i in self.changing]
@@ -163,6 +164,51 @@ class Loop:
             self.outer[result] = self._register()
         self.hoisted.append((position, (op, extra, self.outer.get(result, -1), operands)))
 
+    def hoist_from(self, instructions: list[Instruction], position: int, end: int, before: int) -> None:
+        """Takes what an iteration reads and checks of the state before the loop out of it."""
+        made: dict[int, int] = {}
+        for at in range(position, end):
+            op, _, result, operands = instructions[at][:4]
+            if op < _FIRST_ACTION and op not in _OF_THE_TAPE and all(self.is_fixed(o, made, before) for o in operands):
+                self._hoist(at, instructions[at], before)
+            elif result >= 0:
+                made[result] = result
+
+    def follow(self, instructions: list[Instruction], start: Mark, following: Mark, before: int) -> None:
+        """Sees that the iteration between two marks is the tree's only way, where registers from before the loop may stand for what changes
+        as well as for themselves."""
+        here: dict[int, int] = {}
+        hoisted = {position for position, _ in self.hoisted}
+        begins_with = dict(zip(self.phis, self.initial, strict=True))
+
+        def stands_for(recorded: int, node: int) -> bool:
+            if recorded in here:
+                return here[recorded] == node
+            if begins_with.get(node, -1) == recorded and recorded >= 0:
+                return True
+            return (recorded < 0 or recorded < before or recorded in self.outer) and self.outer.get(recorded, recorded) == node
+
+        def alike(recorded: list[int], node: list[int]) -> bool:
+            return len(recorded) == len(node) and all(map(stands_for, recorded, node))
+
+        at = self.root
+        for position in range(start.position, following.position):
+            if position in hoisted:
+                continue
+            op, extra, result, operands = instructions[position][:4]
+            while at is not None and not (at.op == op and at.extra == extra and alike(operands, at.operands)):
+                at = at.otherwise
+            if at is None:
+                raise Conflict
+            if result >= 0:
+                here[result] = at.result
+            at = at.next
+        if at is None or at.op != _BACK or not alike([following.leaves[i] for i in self.changing], at.operands):
+            raise Conflict
+
+    def has_one_way(self) -> bool:
+        return sum(op == _BACK for op, *_ in self.body()[1]) == 1
+
     def body(self) -> tuple[list[int], list[tuple]]:
         """The registers that change from iteration to iteration, and the tree's nodes as tuples, with numbers for one another."""
         order: list[Node] = []
@@ -180,9 +226,9 @@ class Loop:
 def fold(rec: Recording) -> None:
     """Folds the loops of a finished recording, from the last one to the first: what is before a loop is not touched by folding it."""
     for visit in reversed(rec.loops):
-        for first in _beginnings(visit):
+        for marks in _beginnings(visit):
             try:
-                _fold(rec, visit, first)
+                _fold(rec, visit, marks)
                 break
             except Conflict:
                 continue
@@ -196,19 +242,19 @@ def fold(rec: Recording) -> None:
 
 def iterations(rec: Recording, visit: Visit) -> Loop | None:
     """The loop that the iterations so far make; None: they make none."""
-    for first in _beginnings(visit):
-        start = visit.marks[first].position
-        if any(other is not visit and position > start for position, other in rec.gaps):
+    for marks in _beginnings(visit):
+        if any(other is not visit and position > marks[0].position for position, other in rec.gaps):
             continue
         try:
-            return _put_together(rec, visit, first)[0]
+            return _put_together(rec, visit, marks)[0]
         except Conflict:
             continue
     return None
 
 
-def _beginnings(visit: Visit) -> list[int]:
-    """The marks from which on all have one shape, the last of them excluded: a loop may begin at each that no gap is before."""
+def _beginnings(visit: Visit) -> list[list[Mark]]:
+    """The marks from which on all have one shape, the last of them excluded: a loop may begin at each that no gap is before. And at the one
+    before them, if its shape could be theirs."""
     marks = visit.marks
     if len(marks) < 2 or marks[-1].shape is None:
         return []
@@ -216,25 +262,54 @@ def _beginnings(visit: Visit) -> list[int]:
     while first > 0 and marks[first - 1].shape == marks[-1].shape:
         first -= 1
     gap = next((i for i, m in enumerate(marks) if m.is_behind_gap), len(marks))
-    return list(range(first, min(first + 3, gap, len(marks) - 1)))
+    found = [marks[i:] for i in range(first, min(first + 3, gap, len(marks) - 1))]
+    if 0 < first < gap and first < len(marks) - 1 and (assumed := _assumed(marks[first - 1], marks[first])) is not None:
+        found.insert(0, [assumed, *marks[first:]])
+    return found
 
 
-def _put_together(rec: Recording, visit: Visit, first: int) -> tuple[Loop, int]:
-    """The loop of the iterations between the marks from `first` on; registers up to where were made before it."""
+def _assumed(start: Mark, later: Mark) -> Mark | None:
+    """The mark with the shape of a later one, if that is its own but for registers that it has in several places (as in `x = a`, where x
+    changes and a does not), or that have been read before."""
+    leaves: list[int] = [-1] * len(later.leaves)
+
+    def unify(one: Any, other: Any) -> bool:
+        if type(one) is not tuple or type(other) is not tuple:
+            return one == other
+        if one[:1] == other[:1] == ("leaf",):
+            _, number, _, kind = one
+            _, place, _, wanted = other
+            if kind is not wanted or leaves[place] not in (-1, start.leaves[number]):
+                return False
+            leaves[place] = start.leaves[number]
+            return True
+        return len(one) == len(other) and all(map(unify, one, other))
+
+    return Mark(start.position, later.shape, leaves, start.own, is_assumed=True) if unify(start.shape, later.shape) else None
+
+
+def _put_together(rec: Recording, visit: Visit, marks: list[Mark]) -> tuple[Loop, int]:
+    """The loop of the iterations between marks; registers up to where were made before it."""
     instructions = rec.instructions
-    made = [r for _, _, r, *_ in instructions[visit.marks[first].position :] if r >= 0]
+    made = [r for _, _, r, *_ in instructions[marks[0].position :] if r >= 0]
     before = min(made, default=rec.count)
-    loop = Loop(visit, first, before)
-    for mark, following in zip(loop.marks, loop.marks[1:], strict=False):
-        if not following.is_behind_gap:
+    loop = Loop(marks, visit, before)
+    if marks[0].is_assumed:
+        loop.hoist_from(instructions, marks[0].position, marks[1].position, before)
+    for mark, following in itertools.pairwise(marks):
+        if not following.is_behind_gap and not mark.is_assumed:
             loop.walk(instructions, mark.position, following, loop.at_start(mark.leaves), before)
+    if marks[0].is_assumed:
+        if loop.root is None or not loop.has_one_way():
+            raise Conflict
+        loop.follow(instructions, marks[0], marks[1], before)
     return loop, before
 
 
-def _fold(rec: Recording, visit: Visit, first: int) -> None:
+def _fold(rec: Recording, visit: Visit, marks: list[Mark]) -> None:
     instructions = rec.instructions
-    start = visit.marks[first].position
-    loop, before = _put_together(rec, visit, first)
+    start = marks[0].position
+    loop, before = _put_together(rec, visit, marks)
     last = loop.marks[-1]
     here = loop.at_start(last.leaves)
     position = loop.walk(instructions, last.position, None, here, before, visit.unmarked)

@@ -42,13 +42,15 @@ class Visit:
 
 class Mark:
     """`own` says of each leaf whether its register is used for nothing but the leaf: no read of the recording has led to it.
-    `is_behind_gap`: the iterations between the last mark and this one were left out."""
+    `is_behind_gap`: the iterations between the last mark and this one were left out. `is_assumed`: the shape is another mark's."""
 
-    __slots__ = ("is_behind_gap", "leaves", "own", "position", "shape")
+    __slots__ = ("is_assumed", "is_behind_gap", "leaves", "own", "position", "shape")
 
-    def __init__(self, position: int, shape: Any, leaves: list[int], own: list[bool], is_behind_gap: bool = False) -> None:
+    def __init__(
+        self, position: int, shape: Any, leaves: list[int], own: list[bool], is_behind_gap: bool = False, is_assumed: bool = False
+    ) -> None:
         self.position, self.shape, self.leaves, self.own = position, shape, leaves, own  # shape None: it is not known
-        self.is_behind_gap = is_behind_gap
+        self.is_behind_gap, self.is_assumed = is_behind_gap, is_assumed
 
 
 class Unknowable(Exception):

@@ -77,6 +77,32 @@ def hint(reason: str) -> str:
 
 
 @dataclass
+class Loop:
+    """A loop that data decides, in a recording."""
+
+    number: int
+    iterations: int  # that ran without Python's objects
+    texts: dict[str, str] = field(repr=False)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Is the whole loop one piece of machine code?"""
+        return bool(self.texts["asm"])
+
+    def as_text(self, what: str = "kernels") -> str:
+        """What an iteration computes ("kernels"), or the machine code of the whole loop ("asm"); empty if it is not compiled as a whole."""
+        if what not in self.texts:
+            raise ValueError(f"as_text: a loop has the forms kernels and asm, not {what!r}")
+        return self.texts[what]
+
+    def __str__(self) -> str:
+        if not self.iterations:
+            return f"loop {self.number}: no iteration ran without Python yet"
+        how = "the whole loop is one piece of machine code" if self.is_compiled else "its programs are launched one by one"
+        return f"loop {self.number}: {self.iterations} iterations ran without Python; {how}"
+
+
+@dataclass
 class Capture:
     """What is known of a function's recordings."""
 
@@ -86,11 +112,13 @@ class Capture:
     fallbacks: dict[str, int] = field(default_factory=dict)  # "file.py:12: why it cannot be replayed" -> recordings given up for it
     guards: list[str] = field(default_factory=list)
     lost: dict[str, float] = field(default_factory=dict)  # of the fallbacks: milliseconds of recordings that were given up
+    loops: list[Loop] = field(default_factory=list)
 
     def text(self) -> str:
         lines = []
         if self.recordings:
             lines.append(f"{self.replays} calls ran without Python; {self.recordings} recordings check {len(self.guards)} things")
+        lines += map(str, self.loops)
         lines += [str(r) for r in self.recompiles]
         lines += [f"Python runs: {reason} ({self.lost.get(reason, 0.0):.1f} ms lost){hint(reason)}" for reason in self.fallbacks]
         return "".join(f"\n  {line}" for line in lines)
@@ -102,7 +130,12 @@ def capture_of(captured: Any, replays: int) -> Capture:
     if memory is None:
         return Capture(replays)
     guards = _guards(captured, memory)
-    return Capture(replays, memory.recordings, list(memory.recompiles), dict(memory.reasons), guards, dict(memory.lost))
+    return Capture(replays, memory.recordings, list(memory.recompiles), dict(memory.reasons), guards, dict(memory.lost), _loops(captured))
+
+
+def _loops(captured: Any) -> list[Loop]:
+    found = zip(_core.replay_loops(captured, "kernels"), _core.replay_loops(captured, "asm"), strict=True)
+    return [Loop(n, iterations, {"kernels": kernel, "asm": asm}) for n, ((iterations, kernel), (_, asm)) in enumerate(found)]
 
 
 def short(value: Any) -> str:

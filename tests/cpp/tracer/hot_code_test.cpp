@@ -15,7 +15,7 @@ int64_t now() { return clock_ns; }
 
 // Runs calls as a thread does: those that are deferred cost a tenth, until they are cut.
 struct Thread {
-  explicit Thread(int64_t rounds) : code(rounds) {}
+  explicit Thread(int64_t rounds, FruitlessSites* fruitless = nullptr) : code(rounds, fruitless) {}
   Verdict call(uint64_t site, int64_t eager_ns = 300, int64_t deferred_ns = 30) {
     if (resting > 0) {
       --resting;
@@ -83,6 +83,22 @@ TEST(HotCode, WhatIsNotFasterIsLeftAlone) {
   for (int i = 0; i < 100'000; ++i) t.call(100 + i % 6, 100, 120), deferred += t.code.is_deferring();
   EXPECT_FALSE(t.code.is_deferring());
   EXPECT_LT(deferred, 2000u);  // of trials, each after a longer rest
+}
+
+TEST(HotCode, WhatDidNotPayForOneThreadIsNotTriedByAnotherForAWhile) {
+  FruitlessSites fruitless;
+  const auto deferred = [&](int64_t deferred_ns, uint64_t first) {
+    Thread t(8, &fruitless);
+    bool any = false;
+    for (int i = 0; i < 1200; ++i) t.call(first + static_cast<uint64_t>(i % 6), 100, deferred_ns), any |= t.code.is_deferring();
+    return any;
+  };
+  EXPECT_TRUE(deferred(120, 100));
+  for (int n = 0; n < 60; ++n) EXPECT_FALSE(deferred(20, 100));
+  EXPECT_TRUE(deferred(20, 5000));  // another place
+  bool again = false;
+  for (int n = 0; n < 8; ++n) again |= deferred(20, 100);
+  EXPECT_TRUE(again);
 }
 
 TEST(HotCode, EverNewProgramsEndIt) {
