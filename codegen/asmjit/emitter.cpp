@@ -14,6 +14,7 @@ using asmjit::InstId;
 using asmjit::Operand;
 
 constexpr Gp kPointers[] = {r10, r11, r12, r13, r14, r15, rbx, rbp};  // the last is kRow where rows are reduced
+constexpr int kNarrow = 4;                                            // AVX-512's registers divided by this are the shortest
 constexpr size_t kFree = 2;                                           // the first so many a System V callee may overwrite
 
 }  // namespace
@@ -134,11 +135,12 @@ void Emitter::strided_address(const Instruction& i, const Step& s) {
   if (m.moved) move(rax, i, s);
 }
 
-Mem Emitter::home(VReg r, int element) {
+Mem Emitter::home(VReg r, int element, bool narrow) {
   if (allocation_.slot[r] >= 0) return spill(r);
   const auto c = static_cast<size_t>(allocation_.literal[r]);
   const Mem at = ptr(literals_, literal_offset_[c]);
   if (program_.constants[c].bytes == program_.width()) return at;
+  if (narrow) return element == 8 ? at._1to2() : at._1to4();
   return element == 8 ? at._1to8() : at._1to16();
 }
 
@@ -285,13 +287,14 @@ void Emitter::plain(const Instruction& i, const Step& s, const Encoding& e) {
   size_t n = 0;
   const auto add = [&](VReg r, uint8_t at, int shrink) {
     const bool mask = program_.regs[r] == RegClass::mask;
-    std::construct_at(static_cast<Reg*>(&operands[n++]), mask ? asmjit::OperandSignature{KReg::kSignature} : signature(shrink), at);
+    const auto width = mask ? asmjit::OperandSignature{KReg::kSignature} : signature(i.narrow ? kNarrow : shrink);
+    std::construct_at(static_cast<Reg*>(&operands[n++]), width, at);
   };
   add(i.dst, s.dst, op.dst_shrink);
   const int sources = i.sources();
   for (int k = op.tied ? 1 : 0; k < sources; ++k) {
     const bool last = k == sources - 1;
-    if (last && s.folded) operands[n++] = home(s.folded_reg, op.element);
+    if (last && s.folded) operands[n++] = home(s.folded_reg, op.element, i.narrow);
     else add(i.src[k], s.src[op.tied ? k - 1 : k], last ? op.last_shrink : op.first_shrink);
   }
   if (i.mask != kNoReg) {
@@ -307,8 +310,9 @@ void Emitter::fused(const Instruction& i, const Step& s) {
   const InstId id = s.form == Step::Form::addend_replaced    ? (f64 ? Inst::kIdVfmadd231pd : Inst::kIdVfmadd231ps)
                     : s.form == Step::Form::product_replaced ? (f64 ? Inst::kIdVfmadd213pd : Inst::kIdVfmadd213ps)
                                                              : (f64 ? Inst::kIdVfmadd132pd : Inst::kIdVfmadd132ps);
-  if (s.folded) a.emit(id, vec(s.dst), vec(s.src[0]), home(s.folded_reg, f64 ? 8 : 4));
-  else a.emit(id, vec(s.dst), vec(s.src[0]), vec(s.src[1]));
+  const auto of = [&](uint8_t reg) { return vec(reg, i.narrow ? kNarrow : 1); };
+  if (s.folded) a.emit(id, of(s.dst), of(s.src[0]), home(s.folded_reg, f64 ? 8 : 4, i.narrow));
+  else a.emit(id, of(s.dst), of(s.src[0]), of(s.src[1]));
 }
 
 void Emitter::memory(const Instruction& i, const Step& s) {

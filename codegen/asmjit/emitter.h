@@ -105,7 +105,7 @@ class Emitter {
   Mem address(const Instruction&, const Step&);           // may use rax, rcx
   void strided_address(const Instruction&, const Step&);  // to rax, the stride to rdx; uses rcx
   Gp move(const Gp&, const Instruction&, const Step&);    // what Memory::moved asks for, in rax; uses rcx
-  Mem home(VReg, int element);                            // element != 0: a literal is broadcast from memory, if it is not whole
+  Mem home(VReg, int element, bool narrow);               // element != 0: a literal is broadcast from memory, if it is not whole
   Mem spill(VReg r) const { return asmjit::x86::ptr(asmjit::x86::rsp, slots_ + allocation_.slot[r] * program_.width()); }
   void load_home(VReg r, uint8_t to);
   bool masks() const { return program_.isa == Isa::avx512; }

@@ -46,6 +46,7 @@ struct Memory {
 struct Instruction {
   Op op = Op::move;
   uint8_t imm = 0;
+  bool narrow = false;  // only the first lane is asked for: in the shortest vector registers (AVX-512)
   VReg dst = kNoReg;
   std::array<VReg, 3> src{kNoReg, kNoReg, kNoReg};
   VReg mask = kNoReg;

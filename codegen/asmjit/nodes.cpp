@@ -104,17 +104,30 @@ void Nodes::find_hoisted() {
     s.spread = s.spread || !stores_first_lane(store);
   }
   for (NodeId id = static_cast<NodeId>(nodes_.size()); id-- > 0;) {
-    const State& s = nodes_[id];
+    State& s = nodes_[id];
     if (!s.live) continue;
-    if (s.hoisted && s.level != Level::step && kernel_.nodes[id].kind != NodeKind::reduce) hoisted_.push_back(id);
-    for (NodeId operand : s.operands) {
-      if (operand == kNoNode) continue;
-      State& o = nodes_[operand];
+    const Node& n = kernel_.nodes[id];
+    s.narrow = is_narrow(id);
+    if (s.hoisted && s.level != Level::step && n.kind != NodeKind::reduce) hoisted_.push_back(id);
+    const bool wide = s.differs || n.kind == NodeKind::reduce || (s.spread && !s.narrow);
+    for (int k = 0; k < 3; ++k) {
+      if (s.operands[k] == kNoNode) continue;
+      State& o = nodes_[s.operands[k]];
       o.live = true;
-      o.spread = o.spread || s.spread || s.differs || kernel_.nodes[id].kind == NodeKind::reduce;
+      o.spread = o.spread || wide || (reads_memory(n) && k == mask_operand(n));
       o.hoisted = o.hoisted || o.level < s.level;
     }
   }
+}
+
+// Long registers take twice the time on Zen 4, and conversions more, so that what is the same in all lanes is computed in one. Bringing it to all
+// takes an operation, which is worth it for values that took several.
+bool Nodes::is_narrow(NodeId id) const {
+  const State& s = nodes_[id];
+  if (!vectors_.masks() || s.differs || kernel_.nodes[id].kind != NodeKind::primitive) return false;
+  if (!s.spread) return true;
+  if (s.level == Level::step || kernel_.nodes[id].dtype == DType::Bool) return false;
+  return std::ranges::any_of(s.operands, [&](NodeId o) { return o != kNoNode && kernel_.nodes[o].kind == NodeKind::primitive; });
 }
 
 void Nodes::forget(Level from) {
@@ -143,9 +156,10 @@ const Lanes& Nodes::value(NodeId id) {
     if (pending_.size() > before) continue;
     pending_.pop_back();
     vectors_.at_node(next);
-    vectors_.alike(alike(next));
-    define(next, lower(next));
+    vectors_.alike(s.narrow ? Alike::first : alike(next), s.narrow);
+    const Lanes lanes = lower(next);
     vectors_.alike(Alike::none);
+    define(next, s.narrow && s.spread ? vectors_.broadcast_first(kernel_.nodes[next].dtype, lanes) : lanes);
   }
   return nodes_[id].value;
 }

@@ -38,6 +38,7 @@ class Nodes {
     Level level = Level::call;
     bool differs = false;  // from one lane of a step to the next
     bool spread = false;   // somebody looks at other lanes than the first
+    bool narrow = false;   // computed in one lane, and spread afterwards if it has to be
     bool live = false;     // some store needs it
     bool hoisted = false;  // a deeper node reads it
     uint8_t need = 0;      // registers that computing it in a step takes, shared values aside (Sethi and Ullman 1970)
@@ -54,6 +55,7 @@ class Nodes {
   void measure(State&) const;
   void find_hoisted();
   bool stores_first_lane(const Store&) const;
+  bool is_narrow(NodeId) const;
   Lanes lower(NodeId);
   Lanes read(const Node&);
   bool known(const State& s) const { return s.stamp == scope_[static_cast<size_t>(s.level)]; }

@@ -311,6 +311,9 @@ inline constexpr std::array kOps = {
     OpInfo{.op = Op::scalar_pd_to_q, .name = "scalar_pd_to_q"},
 };
 
+// Does each lane of the result come from that lane of the sources, and from nothing else?
+constexpr bool lane_by_lane(Op op) { return op < Op::high_half; }
+
 constexpr const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
 
 static_assert(

@@ -18,6 +18,7 @@ Instruction& Vectors::push(Op op, RegClass result, bool has_result) {
   Instruction& i = program_.sections[static_cast<size_t>(section_)].code.emplace_back();
   i.op = op;
   i.node = node_;
+  i.narrow = narrow_ && lane_by_lane(op);
   if (has_result) i.dst = program_.fresh(result);
   return i;
 }

@@ -39,8 +39,9 @@ class Vectors {
 
   int open(const char* name, int depth);   // a new section, where everything goes from now on
   void at_node(NodeId id) { node_ = id; }  // whom the next operations are for
-  void alike(Alike a) { alike_ = a; }      // how the next values' lanes are
-  void behind(bool b) { behind_ = b; }     // do the next ones address the row that the walk has left (Memory::behind)
+  // How the next values' lanes are. narrow: of the first lane alone, primitives take no more than the shortest registers.
+  void alike(Alike a, bool narrow = false) { alike_ = a, narrow_ = narrow; }
+  void behind(bool b) { behind_ = b; }  // do the next ones address the row that the walk has left (Memory::behind)
 
   Lanes constant(DType, uint64_t bits);
   Lanes primitive(Prim, DType result, DType operand, const Lanes& a, const Lanes& b, const Lanes& c);
@@ -139,6 +140,7 @@ class Vectors {
   NodeId node_ = kNoNode;
   bool behind_ = false;
   Alike alike_ = Alike::none;
+  bool narrow_ = false;
   std::vector<int32_t> constant_of_;  // by virtual register, as far as there are constants: which one it is, or -1
   std::vector<std::pair<uint32_t, VReg>> lane_offsets_;
 };

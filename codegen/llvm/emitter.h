@@ -24,6 +24,7 @@
 #include "codegen/llvm/emit.h"
 #include "codegen/llvm/expressions.h"
 #include "codegen/llvm/ir.h"
+#include "codegen/nan.h"
 
 namespace kiln::codegen::llvm_ir {
 
@@ -120,6 +121,7 @@ class Emitter {
   const Kernel& kernel_;
   const Target target_;
   const Schedule schedule_;
+  const std::vector<bool> never_nan_;
   const int last_, reduced_;
   std::vector<int> outer_;  // dimensions that are neither last nor reduced
   std::vector<Place> place_;

@@ -200,7 +200,7 @@ Value* constant(IRBuilderBase& b, DType t, uint64_t bits, int width) {
   return width == 1 ? scalar : llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(width), scalar);
 }
 
-Value* primitive(IRBuilderBase& b, Prim p, DType from, DType to, std::span<Value* const> v) {
+Value* primitive(IRBuilderBase& b, Prim p, DType from, DType to, std::span<Value* const> v, bool may_be_nan) {
   const bool f = is_floating(from);
   const auto like = [&](Type* scalar) { return widen(scalar, width_of(v[0])); };
   switch (p) {
@@ -235,13 +235,13 @@ Value* primitive(IRBuilderBase& b, Prim p, DType from, DType to, std::span<Value
     case Prim::ge: return compare(b, p, from, v[0], v[1]);
     case Prim::select: return b.CreateSelect(v[0], v[1], v[2]);
     case Prim::cast: return cast(b, v[0], from, to);
-    case Prim::bitcast: return b.CreateBitCast(f ? canonical_nan(b, v[0]) : v[0], register_type(b, to, width_of(v[0])));
+    case Prim::bitcast: return b.CreateBitCast(f && may_be_nan ? canonical_nan(b, v[0]) : v[0], register_type(b, to, width_of(v[0])));
     case Prim::unpack_f16: {
       Value* bits = b.CreateTrunc(v[0], like(b.getInt16Ty()));
       return b.CreateFPExt(b.CreateBitCast(bits, like(b.getHalfTy())), like(b.getFloatTy()));
     }
     case Prim::pack_f16: {
-      Value* half = b.CreateFPTrunc(canonical_nan(b, v[0]), like(b.getHalfTy()));
+      Value* half = b.CreateFPTrunc(may_be_nan ? canonical_nan(b, v[0]) : v[0], like(b.getHalfTy()));
       return b.CreateZExt(b.CreateBitCast(half, like(b.getInt16Ty())), like(b.getInt32Ty()));
     }
   }
@@ -278,10 +278,10 @@ Value* load(IRBuilderBase& b, const Access& a, Value* mask, Value* otherwise) {
   return from_memory(b, a.dtype, v);
 }
 
-void store(IRBuilderBase& b, const Access& a, Value* value, Value* mask, bool streaming) {
+void store(IRBuilderBase& b, const Access& a, Value* value, Value* mask, bool may_be_nan, bool streaming) {
   check(!mask || (a.contiguous && has_masked_form(a.isa, a.dtype)), "a strip is masked only where its stores can be");
   const Align align(size_of(a.dtype));
-  if (is_floating(a.dtype)) value = canonical_nan(b, value);
+  if (is_floating(a.dtype) && may_be_nan) value = canonical_nan(b, value);
   value = to_memory(b, a.dtype, value);
   if (mask) {
     b.CreateMaskedStore(value, a.address, align, mask);

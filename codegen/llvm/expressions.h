@@ -21,7 +21,8 @@ namespace kiln::codegen::llvm_ir {
 llvm::Value* constant(llvm::IRBuilderBase&, DType, uint64_t bits, int width);
 
 // `from` is the dtype of the last operand, `to` that of the result.
-llvm::Value* primitive(llvm::IRBuilderBase&, Prim, DType from, DType to, std::span<llvm::Value* const> operands);
+// may_be_nan: of the first operand.
+llvm::Value* primitive(llvm::IRBuilderBase&, Prim, DType from, DType to, std::span<llvm::Value* const> operands, bool may_be_nan = true);
 
 // The first `count` lanes of a strip as a mask; 0 < count, and a count beyond the width means all.
 llvm::Value* first_lanes(llvm::IRBuilderBase&, llvm::Value* count, int width);
@@ -49,6 +50,6 @@ llvm::Value* load(llvm::IRBuilderBase&, const Access&, llvm::Value* mask, llvm::
 
 // Writes any NaN as the canonical one. A mask needs a contiguous strip that has a masked form. `streaming` stores past the caches and
 // needs an address aligned to the strip, or to 64 bytes.
-void store(llvm::IRBuilderBase&, const Access&, llvm::Value* value, llvm::Value* mask, bool streaming = false);
+void store(llvm::IRBuilderBase&, const Access&, llvm::Value* value, llvm::Value* mask, bool may_be_nan, bool streaming = false);
 
 }  // namespace kiln::codegen::llvm_ir

@@ -7,7 +7,13 @@
 namespace kiln::codegen::llvm_ir {
 
 Emitter::Emitter(const Kernel& kernel, const Target& target, llvm::Function& function)
-    : kernel_(kernel), target_(target), schedule_(schedule(kernel)), last_(kernel.rank - 1), reduced_(kernel.reduced_dim()), ir_(function) {
+    : kernel_(kernel),
+      target_(target),
+      schedule_(schedule(kernel)),
+      never_nan_(never_nan(kernel)),
+      last_(kernel.rank - 1),
+      reduced_(kernel.reduced_dim()),
+      ir_(function) {
   place_nodes();
   choose_strips();
   for (int d = 0; d < kernel.rank; ++d)

@@ -113,7 +113,7 @@ void Emitter::store_all(const std::vector<uint32_t>& stores) {
     size_t at = 0;
     for (uint32_t s : stores)
       for (int c = 0; c < strip_.copies; ++c)
-        store(b(), access(kernel_.stores[s].buffer, c, strip_.width), values[at++], strip_.mask,
+        store(b(), access(kernel_.stores[s].buffer, c, strip_.width), values[at++], strip_.mask, !never_nan_[kernel_.stores[s].value],
               streaming && is_streamed(kernel_.stores[s]));
   };
   const bool in_main_loop = strip_.copies == copies_ && strip_.width == width_ && !strip_.mask;
@@ -166,7 +166,8 @@ Value* Emitter::compute(const Node& node, bool wide, int copy) {
       return load(b(), from, mask, is_masked(node) ? operands[at + 1] : nullptr);
     }
     case NodeKind::primitive:
-      return primitive(b(), node.prim, kernel_.nodes[node.operands[operands.size() - 1]].dtype, node.dtype, operands);
+      return primitive(b(), node.prim, kernel_.nodes[node.operands[operands.size() - 1]].dtype, node.dtype, operands,
+                       !never_nan_[node.operands[0]]);
     case NodeKind::reduce: break;  // set when its loop ends
   }
   fail(ErrorCode::internal, "internal error: a reduction is read before its pass is over");

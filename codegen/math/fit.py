@@ -55,6 +55,11 @@ def stirling(z):
     return (mp.loggamma(x) - (x - 0.5) * mp.log(x) + x - mp.log(2 * mp.pi) / 2) * x
 
 
+def log2_slope(f):
+    """log2(1 + f) / f"""
+    return (mp.log1p(f) / f if f else mpf(1)) / mp.log(2)
+
+
 def of_root(f: Callable) -> Callable:
     return lambda z: f(mp.sqrt(z))
 
@@ -69,6 +74,8 @@ LN2_HALF_SQUARED = (mp.log(2) / 2) ** 2
 
 FITS = {
     "PowerOfTwo": Fit(lambda r: mp.expm1(r * mp.log(2)) / r, -0.5, 0.5, 6, 12, lambda r: r),
+    "PowLogarithm": Fit(log2_slope, -mpf(1) / 3, mpf(1) / 3, 15, 0, lambda f: 1 / log2_slope(f), wide=True),
+    "PowExponential": Fit(lambda r: mp.expm1(r * mp.log(2)) / r, -0.5, 0.5, 7, 0, lambda r: r, wide=True),
     "CubeRoot": Fit(mp.cbrt, 1, 2, 4, 0, lambda x: 1 / mp.cbrt(x)),
     "Sine": Fit(
         of_root(lambda f: (mp.sin(mp.pi * f) / f - mp.pi) / f**2), 0, 0.25, 4, 9, of_root(lambda f: f**3 / mp.sin(mp.pi * f)), wide=True

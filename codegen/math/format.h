@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "codegen/math.h"
 
@@ -24,6 +25,21 @@ inline Value polynomial(Builder& b, Value x, std::span<const double> c) {
   Value sum = b.constant(x.dtype(), c.back());
   for (size_t i = c.size() - 1; i-- > 0;) sum = b.fma(sum, x, c[i]);
   return sum;
+}
+
+// The same by Estrin's scheme: halves side by side, so that one operation waits for another log2(count) times, not count times, for as many
+// squares more.
+inline Value polynomial_in_halves(Builder& b, Value x, std::span<const double> c) {
+  std::vector<Value> terms;
+  for (size_t i = 0; i < c.size(); i += 2)
+    terms.push_back(i + 1 == c.size() ? b.constant(x.dtype(), c[i]) : b.fma(x, c[i + 1], b.constant(x.dtype(), c[i])));
+  while (terms.size() > 1) {
+    x = x * x;
+    for (size_t i = 0; 2 * i < terms.size(); ++i)
+      terms[i] = 2 * i + 1 == terms.size() ? terms[2 * i] : b.fma(x, terms[2 * i + 1], terms[2 * i]);
+    terms.resize((terms.size() + 1) / 2);
+  }
+  return terms[0];
 }
 
 // One compare and one blend each; NaN stays NaN (and so do Builder::minimum and maximum, at a higher price).

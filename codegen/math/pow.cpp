@@ -1,13 +1,16 @@
 // pow(x, y) = exp(y * log|x|), with more bits than the result has: f32 through f64, f64 through a logarithm of two doubles.
-// Special values as in C99 Annex F.9.4.4.
+// Special values as in C99 Annex F.9.4.4. Coefficients as in exp.cpp.
+#include <array>
+#include <bit>
 #include <limits>
 
 #include "codegen/math/doubles.h"
+#include "codegen/math/format.h"
 
 namespace kiln::codegen {
 namespace {
 
-using math::Double2, math::fast_two_sum, math::two_product;
+using math::Double2, math::fast_two_sum, math::polynomial_in_halves, math::two_product;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -67,21 +70,77 @@ Value magnitude_f64(Builder& b, Value x, Value y) {  // x >= 0 or NaN
   return b.select(b.lt(e, kInf), b.fma(e, t_lo, e), e);
 }
 
+// log2(1 + f) / f for |f| <= 1/3, with an error below 2^-41 of it.
+// clang-format off
+constexpr std::array kPowLogarithm32{
+    0x1.71547652b8315p+0, -0x1.71547652f0001p-1, 0x1.ec709dc3f5e4bp-2, -0x1.715475c095266p-2, 0x1.2776c4901f1f9p-2, -0x1.ec710c05b14fbp-3,
+    0x1.a617c60b26992p-3, -0x1.7142376fd4527p-3, 0x1.483a542f9ee8bp-3, -0x1.29005d5883dcfp-3, 0x1.0e07ae2b7703cp-3, -0x1.c9748a90c34b1p-4,
+    0x1.a5e0b774162f7p-4, -0x1.34a1117108828p-3, 0x1.2090dfb86059ap-3};
+// (2^r - 1) / r for |r| <= 1/2, with an error below 2^-34 of 2^r; before them 1, so that the powers of two are exact.
+constexpr std::array kPowExponential32{
+    1.0, 0x1.62e42fef84cd5p-1, 0x1.ebfbe07d92437p-3, 0x1.c6b08dd700792p-5, 0x1.3b29eef26cb88p-7, 0x1.5d8745a3d1de6p-10,
+    0x1.445fc88c66a44p-13, 0x1.00dc4c3b9706ap-16};
+// clang-format on
+
+// log2(x) of a finite f32 x >= 0, as f64 with an error below 2^-41 of it; 0 counts as 2^-1023.
+Value wide_log2(Builder& b, Value x) {
+  using namespace math;
+  // x = 2^k m with m in [2/3, 4/3), for every f32 is a normal f64. k + bias is put into the exponent field of `moved`, and read from there by
+  // making it the last bits of a number whose last bit counts 1.
+  constexpr uint64_t kLeast = std::bit_cast<uint64_t>(0x1.5555555555555p-1), kOne = std::bit_cast<uint64_t>(1.0);
+  constexpr double kUnits = 0x1p52;
+  const auto bits = [&](uint64_t v) { return b.constant_bits(DType::I64, v); };
+  const Value moved = b.bitcast(b.cast(x, DType::F64), DType::I64) + bits(kOne - kLeast);
+  const Value m = b.bitcast(b.bit_and(moved, bits((uint64_t{1} << kF64.mantissa) - 1)) + bits(kLeast), DType::F64);
+  const Value units = b.bit_or(b.shr_logical(moved, kF64.mantissa), bits(std::bit_cast<uint64_t>(kUnits)));
+  const Value k = b.bitcast(units, DType::F64) - (kUnits + kF64.bias);
+
+  // k and 1, 2, 4 and 8 coefficients: each sum is there when what it is added to is.
+  const Value f = m - 1.0, f2 = f * f, f4 = f2 * f2, f8 = f4 * f4;
+  const std::span<const double> c = kPowLogarithm32;
+  Value sum = b.fma(f, c[0], k);
+  sum = b.fma(f2, polynomial_in_halves(b, f, c.subspan(1, 2)), sum);
+  sum = b.fma(f4, polynomial_in_halves(b, f, c.subspan(3, 4)), sum);
+  return b.fma(f8, polynomial_in_halves(b, f, c.subspan(7)), sum);
+}
+
+// 2^p as f32, of an f64 p that is not infinite.
+Value narrow_exp2(Builder& b, Value p) {
+  using namespace math;
+  const Value whole = b.round(p), r = p - whole;
+  // Far beyond f32's range, which the conversion knows, the exponent stops, so that it remains one of f64's. NaN has any: r is NaN too.
+  constexpr double kFar = 300;
+  const Value k = at_most(b, b.select(b.gt(whole, -kFar), whole, -kFar), kFar) + (kF64.round_magic + kF64.bias);
+  const Value scale = b.bitcast(b.shl(b.bitcast(k, DType::I64), kF64.mantissa), DType::F64);
+  return b.cast(polynomial_in_halves(b, r, kPowExponential32) * scale, DType::F32);
+}
+
+// |x|^y of a number x. Few operations wait for one another: in a loop that needs one power before it can take the next, their number is the time.
+// What special values need is done to y, which has it.
+Value magnitude_f32(Builder& b, Value x, Value y) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  const Value size = b.abs(x), number = b.select(b.lt(size, kMost), size, kMost);
+  // y does not matter to 1, even if it is no number: log2 1 = 0 does the rest.
+  const Value exponent = b.select(b.bit_and(b.eq(x, 1), b.ne(y, y)), 0, math::at_most(b, math::at_least(b, y, -kMost), kMost));
+  const Value wide = b.cast(exponent, DType::F64);
+  // The logarithms of 0 and infinity are finite here: even the least y has to make them large.
+  const Value extreme = b.bit_or(b.eq(size, 0), b.eq(size, kInf));
+  return narrow_exp2(b, b.select(extreme, wide * 0x1p200, wide) * wide_log2(b, number));
+}
+
 }  // namespace
 
 Value pow(Builder& b, Value x, Value y) {
-  const DType type = x.dtype();
-  const Value size = b.abs(x);
-  const Value magnitude =
-      type == DType::F64 ? magnitude_f64(b, size, y) : b.cast(exp(b, b.cast(y, DType::F64) * log(b, b.cast(size, DType::F64))), DType::F32);
+  const bool single = x.dtype() == DType::F32;
+  const Value magnitude = single ? magnitude_f32(b, x, y) : magnitude_f64(b, b.abs(x), y);
   const Value negative = is_negative(b, x);
   const Value whole = b.eq(b.trunc(y), y), half = y * 0.5;
   const Value odd = b.bit_and(whole, b.ne(b.trunc(half), half));
-  Value result = b.select(b.bit_and(negative, odd), -magnitude, magnitude);
-  const Value no_root = b.bit_and(b.bit_and(b.lt(x, 0), b.gt(x, -kInf)), b.bit_not(whole));
-  result = b.select(no_root, kNaN, result);
+  const Value result = b.select(b.bit_and(negative, odd), -magnitude, magnitude);
+  Value no_number = b.bit_and(b.bit_and(b.lt(x, 0), b.gt(x, -kInf)), b.bit_not(whole));  // where there is no root
+  if (single) return b.select(b.bit_or(no_number, b.bit_and(b.ne(x, x), b.ne(y, 0))), kNaN, result);
   const Value one = b.bit_or(b.bit_or(b.eq(y, 0), b.eq(x, 1)), b.bit_and(b.eq(x, -1), b.eq(b.abs(y), kInf)));
-  return b.select(one, 1, result);
+  return b.select(one, 1, b.select(no_number, kNaN, result));
 }
 
 }  // namespace kiln::codegen

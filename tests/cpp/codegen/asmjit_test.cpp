@@ -285,7 +285,8 @@ TEST(AsmjitListing, NamesNodesAndSections) {
   EXPECT_EQ(asmjit_backend().text(gelu(), Isa::avx2, "llvm"), "");
 }
 
-// A row's value is the same in all lanes: of f64, which has two registers, one is computed; halves are joined where a vector reads it.
+// A row's value is the same in all lanes: of f64, which has two registers, one is computed; halves are joined where a vector reads it. Where registers
+// are long, one lane is computed, and spread where a vector reads it.
 TEST(AsmjitListing, SingleValuesAreComputedInOneRegister) {
   const auto kernel = [](bool beside_a_vector) {
     Kernel k;
@@ -311,9 +312,34 @@ TEST(AsmjitListing, SingleValuesAreComputedInOneRegister) {
       EXPECT_EQ(count(*text, "vcvtps2pd"), 1) << *text;
       EXPECT_EQ(count(*text, "vcvtpd2ps"), 1) << *text;
     }
-    const char* join = isa == Isa::avx2 ? "vinsertf128" : "vinsertf64x4";
-    EXPECT_EQ(count(alone, join), 0) << alone;
-    EXPECT_EQ(count(beside, join), 1) << beside;
+    const bool narrow = isa == Isa::avx512;
+    EXPECT_EQ(count(alone, "vinsertf"), 0) << alone;
+    EXPECT_EQ(count(beside, "vinsertf"), narrow ? 0 : 1) << beside;
+    for (const std::string* text : {&alone, &beside}) EXPECT_EQ(count(*text, "vcvtpd2ps xmm0, xmm0"), narrow ? 1 : 0) << *text;
+    EXPECT_EQ(count(beside, "cast f32"), count(alone, "cast f32") + 1) << beside;  // what brings it to all lanes
+  }
+}
+
+// A mask is looked at in all lanes before memory is touched: the lanes beyond a single value's first must not hold what converting it left there.
+TEST(AsmjitCode, ASingleElementIsReadUnderItsOwnMaskAlone) {
+  Kernel k;
+  Builder b(k);
+  k.reduction = Reduction::lanes;
+  const Value x = b.load(b.add_buffer({.dtype = DType::F64, .inner = Stride::zero}));
+  const uint32_t forbidden = b.add_buffer({.dtype = DType::F32, .inner = Stride::zero});
+  const Value small = b.lt(b.cast(x * x, DType::F32), 1.0);  // of zeros in the other lanes, too
+  b.store(b.add_buffer({.dtype = DType::F32, .inner = Stride::zero}), b.load(forbidden, small, b.constant(DType::F32, 7)));
+  verify(k);
+  const double four = 4;
+  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+    if (isa > codegen::isa()) continue;
+    float result = 0;
+    void* pointers[] = {const_cast<double*>(&four), nullptr, &result};
+    const int64_t strides[] = {0, 0, 0}, extents[] = {1};
+    const auto code = asmjit_backend().compile(k, isa);
+    const Args args{pointers, strides, extents, nullptr, 0, nullptr, nullptr, code->self};
+    EXPECT_EQ(code->function(&args, 0, 1), 0u);
+    EXPECT_EQ(result, 7);
   }
 }
 

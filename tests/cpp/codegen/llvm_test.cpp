@@ -359,6 +359,21 @@ TEST(Llvm, CodeIsFreedWhileOthersCompile) {
   for (std::thread& t : threads) t.join();
 }
 
+// NaNs are made canonical where they are stored or seen as bits; where none can come up, nothing is done.
+TEST(Llvm, NothingIsDoneAboutNaNsThatCannotBe) {
+  const auto text = [](bool clamped) {
+    Kernel kernel;
+    Builder b(kernel);
+    const Value x = b.load(b.add_buffer({}));
+    const Value y = clamped ? b.select(b.lt(x, 1), x, 1) : x * 2.0;
+    b.store(b.add_buffer({.dtype = DType::I32}), b.bitcast(y, DType::I32));
+    b.store(b.add_buffer({}), y);
+    return llvm().text(kernel, Isa::avx512, "llvm");
+  };
+  EXPECT_NE(text(false).find("fcmp uno"), std::string::npos);
+  EXPECT_EQ(text(true).find("fcmp uno"), std::string::npos) << text(true);
+}
+
 TEST(Llvm, ShowsItsText) {
   Kernel kernel;
   Builder b(kernel);

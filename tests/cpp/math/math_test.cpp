@@ -1,6 +1,7 @@
 // Accuracy and special values of the math functions: every boundary case, a thousandth of the f32 inputs, samples of f64. All inputs:
 // script/math-check.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -111,6 +112,35 @@ TEST(Math, ExactWhereItMatters) {
   EXPECT_EQ(std::ldexp(1.0f, -149), value_of(log1p, std::ldexp(1.0f, -149)));
 }
 
+// As good as rounded once, by the way of f64: a coefficient less, or one digit of a coefficient, would show.
+TEST(Math, PowOfF32IsHardlyMoreThanHalfAnUlpOff) {
+  const testing::Sweep sweep = testing::sweep_f32(named("pow"), 4093);
+  EXPECT_LE(sweep.worst.ulps, 0.502) << at(sweep.worst);
+}
+
+// Where the power is a number of the format, it is the result.
+TEST(Math, PowIsExactWhereItCanBe) {
+  std::vector<float> x, y, wanted;
+  const auto expect = [&](double base, double exponent, double power) {
+    x.push_back(static_cast<float>(base)), y.push_back(static_cast<float>(exponent)), wanted.push_back(static_cast<float>(power));
+  };
+  for (int n = -4096; n <= 4096; ++n)
+    for (int shift : {-60, -1, 0, 40}) {
+      const double base = std::ldexp(n, shift);
+      expect(base, 1, base);
+      expect(base, 2, base * base);
+      expect(base * base, 0.5, std::abs(base));
+      if (std::abs(n) < 256) expect(base, 3, base * base * base);
+    }
+  for (int k = -149; k < 128; ++k)  // denormals, and results that are, and what over- or underflows
+    for (int quarters = -1200; quarters <= 1200; ++quarters)
+      if (k * quarters % 4 == 0) expect(std::ldexp(1.0, k), quarters / 4.0, std::ldexp(1.0, k * quarters / 4));
+  for (uint32_t bits = 1; bits < 0x7f800000; bits += 9973) expect(std::bit_cast<float>(bits), 1, std::bit_cast<float>(bits));
+  std::vector<float> result(x.size());
+  Evaluator(named("pow"), DType::F32)(x.data(), y.data(), result.data(), static_cast<int64_t>(x.size()));
+  for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(wanted[i], result[i]) << x[i] << " ** " << y[i];
+}
+
 // The whole bodies are short; a change that makes them longer should be on purpose.
 TEST(Math, OperationCounts) {
   const auto operations = [](Value (*body)(Builder&, Value)) {
@@ -123,6 +153,21 @@ TEST(Math, OperationCounts) {
   EXPECT_LE(operations(exp), 22);
   EXPECT_LE(operations(tanh), 32);
   EXPECT_LE(operations(log), 30);
+}
+
+// How many operations wait for one another is what a power in a loop takes.
+TEST(Math, PowOfF32IsAShortChain) {
+  Kernel kernel;
+  Builder b(kernel);
+  pow(b, b.load(b.add_buffer({})), b.load(b.add_buffer({})));
+  std::vector<int> chain;
+  for (const Node& n : kernel.nodes) {
+    int longest = 0;
+    for (NodeId operand : n.operands)
+      if (operand != kNoNode) longest = std::max(longest, chain[operand]);
+    chain.push_back(longest + (n.kind == NodeKind::primitive && n.prim != Prim::bitcast ? 1 : 0));
+  }
+  EXPECT_LE(chain.back(), 25);
 }
 
 // Known answers of Random123 (kat_vectors, philox4x32-10).
