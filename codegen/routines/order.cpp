@@ -17,24 +17,27 @@
 namespace kiln::codegen {
 namespace {
 
-// What a key takes from a dtype.
+// What a key takes from a dtype, in words of U, which hold its elements.
+template <class U>
 struct KeyRule {
-  uint64_t sign = 0, infinity = 0, all = 0;  // masks of the dtype's width; `infinity`: the bits of +inf
+  U sign = 0, infinity = 0, all = 0;  // masks of the dtype's width; `infinity`: the bits of +inf
   bool floating = false;
 
   explicit KeyRule(DType t) : floating(is_floating(t)) {
     const int bits = 8 * size_of(t);
-    all = bits == 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
-    if (is_signed(t)) sign = uint64_t{1} << (bits - 1);
+    all = static_cast<U>(bits == 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1);
+    if (is_signed(t)) sign = static_cast<U>(U{1} << (bits - 1));
     if (floating)
-      infinity = interpreter::evaluate(Prim::cast, t, DType::F64, std::bit_cast<uint64_t>(std::numeric_limits<double>::infinity()));
+      infinity = static_cast<U>(
+          interpreter::evaluate(Prim::cast, t, DType::F64, std::bit_cast<uint64_t>(std::numeric_limits<double>::infinity())));
   }
-  uint64_t operator()(uint64_t x) const {
+  U operator()(U x) const {
     if (!floating) return x ^ sign;
-    const uint64_t magnitude = x & ~sign & all;
-    if (magnitude > infinity) return all;
-    if (magnitude == 0) return sign;
-    return x & sign ? ~x & all : x | sign;
+    // Without branches, which signs in random order would mislead.
+    const auto where = [](bool condition) { return U{0} - static_cast<U>(condition); };
+    const U magnitude = x & ~sign & all, zero = where(magnitude == 0);
+    const U key = x ^ (sign | (where((x & sign) != 0) & all));
+    return ((key & ~zero) | (sign & zero)) | (where(magnitude > infinity) & all);
   }
 };
 
@@ -97,9 +100,45 @@ void keep_least(Entry* kept, int64_t k, int64_t n, const auto& entry) {
   }
 }
 
+// Of short lines, where an item and where it stands fit one word, so that none are equal: the least of each eight, of which the least is taken k
+// times. Nothing is decided by branches, which random data would have foretold wrongly.
+class ShortLine {
+ public:
+  static constexpr int64_t kMostItems = 1024, kMostTaken = 16;
+
+  // `key`: of item i.
+  void fill(int64_t n, const auto& key) {
+    blocks_ = (n + kBlock - 1) / kBlock;
+    uint32_t keys[kMostItems];
+    for (int64_t i = 0; i < n; ++i) keys[i] = static_cast<uint32_t>(key(i));
+    for (int64_t i = 0; i < n; ++i) words_[i] = uint64_t{keys[i]} << 32 | static_cast<uint64_t>(i);
+    std::fill(words_ + n, words_ + blocks_ * kBlock, kGone);
+    for (int64_t b = 0; b < blocks_; ++b) least_[b] = least_of_block(words_ + b * kBlock);
+    rows_ = (blocks_ + kBlock - 1) / kBlock;
+    std::fill(least_ + blocks_, least_ + rows_ * kBlock, kGone);
+  }
+  int64_t take() {
+    uint64_t word = kGone;
+    for (int64_t r = 0; r < rows_; ++r) word = std::min(word, least_of_block(least_ + r * kBlock));
+    const auto position = static_cast<int64_t>(word & 0xffffffff), block = position / kBlock;
+    words_[position] = kGone;
+    least_[block] = least_of_block(words_ + block * kBlock);
+    return position;
+  }
+
+ private:
+  static constexpr int64_t kBlock = 8;
+  static constexpr uint64_t kGone = ~uint64_t{0};
+  static uint64_t least_of_block(const uint64_t* w) {  // in halves: a shorter chain
+    return std::min(std::min(std::min(w[0], w[4]), std::min(w[1], w[5])), std::min(std::min(w[2], w[6]), std::min(w[3], w[7])));
+  }
+  uint64_t words_[kMostItems], least_[kMostItems / kBlock];
+  int64_t blocks_ = 0, rows_ = 0;  // a row: eight blocks
+};
+
 }  // namespace
 
-uint64_t order_key(DType dtype, uint64_t bits) { return KeyRule(dtype)(bits); }
+uint64_t order_key(DType dtype, uint64_t bits) { return KeyRule<uint64_t>(dtype)(bits); }
 
 void sort_positions(DType dtype, const Lines& l, bool descending, const void* x, int64_t* positions) {
   first_positions(dtype, l, l.n, descending, x, positions);
@@ -109,7 +148,8 @@ void first_positions(DType dtype, const Lines& l, int64_t k, bool descending, co
   if (k == 0) return;
   // Few in random order cost k entries moved for each of the first and k/i for the i-th; sorting, log n for all.
   const bool few = k * 16 <= l.n;
-  const KeyRule rule(dtype);
+  const bool is_short = few && size_of(dtype) <= 4 && l.n <= ShortLine::kMostItems && k <= ShortLine::kMostTaken;
+  const KeyRule<uint64_t> rule(dtype);
   const uint64_t flip = descending ? rule.all : 0;
   const int64_t lines = l.outer * l.inner, room = few ? k : 2 * l.n;
   std::atomic<bool> out_of_memory = false;
@@ -128,6 +168,15 @@ void first_positions(DType dtype, const Lines& l, int64_t k, bool descending, co
       for (int64_t line = begin; line < end; ++line) {
         const int64_t first = line / l.inner * l.n * l.inner + line % l.inner, to = line / l.inner * k * l.inner + line % l.inner;
         const auto key = [&](int64_t i) { return rule(element(first + i * l.inner)) ^ flip; };
+        if (is_short) {
+          ShortLine items;
+          if (size_of(dtype) == 4 && l.inner == 1)
+            items.fill(l.n, [own = KeyRule<uint32_t>(dtype), line = static_cast<const uint32_t*>(x) + first,
+                             other = static_cast<uint32_t>(flip)](int64_t i) { return own(line[i]) ^ other; });
+          else items.fill(l.n, key);
+          for (int64_t i = 0; i < k; ++i) positions[to + i * l.inner] = items.take();
+          continue;
+        }
         if (few) {
           keep_least(entries, k, l.n, key);
         } else {
@@ -142,7 +191,7 @@ void first_positions(DType dtype, const Lines& l, int64_t k, bool descending, co
 }
 
 void search_sorted(DType dtype, const void* sorted, int64_t n, const void* queries, int64_t count, bool right, int64_t* positions) {
-  const KeyRule rule(dtype);
+  const KeyRule<uint64_t> rule(dtype);
   with_elements(size_of(dtype), sorted, [&](auto element) {
     with_elements(size_of(dtype), queries, [&](auto query) {
       parallel_for(count, 1024, [&](int64_t begin, int64_t end) {

@@ -86,7 +86,7 @@ TEST(Routines, KeysAreInTheOrderOfElements) {
 
 TEST(Routines, SortingIsStableInEveryDType) {
   for (const DTypeInfo& t : kRealDTypes)
-    for (const Lines l : {Lines{3, 5, 2}, Lines{1, 1000, 1}, Lines{2, 300, 3}, Lines{1, 1, 1}, Lines{4, 129, 1}})
+    for (const Lines l : {Lines{3, 5, 2}, Lines{1, 1000, 1}, Lines{2, 300, 3}, Lines{1, 1, 1}, Lines{4, 129, 1}, Lines{1, 1024, 1}})
       for (const bool descending : {false, true}) {
         const auto x = drawn(t.dtype, l.elements(), 2);
         std::vector<int64_t> found(static_cast<size_t>(l.elements()));
@@ -102,7 +102,7 @@ TEST(Routines, SortingIsStableInEveryDType) {
             });
             for (int64_t k = 0; k < l.n; ++k) ASSERT_EQ(found[static_cast<size_t>(at(k))], expected[static_cast<size_t>(k)]) << t.name;
           }
-        for (const int64_t k : {int64_t{0}, int64_t{1}, l.n / 20, l.n / 2, l.n}) {
+        for (const int64_t k : {int64_t{0}, int64_t{1}, l.n / 64, l.n / 20, l.n / 2, l.n}) {
           std::vector<int64_t> first(static_cast<size_t>(l.outer * k * l.inner) + 1, -1);
           first_positions(t.dtype, l, k, descending, x.data(), first.data());
           for (int64_t o = 0; o < l.outer; ++o)
