@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace kiln::tracer {
 
@@ -17,7 +18,7 @@ HotCode::Verdict HotCode::arrive(uint64_t site, const Pending& pending, int64_t 
   switch (state_) {
     case State::resting:
       if (timed_rounds_ == 0) {
-        anchor(site, kMostCalls);
+        anchor(site, 1, kMostCalls);
         return defer_from_here(pending);
       }
       watch();
@@ -27,14 +28,19 @@ HotCode::Verdict HotCode::arrive(uint64_t site, const Pending& pending, int64_t 
       if (arrivals_ < kWindows[window_]) return Verdict::eager;
       if (const Site* chosen = choose()) {
         if (fruitless_ != nullptr && fruitless_->contains(chosen->site)) take_rest();
-        else anchor(chosen->site, chosen->longest);
+        else anchor(chosen->site, chosen->shortest, chosen->longest);
       } else if (++window_ == kWindows.size()) {
         take_rest();
       }
       return Verdict::eager;
     case State::timing:
-      if (++since_anchor_ > longest_round()) watch();  // the loop has ended
-      else if (site == anchors_[0]) end_round(now());
+      since_anchor_ += 1 + std::exchange(untold_, 0);
+      if (since_anchor_ > longest_round()) {  // the loop has ended
+        watch();
+      } else if (site == anchors_[0]) {
+        end_round(now());
+        untold_ = shortest_ - 1;
+      }
       if (times_.size() < static_cast<size_t>(timed_rounds_)) return Verdict::eager;
       eager_ns_ = median(times_);
       return defer_from_here(pending);
@@ -112,11 +118,13 @@ const HotCode::Site* HotCode::choose() const {
   return best;
 }
 
-void HotCode::anchor(uint64_t site, uint32_t gap) {
+void HotCode::anchor(uint64_t site, uint32_t shortest, uint32_t longest) {
   state_ = State::timing;
+  shortest_ = shortest;
+  untold_ = 0;
   anchors_[0] = site;
   anchor_count_ = 1;
-  gap_ = gap;
+  gap_ = longest;
   since_anchor_ = 0;
   rounds_ = 0;
   times_.clear();

@@ -3,7 +3,8 @@
 //
 //   resting    nothing is looked at for a number of arrivals, then watching. Where deferring does not pay, the rests grow.
 //   watching   counts sites, until one comes round at even distances: the rarest such one is the loop's, the anchor.
-//   timing     a few rounds from anchor to anchor run eagerly, and are timed.
+//   timing     a few rounds from anchor to anchor run eagerly, and are timed. Of what lies between it is not told, which would take a third of the
+//              time of small operators: deferred rounds have to be faster than those that nobody looks at.
 //   deferring  a segment is a round. The first rounds may compile; then rounds are timed again: if they are no faster than eager ones,
 //              or ever new programs are compiled, or the anchor stays away, this ends.
 #pragma once
@@ -54,7 +55,7 @@ class HotCode {
   // Before an operator call at `site`; `now` is a clock, in nanoseconds, asked for only when it is needed.
   Verdict arrive(uint64_t site, const Pending&, int64_t (*now)());
   // How many arrivals from here on it is not to be told of.
-  uint32_t rest() const { return state_ == State::resting ? left_ : 0; }
+  uint32_t rest() const { return state_ == State::resting ? left_ : state_ == State::timing ? untold_ : 0; }
   bool is_deferring() const { return state_ == State::deferring; }
 
   static constexpr int64_t kMostNanoseconds = 100'000;  // of pending work
@@ -78,7 +79,7 @@ class HotCode {
   void take_rest();
   void note(uint64_t site);
   const Site* choose() const;
-  void anchor(uint64_t site, uint32_t gap);
+  void anchor(uint64_t site, uint32_t shortest, uint32_t longest);
   Verdict defer_from_here(const Pending&);
   Verdict deferring(uint64_t site, const Pending&, int64_t (*now)());
   Verdict give_up();
@@ -100,8 +101,9 @@ class HotCode {
   std::array<uint64_t, kMostAnchors> anchors_{};  // the first is the loop's, the others are where bounds were reached
   size_t anchor_count_ = 0;
   uint32_t gap_ = 0, since_anchor_ = 0, since_cut_ = 0;
-  uint32_t late_rounds_ = 0;  // the last ones that took too long, without one that did not
-  bool late_ = false;         // is this one?
+  uint32_t shortest_ = 1, untold_ = 0;  // timing: arrivals from anchor to anchor at least, and those that come before the next one told
+  uint32_t late_rounds_ = 0;            // the last ones that took too long, without one that did not
+  bool late_ = false;                   // is this one?
   size_t rounds_ = 0;
   int64_t round_began_ = 0, cut_at_ = 0;
   std::vector<int64_t> times_;  // of the rounds that are compared

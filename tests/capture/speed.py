@@ -116,12 +116,15 @@ class Speed:
 
 def whole(path: Path, main: Callable, rounds: int) -> Speed:
     """A program that runs whole: medians of blocks, whose first halves find out what is hot."""
+    gc.collect()
+    gc.freeze()  # a program that collects garbage would be timed by what this process holds
     call, taken = (main, (identity,), {}), {contextlib.nullcontext: [], kn.auto: []}
     block = max(10, min(rounds, int(MOST_SECONDS * 1e9 / (4 * WHOLE_BLOCKS) / timed(call))))
     for _ in range(WHOLE_BLOCKS):
         for scope, times in taken.items():
             with scope():
                 times.append(statistics.median([timed(call) for _ in range(block)][block // 2 :]))
+    gc.unfreeze()
     plain, automatic = (statistics.median(times) / 1e3 for times in taken.values())
     return Speed(str(path.relative_to(PROGRAMS).with_suffix("")), 1, block * WHOLE_BLOCKS, plain, automatic - plain, "kn.auto()")
 

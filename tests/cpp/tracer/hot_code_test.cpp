@@ -101,6 +101,31 @@ TEST(HotCode, WhatDidNotPayForOneThreadIsNotTriedByAnotherForAWhile) {
   EXPECT_TRUE(again);
 }
 
+// What being told of every call costs is no part of an eager round's time.
+TEST(HotCode, RoundsAreTimedWithoutBeingLookedAt) {
+  constexpr int64_t kLook = 50;
+  for (const int64_t deferred_ns : {90, 110}) {
+    HotCode code(8);
+    HotCode::Pending pending;
+    uint32_t resting = 0;
+    int told = 0;
+    bool kept = false;
+    for (int i = 0; i < 2000; ++i) {
+      clock_ns += code.is_deferring() ? deferred_ns : 100;
+      if (resting > 0) {
+        --resting;
+        continue;
+      }
+      ++told;
+      if (!code.is_deferring()) clock_ns += kLook;
+      code.arrive(static_cast<uint64_t>(100 + i % 10), pending, now);
+      resting = code.rest();
+      kept = code.is_deferring();
+    }
+    EXPECT_EQ(kept, deferred_ns < 100) << told;
+  }
+}
+
 TEST(HotCode, EverNewProgramsEndIt) {
   Thread t(8);
   t.compiles_all = true;
