@@ -2,7 +2,7 @@
 #include <optional>
 
 #include "codegen/few.h"
-#include "python/bindings/replay_frozen.h"
+#include "python/bindings/replay_frozen_run.h"
 #include "python/bindings/replay_loop_draft.h"
 #include "python/bindings/replay_loop_merge.h"
 #include "python/bindings/replay_reads.h"
@@ -64,33 +64,6 @@ constexpr Unary kUnary[] = {{"UNARY_POSITIVE", PyNumber_Positive},
                             {"TRUTH", truth}};
 
 int planted_fault = -1;  // a ReplayOp
-
-// Registers of one run, released at its end.
-class Registers {
- public:
-  Registers(const ReplayTree& tree, int32_t count) : tree_(tree), count_(static_cast<size_t>(count)) {
-    if (count_ > kInline) large_ = std::make_unique<PyObject*[]>(count_);
-    values_ = large_ ? large_.get() : small_;
-    std::fill_n(values_, count_, nullptr);
-  }
-  ~Registers() { clear(); }
-  Registers(const Registers&) = delete;
-  PyObject* operator[](int32_t operand) const { return operand >= 0 ? values_[operand] : tree_.constant(operand); }
-  void set(int32_t number, PyObject* owned) { Py_XSETREF(values_[number], owned); }
-  void clear() {
-    for (size_t i = 0; i < count_; ++i) Py_CLEAR(values_[i]);
-  }
-  bool fit(const ReplayTree& tree) const { return static_cast<size_t>(tree.registers()) <= count_; }
-  std::span<PyObject* const> all() const { return {values_, count_}; }
-
- private:
-  static constexpr size_t kInline = 96;
-  const ReplayTree& tree_;
-  size_t count_;
-  PyObject* small_[kInline];
-  std::unique_ptr<PyObject*[]> large_;
-  PyObject** values_;
-};
 
 class Run {
  public:
@@ -158,7 +131,7 @@ class Run {
     }
     eager::set_grad_enabled(settings_.grad_enabled);
     if (!witnessed) f.witnesses.renew(tree_, f, args_);
-    if (!run_program(f, record)) return {ReplayOutcome::refused};
+    if (!run_program(f, registers_, trial_.recorder(), record)) return {ReplayOutcome::refused};
     for (int32_t at = f.after; at >= 0; at = tree_.at(static_cast<size_t>(at)).next) {
       if (!step(tree_.at(static_cast<size_t>(at)))) return {ReplayOutcome::failed};
       if (given_) break;
@@ -212,87 +185,6 @@ class Run {
     take_back();
     PyErr_Restore(type, value, trace);
     return true;
-  }
-
-  // Binds the inputs, makes the outputs and runs. False, and nothing has happened: an input lies otherwise than it did, or memory ran out.
-  bool run_program(const FrozenReplay& f, tracer::FunctionRecord& record) {
-    static const eager::Ref<eager::Storage> unseen(new eager::Storage(0));  // for values that are never in memory of their own
-    for (const FrozenReplay::Value& v : f.values)
-      if (!same_value(registers_[v.number], v.value.ptr())) return false;
-    Few<eager::Storage*, 32> bound(f.made.size());
-    for (const FrozenReplay::Input& in : f.inputs) {
-      PyObject* held = registers_[in.number];
-      if (!is_tensor(held)) return false;
-      const Tensor& holder = unwrap(held);
-      if (in.gradient && !has_gradient(holder)) return false;
-      const Tensor& t = in.gradient ? *holder.autograd().grad : holder;
-      eager::Storage& s = t.storage();
-      if (!in.layout.is_of(t) || s.bytes() != in.bytes || t.requires_grad() != in.requires_grad) return false;
-      if (in.slot == FrozenReplay::kUnused) continue;
-      if (s.recorder() != nullptr || s.shared() || (in.owned && !s.owns_memory()) || (s.raw() == nullptr && s.bytes() > 0)) return false;
-      if (bound[in.slot] != nullptr && bound[in.slot] != &s) return false;
-      bound[in.slot] = &s;
-    }
-    for (const FrozenReplay::Check& c : f.checks) {
-      const Tensor& t = unwrap(registers_[f.inputs[c.input].number]);
-      if (t.storage().recorder() != nullptr || t.storage().pending_writes()) return false;
-      const std::byte* const data = t.storage().raw() + t.offset() * size_of(t.dtype());
-      if (!tracer::in_bounds(data, t.dtype(), t.numel(), c.first, c.last)) return false;
-    }
-    for (const FrozenReplay::Leaf& leaf : f.leaves)
-      if (has_gradient(unwrap(registers_[leaf.number])) != leaf.had) return false;
-    // Two inputs that are one make a difference only where one of them is written.
-    for (const FrozenReplay::Input& in : f.inputs) {
-      if (in.writes == 0) continue;
-      if (!bound[in.slot]->writable()) return false;
-      if (std::count(bound.begin(), bound.end(), bound[in.slot]) != 1) return false;
-    }
-    Few<std::pair<const FrozenReplay::Output*, Tensor>, 4> outputs;
-    for (const FrozenReplay::Output& out : f.outputs) {
-      if (out.same_as) continue;
-      if (bound[out.slot] == nullptr) {
-        made_.push_back(eager::Ref<eager::Storage>(new eager::Storage(static_cast<size_t>(f.made[out.slot]))));
-        bound[out.slot] = made_.back().get();
-      }
-      outputs.push_back({&out, tensor(*bound[out.slot], out.layout)});
-      if (out.base) outputs.back().second.impl()->base = eager::Ref<eager::TensorImpl>(tensor(*bound[out.slot], *out.base).impl());
-    }
-    Few<eager::Scalar, 16> scalars;
-    if (!f.numbers.empty()) {
-      for (const eager::Scalar& s : f.scalars) scalars.push_back(s);
-      for (const FrozenReplay::Number& n : f.numbers) {
-        const std::optional<eager::Scalar> now = scalar_of(registers_[n.number]);
-        if (!now || (now->kind == DTypeKind::floating) != n.floating) return false;
-        scalars[n.scalar] = *now;
-      }
-    }
-    std::replace(bound.begin(), bound.end(), static_cast<eager::Storage*>(nullptr), unseen.get());
-    eager::set_recorder(nullptr);
-    bool ran = true;
-    try {
-      const tracer::Unlocked unlocked(f.program->info().work > tracer::kWorkWorthUnlocking);
-      f.program->run({bound, f.numbers.empty() ? std::span<const eager::Scalar>(f.scalars) : std::span<eager::Scalar>(scalars)});
-    } catch (const Error&) { ran = false; }
-    eager::set_recorder(&trial_.recorder());
-    if (!ran) return false;
-    record.note_run(f.program, eager::FlushReason::function_end, 0);
-    for (const FrozenReplay::Input& in : f.inputs)
-      for (uint32_t n = 0; n < in.writes; ++n) bound[in.slot]->bump_version();
-    for (const FrozenReplay::Output& out : f.outputs)
-      if (out.same_as) registers_.set(out.number, Py_NewRef(registers_[*out.same_as]));
-    for (const FrozenReplay::Leaf& leaf : f.leaves)
-      if (leaf.loses) eager::set_grad(unwrap(registers_[leaf.number]), {});
-    for (auto& [out, made] : outputs) {
-      if (out->leaf) eager::set_grad(unwrap(registers_[*out->leaf]), made);
-      if (out->number >= 0) registers_.set(out->number, wrap(std::move(made)));
-    }
-    return true;
-  }
-
-  static bool has_gradient(const Tensor& t) { return t.impl()->autograd && t.impl()->autograd->grad; }
-
-  static Tensor tensor(eager::Storage& s, const FrozenLayout& l) {
-    return Tensor::view(eager::Ref<eager::Storage>(&s), l.offset, l.shape, l.strides, l.dtype);
   }
 
   bool put(const ReplayInstruction& i, PyObject* made) {
@@ -616,7 +508,6 @@ class Run {
   std::vector<GradientChange> changes_;
   std::vector<TakenNumber> numbers_;
   const std::function<PyObject*(int32_t)> look_ = [this](int32_t operand) { return registers_[operand]; };
-  Few<eager::Ref<eager::Storage>, 4> made_;           // of a frozen one
   std::vector<std::pair<Tensor, Tensor>> gradients_;  // to be put back, the newest first
   PyObject* given_ = nullptr;
   int32_t failed_ = -1;
