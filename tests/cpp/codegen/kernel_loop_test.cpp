@@ -96,9 +96,20 @@ struct Loop {
   int64_t left = 0, ended = 0;
 };
 
+// Memory for the kernel below.
+struct Sums {
+  int64_t a = 0, b = 1, sum = 0;
+  bool below = false;
+  std::vector<std::byte*> places() {
+    const auto at = [](auto& v) { return reinterpret_cast<std::byte*>(&v); };
+    return {at(a), at(b), at(sum), at(below)};
+  }
+};
+
 // A kernel of a few single values: out = a + b, and whether that is below 100.
-Loop adding() {
+Loop adding(Sums& memory) {
   Loop l;
+  l.places = memory.places();
   l.loop.kernel = parse(R"(kernel rank=1 reduction=lanes clip=-1 scalars=0
 b0: i64 inner=zero reduced=zero
 b1: i64 inner=zero reduced=zero
@@ -120,11 +131,8 @@ store b3 %4
 
 TEST(KernelLoop, PlacesGoRoundAndNumbersCount) {
   for (const Isa isa : isas()) {
-    int64_t a = 0, b = 1, sum = 0;
-    bool below = false;
-    Loop l = adding();
-    l.places = {reinterpret_cast<std::byte*>(&a), reinterpret_cast<std::byte*>(&b), reinterpret_cast<std::byte*>(&sum),
-                reinterpret_cast<std::byte*>(&below)};
+    Sums memory;
+    Loop l = adding(memory);
     l.numbers = {0, 0};
     // while (below = a + b < 100): a, b, turns = b, a + b, turns + 1
     l.loop.steps = {look(Kind::truth, 1, DType::Bool, 3, 0, 1), check(1, 1, 2, 4),
@@ -147,11 +155,8 @@ TEST(KernelLoop, PlacesGoRoundAndNumbersCount) {
 
 TEST(KernelLoop, GoesOnWhereItStopped) {
   for (const Isa isa : isas()) {
-    int64_t a = 0, b = 1, sum = 0;
-    bool below = false;
-    Loop l = adding();
-    l.places = {reinterpret_cast<std::byte*>(&a), reinterpret_cast<std::byte*>(&b), reinterpret_cast<std::byte*>(&sum),
-                reinterpret_cast<std::byte*>(&below)};
+    Sums memory;
+    Loop l = adding(memory);
     l.numbers = {0, 0};
     l.loop.steps = {look(Kind::truth, 1, DType::Bool, 3, 0, 1), check(1, 1, 2, 3), back({{0, 1}, {1, 2}, {2, 0}}), end()};
     for (int n = 0; n < 10; ++n) {
@@ -167,11 +172,8 @@ TEST(KernelLoop, GoesOnWhereItStopped) {
 
 // One run of one step, whose result is number 2.
 std::optional<int64_t> computed(Isa isa, Kind kind, DType dtype, KernelLoop::Value x, KernelLoop::Value y) {
-  int64_t memory[3] = {};
-  bool below = false;
-  Loop l = adding();
-  l.places = {reinterpret_cast<std::byte*>(&memory[0]), reinterpret_cast<std::byte*>(&memory[1]), reinterpret_cast<std::byte*>(&memory[2]),
-              reinterpret_cast<std::byte*>(&below)};
+  Sums memory;
+  Loop l = adding(memory);
   l.numbers = {x.constant, y.constant, 0};
   if (x.number) x.number = 0;
   if (y.number) y.number = 1;
@@ -242,11 +244,9 @@ TEST(KernelLoop, ElementsOfPlaces) {
       double d = -0.1;
       bool b = true, off = false;
     } m;
-    int64_t memory[3] = {};
-    bool below = false;
-    Loop l = adding();
-    l.places = {reinterpret_cast<std::byte*>(&memory[0]), reinterpret_cast<std::byte*>(&memory[1]),
-                reinterpret_cast<std::byte*>(&memory[2]), reinterpret_cast<std::byte*>(&below), reinterpret_cast<std::byte*>(&m)};
+    Sums memory;
+    Loop l = adding(memory);
+    l.places.push_back(reinterpret_cast<std::byte*>(&m));
     l.numbers.assign(6, -1);
     const auto at = [&](const void* p) { return static_cast<const std::byte*>(p) - reinterpret_cast<const std::byte*>(&m); };
     l.loop.steps = {look(Kind::item, 0, DType::F32, 4, at(&m.f), 1),
