@@ -147,7 +147,7 @@ def test_programs(program, calls, dtype):
 
 def test_it_is_told():
     f = same_as_eager(count, [(scalar(0.0), scalar(e)) for e in (9.0, 9.0, 9.0, 50.0)])
-    assert "iterations ran without Python; the whole loop is one piece of machine code" in str(f.explain())
+    assert "iterations ran without Python's objects; the whole loop is one piece of machine code" in str(f.explain())
 
 
 @pytest.mark.parametrize("backend", ["interpreter", "asmjit", "llvm"])
@@ -343,3 +343,12 @@ def test_random_loops():
     compiled, loops = zip(*[random_loop(seed) for seed in range(120)], strict=True)
     assert sum(loops) > 60
     assert sum(compiled) > 40
+
+
+def test_the_page_has_loops(tmp_path):
+    f = same_as_eager(count, [(scalar(0.0), scalar(e)) for e in (9.0, 9.0, 9.0, 50.0)])
+    f.explain().to_html(tmp_path / "page.html")
+    shown = (tmp_path / "page.html").read_text()
+    assert "Loops that data decides" in shown
+    assert "the whole loop is one piece of machine code" in shown
+    assert "Loop 0: the machine code" in shown

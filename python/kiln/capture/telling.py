@@ -95,11 +95,14 @@ class Loop:
             raise ValueError(f"as_text: a loop has the forms kernels and asm, not {what!r}")
         return self.texts[what]
 
-    def __str__(self) -> str:
+    @property
+    def how(self) -> str:
         if not self.iterations:
-            return f"loop {self.number}: no iteration ran without Python yet"
-        how = "the whole loop is one piece of machine code" if self.is_compiled else "its programs are launched one by one"
-        return f"loop {self.number}: {self.iterations} iterations ran without Python; {how}"
+            return "its instructions are run one by one, or none was reached yet"
+        return "the whole loop is one piece of machine code" if self.is_compiled else "its programs are launched one by one"
+
+    def __str__(self) -> str:
+        return f"loop {self.number}: {self.iterations} iterations ran without Python's objects; {self.how}"
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 
-from kiln.capture.telling import helps
+from kiln.capture.telling import Loop, helps
 from kiln.comparing import units
 from kiln.comparing.page import page, programs, text
 from kiln.comparing.program import Program
@@ -32,6 +32,7 @@ def explanation_page(e: Explanation) -> str:
                 for r in e.rerecordings
             ],
         ),
+        *_loops(e.loops),
         *_guards(e.guards),
         *programs([Program.of(vars(trace)) for trace in e.traces]),
     ]
@@ -83,6 +84,19 @@ def _section(title: str, about: str, columns: Sequence[str], rows: Sequence[Sequ
 def _cell(column: str, cell: Cell) -> str:
     shown, kind = cell if isinstance(cell, tuple) else (cell, "")
     return f'<td class="{kind}" data-label="{text(column)}">{text(shown)}</td>' if shown else "<td></td>"
+
+
+def _loops(loops: Sequence[Loop]) -> Iterable[str]:
+    yield from _section(
+        "Loops that data decides",
+        "Each is one recording, whatever the number of iterations.",
+        ("loop", "iterations without Python", "how"),
+        [((str(one.number), "figure"), (f"{one.iterations:,}", "figure"), one.how) for one in loops],
+    )
+    for one in loops:
+        for what, title in (("kernels", "what an iteration computes"), ("asm", "the machine code")):
+            if shown := one.as_text(what):
+                yield f"<details><summary>Loop {one.number}: {title}</summary><pre>{text(shown)}</pre></details>"
 
 
 def _guards(guards: Sequence[str]) -> Iterable[str]:
