@@ -167,7 +167,7 @@ bool HotCode::pays(const Pending& pending) const {
   if (timed_rounds_ == 0) return true;
   const uint64_t compiles = pending.compiles - before_.compiles, runs = pending.runs - before_.runs;
   if (compiles > 8 + runs / 32) return false;
-  return rounds_ != kTrialRounds || median(times_) < eager_ns_ - eager_ns_ / 32;
+  return rounds_ != kTrialRounds || median(times_) < eager_ns_ - eager_ns_ / kWorthwhile;
 }
 
 bool HotCode::is_anchor(uint64_t site) const {
