@@ -293,15 +293,17 @@ class Run {
       at = right ? i.next : i.otherwise;
     }
     if (at < 0 || PyErr_CheckSignals() < 0) return false;
+    // What is deferred over iterations would be another program for each number of them.
+    run_pending(eager::FlushReason::limit);
     assign(loop.changing, loop.body[static_cast<size_t>(at)].operands);
     return std::nullopt;
   }
 
   // What is deferred before a loop: its iterations begin with values. False: it would write what cannot be written yet.
-  bool run_pending() {
+  bool run_pending(eager::FlushReason reason = eager::FlushReason::boolean) {
     if (trial_.recorder().pending() == 0) return true;
     const bool ran = guarded([&] {
-      trial_.recorder().flush(eager::FlushReason::boolean);
+      trial_.recorder().flush(reason);
       return true;
     });
     PyErr_Clear();
