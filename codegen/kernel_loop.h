@@ -37,6 +37,7 @@ struct KernelLoop {
       not_equal,
       greater,
       greater_equal,
+      range,  // is the integer x in [first, last]? Else the run ends here
       check,  // the word x is the word y: to `next`, otherwise to `otherwise`
       back,   // hands on and runs the kernel again, or ends here if that was often enough
       end,    // ends the run here
@@ -46,9 +47,12 @@ struct KernelLoop {
     int64_t offset = 0;
     DType dtype = DType::I64;  // of the element; of the operands: I64 or F64
     Value x, y;
+    int64_t first = 0, last = 0;
     std::vector<std::pair<uint32_t, uint32_t>> places;  // back: place, and whose address it has from now on; together a permutation
     std::vector<std::pair<uint32_t, Value>> numbers;    // back: number, and what it becomes; one after the other
   };
+  // kNumbers: not in a place, but among the numbers.
+  static constexpr uint32_t kNumbers = ~0U;
   struct BufferPlace {
     uint32_t place;
     int64_t offset;  // bytes
@@ -72,7 +76,12 @@ struct KernelLoopArgs {
 std::shared_ptr<Code> compile_loop(const KernelLoop&, Isa);
 std::string loop_text(const KernelLoop&, Isa);  // the listing, or nothing
 
-// The kernel where its scalars are known, simplified.
-Kernel with_scalars(const Kernel&, std::span<const uint64_t>);
+// What becomes of a kernel's scalar: its 8 bytes, or a single element of a buffer that is added behind the others, cast to its dtype.
+struct ScalarSource {
+  std::optional<uint64_t> known;
+  DType element = DType::I64;
+};
+// The kernel without scalars, simplified.
+Kernel without_scalars(const Kernel&, std::span<const ScalarSource>);
 
 }  // namespace kiln::codegen

@@ -62,7 +62,8 @@ class Executable final : public tracer::Program, public tracer::Repeatable {
   void run(const tracer::Bindings&) const override;
   std::unique_ptr<tracer::RepeatedProgram> repeated() const override;  // whose results have memory of their own
   std::unique_ptr<const tracer::LoopedProgram> looped(std::span<const uint32_t> places, std::vector<codegen::KernelLoop::Step>,
-                                                      std::span<const eager::Scalar>) const override;
+                                                      std::span<const eager::Scalar>,
+                                                      std::span<const std::pair<uint32_t, uint32_t>> numbers) const override;
   const tracer::ProgramInfo& info() const override { return info_; }
   std::string text(std::string_view what) const override;
   std::vector<double> times() const override;

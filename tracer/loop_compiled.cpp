@@ -46,11 +46,11 @@ class LoopCompiler {
   LoopCompiler(const LoopProgram& program, std::span<const LoopProgram::Held> held) : program_(program), held_(held) {}
 
   std::shared_ptr<const CompiledLoop> run() {
-    if (program_.segments.size() != 1 || !program_.segments[0].numbers.empty()) return nullptr;
+    if (program_.segments.size() != 1) return nullptr;
     const auto* repeatable = dynamic_cast<const Repeatable*>(program_.segments[0].program.get());
-    if (repeatable == nullptr || !place() || !find_kinds() || !lead(0, true)) return nullptr;
+    if (repeatable == nullptr || !place() || !find_kinds() || !takes_numbers() || !lead(0, true)) return nullptr;
     out_->words_ = words_;
-    out_->code_ = repeatable->looped(slots_, std::move(steps_), program_.segments[0].scalars);
+    out_->code_ = repeatable->looped(slots_, std::move(steps_), program_.segments[0].scalars, program_.segments[0].numbers);
     return out_->code_ ? out_ : nullptr;
   }
 
@@ -136,6 +136,15 @@ class LoopCompiler {
     return true;
   }
 
+  // Are the numbers that the program takes there before an iteration begins, and of the kinds that it was compiled for?
+  bool takes_numbers() const {
+    const LoopProgram::Segment& s = program_.segments[0];
+    return std::ranges::all_of(s.numbers, [&](const auto& taken) {
+      const Kind kind = held_[taken.second].number.kind, wanted = s.scalars[taken.first].kind == DTypeKind::floating ? Kind::floating : Kind::integer;
+      return kind == wanted;
+    });
+  }
+
   KernelLoop::Value value(const LoopProgram::Value& v) const { return {v.number, v.constant.i}; }
 
   // -- Steps
@@ -162,6 +171,10 @@ class LoopCompiler {
           continue;
         case Step::Kind::number:
           if (!add_number(at)) return false;
+          break;
+        case Step::Kind::range:
+          if (before || kind(s.x) != Kind::integer) return false;
+          add_range(at);
           break;
         case Step::Kind::truth:
         case Step::Kind::item:
@@ -208,6 +221,15 @@ class LoopCompiler {
     step.x = value(s.x);
     step.y = value(s.y);
     return true;
+  }
+
+  void add_range(int32_t at) {
+    const Step& s = program_.steps[static_cast<size_t>(at)];
+    KernelLoop::Step& step = add(at);
+    step.kind = KernelLoop::Step::Kind::range;
+    step.x = value(s.x);
+    step.first = s.first;
+    step.last = s.last;
   }
 
   void add_look(int32_t at) {
@@ -328,6 +350,7 @@ class CompiledRun final : public LoopRun {
       case Step::Kind::back: return std::nullopt;
       case Step::Kind::leave: return LoopProgram::End::left;
       case Step::Kind::number: return LoopProgram::End::out_of_range;
+      case Step::Kind::range: return LoopProgram::End::declined;
       default: return LoopProgram::End::unknown;
     }
   }

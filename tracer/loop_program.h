@@ -48,6 +48,7 @@ class LoopProgram {
       truth,   // result <- is the element of `tensor` at `offset` not zero
       item,    // result <- the element as a number
       check,   // is x the constant y? where not, otherwise
+      range,   // is x an integer in [first, last]? where not, the iteration is declined
       bounds,  // are the `count` elements of `tensor` from `offset` on in [first, last]? where not, the iteration is declined
       back,    // the next iteration: the loop's registers become `moved`, or the numbers there
       leave,

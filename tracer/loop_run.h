@@ -71,6 +71,11 @@ class SteppingRun : public LoopRun {
             continue;
           }
           break;
+        case Kind::range: {
+          const LoopNumber& x = value(s.x);
+          if (x.kind != LoopNumber::Kind::integer || x.i < s.first || x.i > s.last) return LoopProgram::End::declined;
+          break;
+        }
         case Kind::bounds:
           if (!in_bounds(elements(), s.dtype, s.count, s.first, s.last)) return LoopProgram::End::declined;
           break;

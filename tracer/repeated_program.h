@@ -34,9 +34,11 @@ class Repeatable {
   virtual ~Repeatable() = default;
   virtual std::unique_ptr<RepeatedProgram> repeated() const = 0;  // valid as long as this; null: it has nothing to gain
   // `places`: by the graph's storage number; kNowhere: it has none. Null: it is more than one small kernel, or no code covers it.
+  // `numbers`: of the scalars, those that are a number of the loop, with its place among them; they are of the scalar's kind.
   static constexpr uint32_t kNowhere = ~0U;
   virtual std::unique_ptr<const LoopedProgram> looped(std::span<const uint32_t> places, std::vector<codegen::KernelLoop::Step> steps,
-                                                      std::span<const eager::Scalar>) const = 0;
+                                                      std::span<const eager::Scalar>,
+                                                      std::span<const std::pair<uint32_t, uint32_t>> numbers) const = 0;
 };
 
 }  // namespace kiln::tracer

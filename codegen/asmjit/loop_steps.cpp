@@ -37,7 +37,7 @@ void LoopSteps::emit(const Label& again) {
   a_.mov(kNumbers, qword_ptr(kArgs, offsetof(KernelLoopArgs, numbers)));
   a_.mov(kPlaces, qword_ptr(kArgs, offsetof(KernelLoopArgs, places)));
   for (size_t n = 0; n < loop_.steps.size(); ++n) step(n);
-  for (const auto& [label, at] : overflows_) {
+  for (const auto& [label, at] : exits_) {
     a_.bind(label);
     end(at);
   }
@@ -56,8 +56,8 @@ void LoopSteps::step(size_t at) {
         floating(s);
         break;
       }
-      overflows_.emplace_back(a_.newLabel(), at);
-      integer(s, overflows_.back().first);
+      exits_.emplace_back(a_.newLabel(), at);
+      integer(s, exits_.back().first);
       break;
     }
     case Kind::less:
@@ -66,6 +66,7 @@ void LoopSteps::step(size_t at) {
     case Kind::not_equal:
     case Kind::greater:
     case Kind::greater_equal: compare(s); break;
+    case Kind::range: range(s, at); break;
     case Kind::check: check(s); break;
     case Kind::back: back(at); return;
     case Kind::end: end(at); return;
@@ -157,6 +158,17 @@ void LoopSteps::compare(const Step& s) {
   }
   a_.movzx(eax, al);
   a_.mov(number(s.result), rax);
+}
+
+// In one comparison: what is below the first is above the last, without a sign.
+void LoopSteps::range(const Step& s, size_t at) {
+  exits_.emplace_back(a_.newLabel(), at);
+  load(rax, s.x);
+  a_.mov(rcx, imm(s.first));
+  a_.sub(rax, rcx);
+  a_.mov(rcx, imm(s.last - s.first));
+  a_.cmp(rax, rcx);
+  a_.ja(exits_.back().first);
 }
 
 void LoopSteps::check(const Step& s) {

@@ -23,6 +23,7 @@ class LoopSteps {
   void integer(const Step&, const Label& overflow);
   void floating(const Step&);
   void compare(const Step&);
+  void range(const Step&, size_t at);
   void check(const Step&);
   void back(size_t at);
   void exchange(const Step&);
@@ -36,7 +37,7 @@ class LoopSteps {
   Emitter& e_;
   asmjit::x86::Emitter& a_;
   std::vector<Label> labels_;
-  std::vector<std::pair<Label, size_t>> overflows_;  // behind the steps: where an integer overflowed, and of which step
+  std::vector<std::pair<Label, size_t>> exits_;  // behind the steps: where one ends the run, and which
   Label again_;
 };
 

@@ -128,6 +128,8 @@ bool LoopBuilder::perform(int32_t at, Step& step) {
     case ReplayOp::compare: return numbers && !tensors ? add_number(i, step, compare_op(i.extra)) : add_operator(at, step);
     case ReplayOp::call: return add_call(at, step, tensors, numbers);
     case ReplayOp::get_item:
+      if (numbers && what(i.operands[0]) == What::tensor && what(i.operands[1]) == What::number) return add_row(i, step);
+      return numbers ? refuse() : add_operator(at, step);
     case ReplayOp::get_attribute:
     case ReplayOp::make_slice:
     case ReplayOp::item: return numbers ? refuse() : add_operator(at, step);
@@ -154,6 +156,33 @@ bool LoopBuilder::add_call(int32_t at, Step& step, bool tensors, bool numbers) {
   const bool item = callee != reinterpret_cast<PyObject*>(&PyFloat_Type);
   if (tensors && (item || is_floating(unwrap(registers_.look(i.operands[1])).dtype()))) return add_look(at, step, Step::Kind::item);
   return numbers && !item ? add_number(i, step, NumberOp::to_float) : refuse();
+}
+
+// x[n] with a number that changes: a view lies elsewhere in each iteration, so the row is gathered. n is checked first.
+bool LoopBuilder::add_row(const ReplayInstruction& i, Step& step) {
+  const Tensor& x = unwrap(registers_.look(i.operands[0]));
+  const LoopNumber n = as_loop_number(registers_.look(i.operands[1]));
+  if (n.kind != LoopNumber::Kind::integer || x.rank() == 0 || (eager::grad_enabled() && x.requires_grad())) return refuse();
+  const int64_t rows = x.shape()[0];
+  if (n.i < -rows || n.i >= rows) return refuse();
+  used_.push_back(i.operands[0]);
+  const size_t before = registers_.recorder().scalars();
+  Tensor row;
+  const bool done = guarded([&] {
+    static const eager::Op full{"full"}, gather_rows{"gather_rows"}, reshape{"reshape"};
+    eager::Dims shape = x.shape();
+    shape.erase(0);
+    row = reshape(gather_rows(x, full(eager::Dims{1}, n.i, DType::I64), eager::Attr(int64_t{0})), shape);
+    return true;
+  });
+  if (!done || registers_.recorder().scalars() != before + 1) return refuse();
+  scalars_.push_back({static_cast<uint32_t>(before), i.operands[1], eager::Scalar(n.i)});
+  registers_.set(i.result, wrap(std::move(row)));
+  step.kind = Step::Kind::range;
+  step.x = {static_cast<uint32_t>(i.operands[1]), {}};
+  step.first = -rows;
+  step.last = rows - 1;
+  return note_result(i);
 }
 
 bool LoopBuilder::add_number(const ReplayInstruction& i, Step& step, NumberOp op) {

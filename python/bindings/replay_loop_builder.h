@@ -53,6 +53,7 @@ class LoopBuilder {
   bool add_look(int32_t at, Step&, Step::Kind);
   bool add_operator(int32_t at, Step&);
   bool add_call(int32_t at, Step&, bool tensors, bool numbers);
+  bool add_row(const ReplayInstruction&, Step&);
   bool may_check(const ReplayInstruction&) const;
   bool check_data(const eager::DataReads&, const ReplayInstruction&, Step&);
   std::optional<tracer::LoopProgram::Segment> bind(const tracer::KeptSegment&, const std::vector<bool>& alive);

@@ -140,6 +140,8 @@ std::unique_ptr<LoopMerge::Ways> LoopMerge::follow(int32_t at, bool in_branch) {
     if (step.kind == Step::Kind::bounds) {
       if (in_branch) return nullptr;  // the indices of a way not taken may be anything
       stage(step, at);
+    } else if (step.kind == Step::Kind::range) {
+      ways->steps.push_back(step);  // where the way is taken: what is gathered in vain is what is nearest
     } else if (step.tells()) {
       told_by_[step.result] = at;
       if (step.kind == Step::Kind::number) {
@@ -251,7 +253,7 @@ void LoopMerge::need(const Ways& ways, std::vector<bool>& needed) const {
     if (v.number) needed[*v.number] = true;
   };
   for (const Step& s : ways.steps) {
-    if (s.kind == Step::Kind::number) {
+    if (s.kind == Step::Kind::number || s.kind == Step::Kind::range) {
       ask(s.x);
       ask(s.y);
     } else {
@@ -266,9 +268,9 @@ void LoopMerge::need(const Ways& ways, std::vector<bool>& needed) const {
 }
 
 void LoopMerge::drop_unused(Ways& ways, const std::vector<bool>& used) {
-  std::erase_if(ways.steps, [&](const Step& s) { return !used[s.result]; });
+  std::erase_if(ways.steps, [&](const Step& s) { return s.tells() && !used[s.result]; });
   for (const Step& s : ways.steps)
-    if (const auto by = told_by_.find(s.result); by != told_by_.end()) native_->told[static_cast<size_t>(by->second)] = true;
+    if (const auto by = told_by_.find(s.result); s.tells() && by != told_by_.end()) native_->told[static_cast<size_t>(by->second)] = true;
   if (ways.next) drop_unused(*ways.next, used);
   if (ways.otherwise) drop_unused(*ways.otherwise, used);
 }

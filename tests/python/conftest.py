@@ -29,10 +29,12 @@ def same_settings(monkeypatch):
     What captured functions do hangs on no measured times, but where a test asks for it.
     """
     import kiln as kn
+    from kiln import capture
     from kiln.capture import patience
 
     kn.manual_seed(0)
     kn.config.measure_ways = 0
+    monkeypatch.setattr(capture, "strict", True)
     monkeypatch.setattr(patience, "FIRST", float("inf"))  # a recording during which garbage is collected is not given up
     threads, dtype = kn.num_threads(), kn.default_dtype()
     yield

@@ -160,6 +160,69 @@ def test_every_back_end_gives_the_same_bits(backend):
         assert loop(captured).is_compiled == (backend == "asmjit")
 
 
+def moving_average(x, n):
+    h, total = x[0] * 0.0, 0
+    for t in range(n):
+        h = h * 0.75 + x[t] * 0.25 + t
+        total += t
+    return h, total
+
+
+def backwards(x, n):
+    h = x[-1] * 1.0
+    for t in range(n - 1, -1, -1):
+        h = kn.maximum(h * 0.5, x[t]) + x[-t] * 0.125
+    return h
+
+
+def halves_of_rows(x, n):
+    h, s = x[0, 0] * 1.0, 0.5
+    for t in range(n):
+        s = s * 0.75
+        h = h * s + kn.sum(x[t]) / (t + 1)
+    return h, s
+
+
+ROWS = [(5, 5, 5, 7, 9, 40, 1, 0, 2), (4, 4, 4, 6, 20, 12)]
+
+
+@pytest.mark.parametrize("program", [moving_average, backwards, halves_of_rows])
+@pytest.mark.parametrize("shape", [(40, 3), (40, 1), (40, 2, 4)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_by_a_number_that_changes(program, shape, dtype):
+    if program is halves_of_rows and len(shape) != 2:
+        shape = (40, 5)
+    x = kn.asarray(kn.reshape(kn.arange(math.prod(shape)), shape), dtype=dtype) * 0.37 - 3.0
+    f = same_as_eager(program, [(x, n) for ns in ROWS for n in ns])
+    assert loop(f).iterations > 30
+    before = len(f.explain().traces)
+    for n in (11, 13, 17, 19, 23, 29, 31, 37):
+        assert bits(f(x, n)) == bits(program(x, n))
+    assert len(f.explain().traces) == before  # no program for each number of iterations
+    with pytest.raises(IndexError, match="40"):
+        f(x, 42)
+    assert bits(f(x, 39)) == bits(program(x, 39))
+
+
+def test_rows_of_vectors_are_compiled():
+    x = kn.asarray(kn.arange(40), dtype="float32") * 0.37 - 3.0
+    f = same_as_eager(moving_average, [(x, n) for n in (5, 5, 5, 7, 9, 40, 1, 0, 2)])
+    assert loop(f).is_compiled
+
+
+def test_rows_of_integers_and_of_other_layouts():
+    x = kn.reshape(kn.arange(24), (6, 4))
+    for given in (x, x.T, x[::2], kn.asarray(x, dtype="int32"), kn.asarray(x, dtype="float16"), x > 7):
+
+        def run(x, n):
+            h = x[0]
+            for t in range(n):
+                h = kn.where(x[t] > h, x[t], h)
+            return h
+
+        same_as_eager(run, [(given, n) for n in (2, 2, 2, 3, 1, 0, 3)])
+
+
 def test_integers_leave_64_bits():
     def run(x, end):
         n, turns = 3, 0

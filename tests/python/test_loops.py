@@ -608,3 +608,26 @@ def test_true_is_a_bound_of_a_range():
         return x
 
     same_as_eager(run, [(floats(1, 2), n) for n in (True, True, 3, True, 2, False, 4)])
+
+
+def test_a_mistake_of_the_recorders_own_is_told_and_python_runs(monkeypatch, capsys):
+    from kiln import capture
+    from kiln.capture import folding
+
+    def fails(*_):
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(capture, "strict", False)
+    monkeypatch.setattr(folding, "fold", fails)
+    seen = []
+
+    def run(x):
+        seen.append(1)
+        return x + 1.0
+
+    f = kn.jit(run)
+    for _ in range(4):
+        assert f(scalar(1.0)).item() == 2.0
+    assert len(seen) == 4
+    (reason,) = told(f, capsys).fallbacks
+    assert "its recording failed, which is an error in Kiln: IndexError: list index out of range" in reason

@@ -16,6 +16,7 @@ from kiln.capture.values import Again, NotReplayable, Raised, is_static
 from kiln.config import config
 from kiln.errors import NotReplayedError, RecompileError
 
+strict = False  # for tests: mistakes of the recorder's own are raised
 MAX_RECORDINGS = 12
 MAX_FAILURES = 2
 MAX_RAISED = 8  # calls that an exception left, recorded in vain: others may yet replay
@@ -46,6 +47,7 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
         memory.varying.add(path)
     rec = Recording(memory, patience.Endless() if memory.forced else memory.patience.timer())
     machine = Machine(rec)
+    applies = False  # is what the call does to the program's state done by now?
     try:
         result = _run(machine, captured, args, kwargs or {})
         folding.fold(rec)
@@ -53,6 +55,7 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
         if change and config.fail_on_recompile:
             raise RecompileError(f"{memory.name} would be recorded again: {change.what()}; {change.advice()}")
         _keep(captured, memory, rec)
+        applies = True
         apply(rec)
         if change:
             memory.recompiles.append(dataclasses.replace(change, milliseconds=(time.perf_counter() - start) * 1e3))
@@ -64,9 +67,14 @@ def record(captured: Any, args: tuple, kwargs: dict[str, Any] | None, failed: in
         if memory.forced and not isinstance(error, (Again, Raised)):
             raise NotReplayedError(f"{memory.name}: mode='replay', but Python has to run: {reason}{hint(reason)}") from None
         return _core.not_recorded
-    except BaseException:  # an interrupt
+    except BaseException as error:
         rec.take_back()
-        raise
+        if strict or applies or isinstance(error, RecompileError) or not isinstance(error, Exception):  # an interrupt
+            raise
+        # A mistake of ours is nobody else's error: Python runs, and explain() tells.
+        mistake = NotReplayable(f"its recording failed, which is an error in Kiln: {type(error).__name__}: {error}")
+        _note_failure(captured, memory, rec, mistake, (time.perf_counter() - start) * 1e3)
+        return _core.not_recorded
     return result
 
 

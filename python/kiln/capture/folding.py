@@ -167,6 +167,8 @@ class Loop:
     def hoist_from(self, instructions: list[Instruction], position: int, end: int, before: int) -> None:
         """Takes what an iteration reads and checks of the state before the loop out of it."""
         made: dict[int, int] = {}
+        if end > len(instructions) or any(i[0] in (_LOOP, _COMMIT) for i in instructions[position:end]):
+            raise Conflict  # a loop in it was folded, and the marks are no longer where they were
         for at in range(position, end):
             op, _, result, operands = instructions[at][:4]
             if op < _FIRST_ACTION and op not in _OF_THE_TAPE and all(self.is_fixed(o, made, before) for o in operands):

@@ -66,7 +66,7 @@ def arrive(machine: Any, frame: Any, header: int) -> tuple[Visit, Walk] | None:
         visit.unmarked += 1
         return None
     before = visit.marks[-1].position if visit.marks else max(0, len(rec.instructions) - 3)
-    data_decides = _looks_at_data(rec, before)
+    data_decides = _looks_at_data(rec, before) or (frame.stack and type(frame.stack[-1]) is CountingIterator)
     if data_decides:
         _carry_numbers(machine, frame, visit)
     position = len(rec.instructions)
