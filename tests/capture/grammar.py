@@ -294,6 +294,12 @@ picks t0 | t0[picks] = kn.tanh(y.detach())
 picks | y[picks] = {T}
 picks | picks[...] = kn.flip(picks)
 labels at | labels[at] = 1
+at holder holder.t | holder.t[at] += {N}
+at t0 | rest = t0[at:]; rest *= 0.5
+at | rest = y[at:]; rest += {N}
+signs t0 | t0[signs > 0] *= 0.5
+picks at | picks[at] -= 1
+picks t0 | t0[picks] += {N}
 tokens end | tokens[:end] = at
 """)
 
