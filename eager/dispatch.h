@@ -2,6 +2,8 @@
 // types are checked, then the call is computed or handed to the thread's recorder, then it is put on the autograd tape.
 #pragma once
 
+#include <optional>
+
 #include "eager/operator.h"
 
 namespace kiln::eager {
@@ -83,6 +85,8 @@ class WatchedReads {  // those of this thread, while this is there and none insi
   DataReads* before_;
 };
 void note_checked(const Tensor&, int64_t first, int64_t last);  // by raises_on_data, once it has found nothing
+enum class Look : uint8_t { check, value };                     // DataReads::checked, and others
+void plant_look_fault(std::optional<Look>);                     // for tests: looks of this kind are not noted, in any thread
 
 // Before a tensor's bytes are looked at: notes that they are, and runs what is deferred on its storage, for a reason that explain() shows.
 void materialise(const Tensor&, FlushReason);

@@ -450,6 +450,11 @@ static void bind_recording(py::module_& m) {
       "None of the next `calls` calls is recorded.");
   m.def("stop_recording", [](const py::object& captured) { captured_of(captured)->recordable = false; });
   m.def("plant_replay_fault", &plant_replay_fault, "For tests: checks of one kind, by its place in replay_ops, pass always; -1: none.");
+  m.attr("look_kinds") = enumerator_names<eager::Look, 2>();
+  m.def(
+      "plant_look_fault",
+      [](int kind) { eager::plant_look_fault(kind < 0 ? std::nullopt : std::optional(static_cast<eager::Look>(kind))); },
+      "For tests: looks at tensors' values of one kind, by its place in look_kinds, are not noted; -1: all are.");
   m.def("is_off_tape", [](const std::vector<eager::Tensor>& tensors) {
     return !eager::grad_enabled() ||
            std::none_of(tensors.begin(), tensors.end(), [](const eager::Tensor& t) { return t && t.requires_grad(); });

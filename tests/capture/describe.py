@@ -83,7 +83,8 @@ class Describer:
     def _container(self, value: Any, kind: type) -> str:
         if isinstance(value, dict):
             pairs = ", ".join(f"{self.text(k)}: {self.text(v)}" for k, v in dict.items(value))
-            return _named(kind, dict, f"{{{pairs}}}")
+            own = f" as {self.text(list(value))}" if isinstance(value, collections.OrderedDict) else ""  # its order, beside the dict's
+            return _named(kind, dict, f"{{{pairs}}}{own}")
         if isinstance(value, (list, collections.deque)):
             return _named(kind, list, f"[{', '.join(map(self.text, value))}]")
         if isinstance(value, tuple):

@@ -36,6 +36,8 @@ from tests.capture.show import attempt, show
 '''
 
 
+# What calls pass beside x, when they do.
+MORE = ["{v}", "n={v}", "w=X", "w=t0", "k={v}", "{v}, Y", "1, w=X, k=2.0", "at", "w=signs"]
 FOCUS = 3  # kinds of changes that a program is about: it reads what they change, and most changes are of these kinds
 
 
@@ -82,12 +84,16 @@ def generate(seed: int) -> Program:
     placed["alias"] = placed["items"]
     writer = Writer(rng, placed)
     kinds = list(CHANGES)
-    focus = [kinds[seed % len(kinds)], *(pick(rng, kinds) for _ in range(FOCUS - 1))]  # each kind has its turn
-    parts = [writer.block(3, 1) for _ in range(rng.randint(2, 5))] + [writer.reading(kind.split()[0]) for kind in 2 * focus[:1] + focus]
+    turn, place = divmod(seed, len(kinds))  # in each turn, each kind is the first of them once, the second once, ...
+    focus = [kinds[(place + i * (7 * turn + 1)) % len(kinds)] for i in range(FOCUS)]
+    turns = [kind.split()[0] for kind in focus]
+    blocks = rng.choice((0, 0, 0, 1, 2, 4))
+    parts = [writer.block(3, 1) for _ in range(blocks)] + [writer.reading(word) for word in (turns if blocks else turns[:1])]
     rng.shuffle(parts)
+    parts = [writer.reading(turns[0]), *parts, writer.reading(turns[0])]  # neither an early return nor a new y hides its changes
     body = (Line("y = x * 1"), *(node for part in parts for node in part))
     script = [_call(rng, first=True)] * 3
-    for _ in range(rng.randint(5, 8)):
+    for _ in range(rng.randint(*((6, 9) if blocks else (9, 12)))):
         script.extend((_change(rng, focus, writer.reads), _call(rng, first=rng.random() < 0.7)))
         script.extend(_call(rng) for _ in range(rng.randint(0, 1)))
     features = writer.features + collections.Counter(f"change {node.kind}" for node in script if node.kind)
@@ -96,16 +102,14 @@ def generate(seed: int) -> Program:
 
 def _call(rng: random.Random, first: bool = False) -> Line:
     x = "X" if first or rng.random() < 0.6 else pick(rng, ["Y", "t0", "holder.t", "X * 2", "LONG", "X.astype(kn.float64)", "LEAF"])
-    rest = (
-        "" if first or rng.random() < 0.5 else pick(rng, [", {v}", ", n={v}", ", w=X", ", w=t0", ", k={v}", ", {v}, Y", ", 1, w=X, k=2.0"])
-    )
+    rest = "" if first or rng.random() < 0.5 else pick(rng, [f", {more}" for more in MORE])
     return Line(f"attempt(f, {x}{rest})".replace("{v}", pick(rng, VALUES)))
 
 
 def _change(rng: random.Random, focus: list[str], reads: set[str]) -> Line:
     """One change: mostly of what has its turn or the program is about, else of what the function reads, seldom of any."""
     relevant = [kind for kind in CHANGES if kind.split()[0] in reads]
-    kind = pick(rng, rng.choices((focus[:1], focus, relevant, list(CHANGES)), (7, 3, 2, 1))[0])
+    kind = pick(rng, rng.choices((focus[:1], focus, relevant, list(CHANGES)), (6, 5, 2, 1))[0])
     return Line(pick(rng, CHANGES[kind]).replace("{v}", pick(rng, VALUES)), kind)
 
 

@@ -28,7 +28,7 @@ slots | slots.u
 slots | getattr(slots, 'v', {N})
 holder holder.a | holder.a
 holder holder.b | holder.b
-holder.c holder | holder.c
+holder.c holder Other | holder.c
 holder holder.p holder.a | holder.p
 holder.c | Holder.c
 holder | holder.calls
@@ -44,12 +44,12 @@ ordered | next(iter(ordered.values()), 0.0)
 ordered | ordered['a']
 groups | groups['a']
 groups | groups['b']
-groups | len(groups)
+groups | (len(groups) + sum(groups.values()))
 local | local.scale
 local | getattr(local, 'extra', {N})
 LEAF | (0.0 if WEIGHT.grad is None else kn.sum(WEIGHT.grad))
-items len | len(items)
-items | sum(items)
+items len | (len(items) + sum(i * v for i, v in enumerate(items)))
+items | sum(v * 0.5**i for i, v in enumerate(items))
 items | (items[0] if items else {N})
 items | items[-1:].count(2.0)
 alias items | (1.0 if alias is items else 2.0)
@@ -57,10 +57,10 @@ table | table.get('a', {N})
 table | table.get('b', 4.0)
 table | next(iter(table.values()), 0.0)
 table mode | table.get(f'{mode[:1]}', {N})
+table | sum(i * v for i, v in enumerate(table.values(), 1))
+table | table['a']
 table | float(list(table) == sorted(table))
-table | sum(i * v for i, v in enumerate(table.values()))
-table | float(list(table) == sorted(table))
-names len | len(names)
+names len | (len(names) * 2 + ('slow' in names))
 array | float(array[0])
 array | array.sum()
 nested | nested['inner'][0]
@@ -90,6 +90,34 @@ n | (n if isinstance(n, int) else 0.5)
 (lambda v, u={N}: v * u)({N})
 random | random.random()
 len([v for v in (1, 2, 3) if {C}])
+at | x[at]
+at | x[at]
+at | x[-at]
+at | ROWS[at, 1]
+at | kn.sum(x[at:])
+at | kn.sum(kn.arange(at) * 0.5)
+picks | x[picks][0]
+picks | kn.sum(ROWS[picks, 1])
+picks labels | kn.sum(ROWS[picks, labels])
+signs | y[signs > 0].sum()
+signs | x[kn.argmax(signs)]
+labels | kn.nn.functional.cross_entropy(ROWS, labels)
+end | int(end)
+end | x[end.item()]
+end | [0.5, 1.5, -1.0][end]
+end window | window[int(end)]
+end items | sum(items[end:])
+end | sum(v * 0.5 for v in range(int(end)))
+end | x[:end].shape[0]
+end | len(range(end))
+end | max({N}, end)
+tokens | x[tokens > 0].shape[0]
+tokens | int(kn.count_nonzero(tokens > {N}))
+tokens | len(kn.nonzero(tokens > 1)[0])
+tokens | tokens[tokens[0]]
+tokens | ROWS[0, tokens[0]].item()
+n | x[n]
+(x[w > 0].sum() if w is not None else {N})
 """)
 
 CONDITIONS = _table("""
@@ -118,12 +146,12 @@ holder __len__ holder.b | holder
 holder __len__ holder.b | holder
 holder __contains__ holder.a | 1.25 in holder
 names | 'slow' in names
-names | 1 in names
+names | (1 in names) is ('fast' in names)
 alias items | alias is items
 items | items
 n | type(n) is bool
 n | isinstance(n, float)
-holder | isinstance(holder, Other)
+holder Other | isinstance(holder, Other)
 holder t0 holder.t | holder.t is t0
 t0 | x is t0
 w is None
@@ -137,11 +165,18 @@ g1 | g1 is True
 h0 | h0 is not h1
 callable({N})
 nested | len(nested['inner'][1]['deep'][1]) == 1
+end | x[end] > 0
+end | end > 1
+end | int(end) == 1
+end | end in (1, {N})
+signs | kn.any(signs > {N})
+tokens | tokens[0] > tokens[-1]
+tokens | kn.all(tokens < 3)
+tokens | tokens[0] == 2
 """)
 
-TENSORS = _table("""
-y
-y
+TENSORS = 6 * _table("y") + _table("""
+x
 x
 t0 | t0
 holder holder.t | holder.t
@@ -152,7 +187,7 @@ holder holder.t | holder.t
 kn.tanh({T})
 kn.maximum({T}, {T})
 kn.where({T} > {N}, {T}, {T})
-(kn.sum({T}) * 0.1)
+(y + kn.sum({T}) * 0.1)
 h0 | h0({T})
 part | part({T})
 part | part({T}, 1)
@@ -164,16 +199,19 @@ h2 | h2({T}, {N}, u={N})
 h2 | h2({T})
 fns h0 h1 | fns['first']({T})
 fns | fns['second'](y)
-holder holder.m holder.b | holder.m({T})
+holder holder.m holder.b Other | holder.m({T})
 holder holder.act holder.c | holder.act({T})
 top | top.act({T})
 steps h0 h1 | steps[0]({T})
 bound | bound({T})
+bound | bound(y)
 of_class holder.c | of_class({T})
+of_class holder.c | of_class(y)
 acc | (acc + {T})
 cell | closure({T})
 net | net({T})
 net | net(y)
+net | (y + net(x))
 array | ({T} * kn.asarray(array[:1]))
 (y + {T})[::-1]
 (w if w is not None else {T})
@@ -192,6 +230,25 @@ energy | kn.grad(energy)(y.detach())
 random | kn.random.uniform((3,))
 h0 | list(map(h0, [y]))[0]
 items | (lambda *a: y + sum(a))(*items)
+at | ROWS[at]
+at | ROWS[:, at]
+at | (y * x[at])
+at | kn.roll({T}, at)
+at | kn.concat([y[at:], x[:at]])
+end | kn.concat([y[int(end):], y[:int(end)]])
+end | (y + kn.sum(kn.arange(end)))
+picks | {T}[picks]
+picks | kn.take({T}, picks)
+picks | kn.take_along_axis(y, picks)
+signs | kn.where(signs > 0, {T}, {T})
+signs | kn.concat([y[signs > 0], y[signs <= 0]])
+signs | (y * {T}[signs > {N}].sum())
+signs | y[kn.argsort(signs)]
+labels | (one_hot(labels, 3) @ y)
+labels | (ROWS[labels] @ y)
+labels | kn.take(ROWS, labels, axis=0)[0]
+labels picks | (y + labels ** picks)
+tokens | ROWS[tokens[0]]
 """)
 
 WRITES = _table("""
@@ -224,6 +281,39 @@ acc | acc += y
 LEAF | kn.sum(y * WEIGHT).backward()
 kind | kind = Kind.A
 table | table.pop('c', None)
+at | at = (at + 1) % 3
+at | at += 1; at %= 3
+at t0 | t0[at] = {N}
+at t0 | t0[at:] = {N}
+at holder holder.t | holder.t[int(at)] = {N}
+at | y[at] = {N}
+signs | y[signs > 0] = {N}
+signs | signs *= -1
+signs | signs[signs > 0] = -0.5
+picks t0 | t0[picks] = kn.tanh(y.detach())
+picks | y[picks] = {T}
+picks | picks[...] = kn.flip(picks)
+labels at | labels[at] = 1
+at holder holder.t | holder.t[at] += {N}
+at t0 | rest = t0[at:]; rest *= 0.5
+at | rest = y[at:]; rest += {N}
+signs t0 | t0[signs > 0] *= 0.5
+picks at | picks[at] -= 1
+picks t0 | t0[picks] += {N}
+tokens end | tokens[:end] = at
+""")
+
+# What a try statement begins with.
+RISKY = _table("""
+table | y = y + table['b']
+items | y = y + items[1]
+extra | y = y * holder.extra
+table | y = y + table['c']
+flag | y = y + kn.ones((3 if flag else 5,))
+at | y = y + x[at]
+picks | y = y + x[picks]
+labels | y = y + ROWS[labels][0]
+labels picks | y = y + labels ** picks
 """)
 
 # What cannot be taken back by itself: a call that does it and then sees that nothing fits must have left no trace.
@@ -233,5 +323,8 @@ FIRST = {"acc": "acc += y", "LEAF": "kn.sum(y * WEIGHT).backward()"}
 STATEMENTS = [
     "y = y * 0.5 + {T}", "y = y * 0.5 + {T}", "y = y * 0.5 + {T}", "y = y + {N}", "y = y + {N}", "y = y * 0.75 - {N}", "y = {T}",
     "if", "else", "for items", "for range", "for table", "while", "try", "with", "write", "write", "write", "call", "print", "return",
-    "raise", "unpack", "inner", "tensor if", "match", "local",
+    "raise", "unpack", "inner", "tensor if", "match", "local", "for tokens", "for end", "while tokens", "while end",
 ]  # fmt: skip
+
+# Statements, by their methods, that show what a state holds as well as an expression does.
+LOOPS = {"end": ["_while_end", "_for_end"], "tokens": ["_while_tokens", "_for_tokens"]}

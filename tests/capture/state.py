@@ -30,6 +30,13 @@ STATE = {
     "ordered": "collections.OrderedDict(a=0.5, b=1.5)",
     "groups": "collections.defaultdict(float, a=1.0)",
     "acc": "kn.zeros((3,))",
+    # Data that decides: indices, bounds, masks, classes.
+    "at": "kn.asarray(1)",
+    "end": "kn.asarray(2)",
+    "picks": "kn.asarray([2, 0, 1])",
+    "signs": "kn.asarray([1.0, -0.5, 2.0])",
+    "labels": "kn.asarray([0, 2, 1])",
+    "tokens": "kn.asarray([2, 0, 1])",
 }
 
 SETUP = """
@@ -57,6 +64,7 @@ Y = kn.asarray([0.1, 2.0, -3.0])
 LONG = kn.asarray([1.0, 2.0, 3.0, -4.0])
 LEAF = kn.asarray([0.3, 0.2, 0.1]).requires_grad_()
 WEIGHT = kn.asarray([1.0, 2.0, 3.0]).requires_grad_()
+ROWS = kn.asarray([[0.5, -1.0, 2.0], [1.5, 0.25, -0.5], [3.0, 1.0, 0.75]])
 
 
 class Base:
@@ -149,6 +157,12 @@ def halves(v, count):
         v = v * 0.5
 
 
+def one_hot(classes, count):
+    codes = kn.zeros((classes.shape[0], count))
+    codes[kn.arange(classes.shape[0]), classes] = 1.0
+    return codes
+
+
 def energy(v):
     return kn.sum(v * v * 0.5)
 
@@ -169,7 +183,8 @@ def double(g):
 
 def pulled(v):
     hooked.grad = None
-    kn.sum(hooked[0] * kn.tanh(v.detach())).backward()
+    with kn.enable_grad():
+        kn.sum(hooked[0] * kn.tanh(v.detach())).backward()
     return v * hooked.grad[0]
 
 
@@ -205,7 +220,7 @@ CHANGES = {
     "table absence": ["table.pop('b', None)", "table['c'] = {v}", "table['b'] = {v}"],
     "table order": ["table['a'] = table.pop('a', 1.0)"],
     "table rebound": ["table = {'b': {v}}"],
-    "names content": ["names.add({v})", "names.discard(1)", "names ^= {'slow', 'fast'}"],
+    "names content": ["names.add({v})", "names ^= {1}", "names ^= {'slow', 'fast'}"],
     "array written": ["array[0] = {v}", "array[::-1][:1] = {v}"],
     "array rebound": ["array = np.array([{v}, 1], np.float64)"],
     "t0 rebound": ["t0 = kn.asarray([2.0, {v}, 1.0])", "t0 = X", "t0 = holder.t"],
@@ -222,7 +237,7 @@ CHANGES = {
         "Holder.act = lambda self, v: v - self.c",
         "Holder.__bases__ = (type('B', (Base,), {'c': {v}}),)",
     ],
-    "holder __class__": ["holder.__class__ = Other", "holder.__class__ = Holder"],
+    "Other __class__": ["holder.__class__ = Other", "holder.__class__ = Other if type(holder) is Holder else Holder"],
     "holder rebound": ["globals()['holder'] = Other()", "globals()['holder'] = Holder()"],
     "extra absence": ["holder.extra = {v}", "vars(holder).pop('extra', None)", "Base.extra = 5.0"],
     "__len__ replaced": ["Holder.__len__ = lambda self: 0", "Holder.__bool__ = lambda self: len(self.__dict__) % 2 == 0"],
@@ -253,9 +268,12 @@ CHANGES = {
     "top bases": ["Top.__bases__ = (Side,)", "Top.__bases__ = (Middle,)"],
     "marks content": ["marks.add(3)", "marks.discard(8)", "marks.clear(); marks.update((8, 0))", "marks.clear(); marks.update((0, 8))"],
     "steps item": ["steps[0] = h1", "steps.reverse()", "steps[0] = lambda v, s=0.0: v - 3"],
-    "bound rebound": ["bound = holder.act", "bound = Other().m", "bound = holder.m", "bound = abs"],
+    "bound rebound": ["bound = holder.act", "bound = Other().m", "bound = holder.m", "bound = Holder().m; bound.__self__.b = {v}"],
     "of_class rebound": ["of_class = Other.of", "of_class = Holder.of", "of_class = Base.of"],
-    "ordered order": ["ordered.move_to_end('a')", "ordered.move_to_end('b', last=False)", "ordered['c'] = {v}", "ordered.pop('c', 0)"],
+    "ordered order": [
+        *("ordered.move_to_end('a')", "ordered.move_to_end('b', last=False)", "ordered['c'] = {v}"),
+        "ordered.pop('c', 0) or ordered.update(c={v})",
+    ],
     "groups content": ["groups['a'] = {v}", "groups['b'] = {v}", "groups.pop('a', None)"],
     "groups factory": ["groups.pop('b', None); groups.pop('a', None); groups.default_factory = lambda: {v}"],
     "local assigned": ["local.scale = {v}", "local.scale = {v}", "local.extra = {v}", "vars(local).pop('extra', None)"],
@@ -279,12 +297,29 @@ CHANGES = {
         "plain.__code__ = plain.__code__.replace("
         "co_consts=tuple(-c if c == 3.0 and type(c) is float else c for c in plain.__code__.co_consts))"
     ],
-    "hooks registered": ["handles.append(hooked.register_hook(double))", "handles and handles.pop().remove()"],
+    "hooks registered": [
+        "handles.append(hooked.register_hook(double))",
+        "handles.pop().remove() if handles else handles.append(hooked.register_hook(double))",
+    ],
     "rule replaced": ["ruled.defvjp(lambda v: (v * 1, v), lambda r, g: (g * {v},))"],
     "energy rebound": ["globals()['energy'] = lambda v: kn.sum(v * {v})", "globals()['energy'] = lambda v: kn.sum(kn.sin(v))"],
     "dtype default": ["kn.set_default_dtype(kn.float64)", "kn.set_default_dtype(kn.float32)"],
     "random seeded": ["random.seed(3)", "kn.manual_seed(4)"],
     "kn replaced": ["kn.exp = kn.sin"],
+    "at written": ["at += 1", "at -= 1", "at %= 3", "at[...] = 0", "at *= -1", "at[...] = 2", "at += 5"],
+    "at rebound": ["at = kn.asarray(2)", "at = kn.asarray(0)", "at = -at", "at = end - 1", "at = kn.asarray(0, dtype=kn.int32)", "at = 0"],
+    "picks written": ["picks[0] = 1", "picks -= 4", "picks %= 3", "picks[...] = kn.flip(picks)", "picks[1] = 7"],
+    "picks rebound": [
+        "picks = kn.asarray([0, 0, 2])",
+        "picks = kn.asarray([1, 3, 0])",
+        "picks = kn.flip(picks)",
+        "picks = kn.asarray([1])",
+    ],
+    "labels written": ["labels[0] = 1", "labels %= 3", "labels[1] = 3", "labels -= 1", "labels += 1"],
+    "labels rebound": ["labels = kn.asarray([2, 2, 0])", "labels = kn.asarray([1, 0, 3])", "labels = kn.asarray([0, -1, 1])"],
+    "signs flipped": ["signs *= -1", "signs[1] = {v}", "signs += 1", "signs = kn.asarray([{v}, -1.0, 1.0])", "signs[...] = kn.flip(signs)"],
+    "end moved": ["end += 1", "end -= 1", "end[...] = 1", "end = kn.asarray(3, dtype=kn.int32)", "end = at + 1"],
+    "tokens content": ["tokens[0] = 1", "tokens %= 3", "tokens[...] = kn.flip(tokens)", "tokens[1] = 5", "tokens = kn.asarray([1, 2, 0])"],
 }
 
 

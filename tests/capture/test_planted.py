@@ -11,6 +11,8 @@ KINDS = """
 arguments type same distinct value length keys members no_class_attribute own_class_attribute no_own_class_attribute class_bases method
 no_attribute no_item off_tape leaf class_attribute item dict_item cell code receiver function
 """.split()
+# Looks at what tensors hold, which are not noted: a check's own, and others.
+LOOKS = ["look check", "look value"]
 
 # In a process of its own: what other tests have left in this one must not hide a difference.
 FINDS = """
@@ -23,8 +25,11 @@ from tests.capture.test_generator import COUNT, difference, program
 # On a busy machine a recording may take too long, or another way look faster: then nothing is replayed, and nothing found.
 patience.FIRST = float("inf")
 kn.config.measure_ways = 0
-if sys.argv[1] != "none":
-    _core.plant_replay_fault(_core.replay_ops.index(sys.argv[1]))
+kind = sys.argv[1]
+if kind.startswith("look "):
+    _core.plant_look_fault(_core.look_kinds.index(kind[5:]))
+elif kind != "none":
+    _core.plant_replay_fault(_core.replay_ops.index(kind))
 
 def differs(seed):
     try:
@@ -41,10 +46,10 @@ def status(kind):
     return subprocess.run([sys.executable, "-c", FINDS, kind], cwd=root, capture_output=True, check=False).returncode
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS + LOOKS)
 def test_a_missing_check_is_found(kind):
     found = status(kind)
-    assert found == 3 or found < 0, f"300 programs ran without the check '{kind}', and none differed"
+    assert found == 3 or found < 0, f"300 programs ran without '{kind}', and none differed"
 
 
 def test_with_all_checks_nothing_differs():

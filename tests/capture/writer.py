@@ -4,7 +4,7 @@ import collections
 import random
 from dataclasses import dataclass
 
-from tests.capture.grammar import CONDITIONS, FIRST, NUMBERS, STATEMENTS, TENSORS, WRITES
+from tests.capture.grammar import CONDITIONS, FIRST, LOOPS, NUMBERS, RISKY, STATEMENTS, TENSORS, WRITES
 from tests.capture.state import pick
 
 
@@ -66,6 +66,8 @@ class Writer:
             self.reads.update((word, "flag"))
             self._assigned.update({word} & self._placed.keys())
             return Line(self._filled(FIRST[word], 2)), Line("y = y * (1.5 if flag else -0.5)")
+        if word in LOOPS and self._rng.random() < 0.5:
+            return getattr(self, pick(self._rng, LOOPS[word]))(0)
         found = [(text, form) for table, form in tables for reads, text in table if word in reads.split()]
         if not found:
             return ()
@@ -151,12 +153,9 @@ class Writer:
         )
 
     def _try(self, depth: int) -> tuple[Node, ...]:
-        self.reads.add("table")
-        risky = pick(
-            self._rng, ["y = y + table['b']", "y = y + items[1]", "y = y * holder.extra", "y = y + table['c']", "y = y + kn.ones((5,))"]
-        )
-        self.reads.update(("table", "items", "extra"))
-        clause = pick(self._rng, ["except (KeyError, AttributeError) as error:", "except Exception as error:", "except Exception:"])
+        reads, risky = self._rng.choice(RISKY)
+        self.reads.update(reads.split())
+        clause = pick(self._rng, ["except (LookupError, AttributeError) as error:", "except Exception as error:", "except Exception:"])
         return (Block("try:", (Line(risky), *self._inside(depth))), Block(clause, self._inside(depth)), Block("finally:", self._inside(0)))
 
     def _with(self, depth: int) -> tuple[Node, ...]:
@@ -178,7 +177,7 @@ class Writer:
         return (Line(f"print({self.number()}, bool({self.condition()}), x.shape)"),)
 
     def _return(self, depth: int) -> tuple[Node, ...]:
-        what = pick(self._rng, ["y", "(y, {N})", "[y, x]", "dict(y=y, n=n)", "y * {T}"])
+        what = pick(self._rng, ["y", "(y, {N})", "[y, x]", "dict(y=y, n=n)", "y * {T}", "x[signs > 0]", "(y[at:], y)"])
         return (Block(f"if {self.condition()}:", (Line(f"return {self._filled(what, 2)}"),)),)
 
     def _raise(self, depth: int) -> tuple[Node, ...]:
@@ -205,3 +204,37 @@ class Writer:
     def _local(self, depth: int) -> tuple[Node, ...]:
         name = self._new("p")
         return (Line(f"{name} = ({self.number()}, y)"), Line(f"y = {name}[1] - {name}[0] if {self.condition()} else {name}[1]"))
+
+    # Loops that data ends, or whose steps data names.
+
+    def _further(self, depth: int) -> tuple[Node, ...]:
+        """Other statements, or none: a loop that does nothing but compute is recorded as one."""
+        return self._inside(depth) if depth > 0 and self._rng.random() < 0.5 else ()
+
+    def _for_tokens(self, depth: int) -> tuple[Node, ...]:
+        self.reads.add("tokens")
+        name = self._new("token")
+        return (Block(f"for {name} in tokens:", (Line(f"y = y * 0.5 + ROWS[{name}]"), *self._further(depth))),)
+
+    def _for_end(self, depth: int) -> tuple[Node, ...]:
+        self.reads.update(("at", "end"))
+        name = self._new("i")
+        count = pick(self._rng, ["int(end)", "end.item()", "end", "at, end"])
+        return (Block(f"for {name} in range({count}):", (Line(f"y = y * 0.5 + x[{name}]"), *self._further(depth))),)
+
+    def _while_tokens(self, depth: int) -> tuple[Node, ...]:
+        self.reads.update(("at", "tokens"))
+        place, hops = self._new("place"), self._new("hops")
+        first = pick(self._rng, ["at", "tokens[0]", "kn.argmax(y)", "int(at)"])
+        going_on = pick(self._rng, [f"{place} != 1", f"tokens[{place}] > 0", f"y[{place}] < 1"])
+        hop = (Line(f"{place}, {hops} = tokens[{place}], {hops} + 1"), Line(f"y = y * 0.5 + ROWS[{place}]"))
+        most = pick(self._rng, ["4", "12"])
+        return Line(f"{place}, {hops} = {first}, 0"), Block(f"while {hops} < {most} and {going_on}:", (*hop, *self._further(depth)))
+
+    def _while_end(self, depth: int) -> tuple[Node, ...]:
+        self.reads.update(("at", "end"))
+        name = self._new("i")
+        first = pick(self._rng, ["kn.asarray(0)", "at * 1", "0"])
+        last, row = self._rng.choice((("end", f"x[{name}]"), ("end * 6", f"ROWS[{name} % 3]")))
+        step = (Line(f"y = y * 0.5 + {row}"), Line(f"{name} = {name} + 1"))
+        return Line(f"{name} = {first}"), Block(f"while {name} < {last}:", (*step, *self._further(depth)))

@@ -1,5 +1,6 @@
 """Gradual control: modes that insist, recompiles that fail, constants that are assumed, calls that are verified."""
 
+import collections
 import re
 
 import pytest
@@ -409,3 +410,21 @@ def test_verification_restores_every_kind_of_container(config):
     assert appended == ["more"] * 9
     assert list(named) == ["n", "last"]
     assert f.explain().replays > 1
+
+
+def test_verification_restores_both_orders_of_an_ordered_dict(config):
+    """Its own, and that of the dict below it, which C code may go by."""
+
+    def f(x):
+        ordered.move_to_end("a")
+        ordered["n"] = ordered["n"] + 1
+        return x + ordered["n"]
+
+    results = []
+    for config.verify in (0, 1):
+        ordered = collections.OrderedDict(a=0, b=1, n=2)
+        captured = kn.jit(f)
+        results.append([captured(floats(0)).tolist() for _ in range(6)] + [list(ordered.items()), list(dict.items(ordered))])
+    assert results[0] == results[1]
+    assert results[1][-2:] == [[("b", 1), ("n", 8), ("a", 0)], [("a", 0), ("b", 1), ("n", 8)]]
+    assert captured.explain().replays > 1

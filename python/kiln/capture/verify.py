@@ -289,9 +289,10 @@ def _undo(value: Any) -> Callable[[], None] | None:
 def _undos(value: Any) -> Iterator[Callable[[], None]]:
     if _is(value, Tensor):
         yield _tensor_undo(value)
+    elif _is(value, collections.OrderedDict):
+        yield _refill(value, collections.OrderedDict.clear, _fill_ordered, (list(dict.items(value)), [key for key, _ in _pairs(value)]))
     elif _is(value, dict):
-        kind = _base(value, (collections.OrderedDict, dict))
-        yield _refill(value, kind.clear, lambda held, pairs: [kind.__setitem__(held, *pair) for pair in pairs], list(_pairs(value)))
+        yield _refill(value, dict.clear, dict.update, list(dict.items(value)))
     elif _is(value, list):
         yield _refill(value, list.clear, list.extend, list(_items(value)))
     elif _is(value, set):
@@ -335,10 +336,19 @@ def _refill(value: Any, clear: Callable, fill: Callable, content: Any) -> Callab
     return undo
 
 
+def _fill_ordered(value: collections.OrderedDict, content: tuple[list[tuple[Any, Any]], list[Any]]) -> None:
+    """In the dict's order below it, then brought into its own."""
+    pairs, keys = content
+    for key, held in pairs:
+        collections.OrderedDict.__setitem__(value, key, held)
+    for key in keys:
+        collections.OrderedDict.move_to_end(value, key)
+
+
 def _identities(value: Any) -> list[int]:
     """Which objects a container holds, and in which order; bytes as they are."""
     if _is(value, dict):
-        return [id(part) for pair in _pairs(value) for part in pair]
+        return [id(part) for pair in _pairs(value) for part in pair] + [id(key) for key in dict.__iter__(value)]
     return list(value) if _is(value, bytearray) else [id(part) for part in _items(value)]
 
 
