@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import kiln as kn
+from kiln import capture
+
+capture.strict = True  # mistakes of the recorder are differences
 
 
 @dataclass(frozen=True)
