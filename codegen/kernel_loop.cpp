@@ -12,8 +12,7 @@ Kernel without_scalars(const Kernel& from, std::span<const ScalarSource> scalars
   Builder b(to);
   std::vector<Value> read(scalars.size());  // from buffers
   for (size_t s = 0; s < scalars.size(); ++s)
-    if (!scalars[s].known)
-      read[s] = b.load(b.add_buffer({.dtype = scalars[s].element, .inner = Stride::zero, .reduced = Stride::zero}));
+    if (!scalars[s].known) read[s] = b.load(b.add_buffer({.dtype = scalars[s].element, .inner = Stride::zero, .reduced = Stride::zero}));
   std::vector<Value> values;
   const auto low_bits = [](uint64_t bits, DType t) { return size_of(t) == 8 ? bits : bits & ((uint64_t{1} << (8 * size_of(t))) - 1); };
   const auto at = [&](NodeId id) { return id == kNoNode ? Value() : values[id]; };

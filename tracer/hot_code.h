@@ -74,7 +74,7 @@ class HotCode {
   static constexpr size_t kMostAnchors = 8;
   static constexpr uint32_t kShortestRest = 4096, kLongestRest = 1 << 18;
   static constexpr size_t kSettlingRounds = 8, kTrialRounds = 32;  // the first of the deferred ones may compile
-  static constexpr int64_t kWorthwhile = 8;                          // the part of an eager round that has to be gained: less is noise
+  static constexpr int64_t kWorthwhile = 8;                        // the part of an eager round that has to be gained: less is noise
 
   void watch();
   void take_rest();

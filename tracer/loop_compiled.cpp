@@ -140,7 +140,8 @@ class LoopCompiler {
   bool takes_numbers() const {
     const LoopProgram::Segment& s = program_.segments[0];
     return std::ranges::all_of(s.numbers, [&](const auto& taken) {
-      const Kind kind = held_[taken.second].number.kind, wanted = s.scalars[taken.first].kind == DTypeKind::floating ? Kind::floating : Kind::integer;
+      const Kind kind = held_[taken.second].number.kind,
+                 wanted = s.scalars[taken.first].kind == DTypeKind::floating ? Kind::floating : Kind::integer;
       return kind == wanted;
     });
   }

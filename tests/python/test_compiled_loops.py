@@ -349,15 +349,16 @@ class Writer:
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.vector = self.random.random() < 0.5
+        self.counts = self.random.random() < 0.4  # for over a range, or while
+        self.takes_numbers = self.random.random() < 0.4
 
     def tensor(self, depth=2):
         pick = self.random.choice
         if depth == 0:
-            return pick(["x", "y", "z", "a"])
+            return pick(["x", "y", "z", "a", *(["rows[t]", "rows[t - 1]"] if self.counts else [])])
         one, other = self.tensor(depth - 1), self.tensor(depth - 1)
-        return pick(
-            [one, f"({one} + {other})", f"({one} - {other} * 0.5)", f"({one} * 0.75)", f"kn.maximum({one}, {other})", f"abs({one})"]
-        )
+        forms = [one, f"({one} + {other})", f"({one} - {other} * 0.5)", f"({one} * 0.75)", f"kn.maximum({one}, {other})", f"abs({one})"]
+        return pick(forms + ([f"({one} + n)", f"({one} * s)", f"({one} - m)"] if self.takes_numbers else []))
 
     def truth(self):
         t = self.tensor(1)
@@ -381,7 +382,8 @@ class Writer:
         if self.random.random() < 0.3:
             body += [f"if {self.truth()}:", "    break"]
         start = self.random.choice(["x, y, z = a, a * 0.5, a + 1.0", "x = y = z = a", "x, y, z = a * 1.0, a, a - 2.0"])
-        lines = ["def f(kn, a, limit):", f"    {start}", "    n, m, s, turns = 0, 1, 1.0, limit * 0.0", "    while turns < limit:"]
+        head = "for t in range(int(limit)):" if self.counts else "while turns < limit:"
+        lines = ["def f(kn, a, limit, rows):", f"    {start}", "    n, m, s, turns = 0, 1, 1.0, limit * 0.0", f"    {head}"]
         lines += ["        turns = turns + 1.0", *("        " + line for line in body)]
         return "\n".join([*lines, f"    return {self.random.choice(['x, y, z, n, m, s', 'x, s, turns', 'y, n', 'z'])}, turns"])
 
@@ -392,8 +394,11 @@ def random_loop(seed):
     namespace = {}
     exec(source, namespace)
 
+    rows = kn.reshape(kn.arange(900.0), (300, 3)) * 0.01 - 1.0
+    rows = rows if writer.vector else rows[:, 0]
+
     def f(a, limit):
-        return namespace["f"](kn, a, limit)
+        return namespace["f"](kn, a, limit, rows)
 
     captured = kn.jit(f)
     for limit in (6.0, 6.0, 6.0, 20.0, 0.0, 1.0, 300.0, 9.0):
