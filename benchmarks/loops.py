@@ -1,4 +1,4 @@
-"""Four programs whose loops data decides, as plain Python under kn.jit, beside eager Kiln and jax.jit's while_loop, in one run.
+"""Programs whose loops data decides, as plain Python under kn.jit, beside eager Kiln and jax.jit's while_loop, in one run.
 
 python benchmarks/loops.py --peer-python PATH   (a Python that has jax; without it Kiln alone)
 
@@ -19,6 +19,19 @@ RATES = np.linspace(0.5, 8.0, 8).astype(np.float32)
 END = 20.0
 TABLE = np.log(np.random.default_rng(0).dirichlet(np.ones(32), 32)).astype(np.float32)
 WIDTH, LENGTH, STOP = 4, 256, 0
+
+
+def counter(xp):
+    """What an iteration costs that does next to nothing."""
+
+    def count(x, end):
+        turns = 0
+        while x < end:
+            x = x + 1
+            turns += 1
+        return x, turns
+
+    return count, (np.float32(0), np.float32(1000))
 
 
 def newton(xp):
@@ -95,6 +108,13 @@ def beam(xp):
     return search, (TABLE, np.arange(LENGTH))
 
 
+def jax_counter(jax, xp):
+    def count(x, end):
+        return jax.lax.while_loop(lambda s: s[0] < end, lambda s: (s[0] + 1, s[1] + 1), (x, 0))
+
+    return count, (np.float32(0), np.float32(1000))
+
+
 def jax_newton(jax, xp):
     def roots(a):
         def wrong(state):
@@ -145,7 +165,13 @@ def jax_beam(jax, xp):
     return search, (TABLE, np.arange(LENGTH, dtype=np.int32))
 
 
-PROGRAMS = {"newton": (newton, jax_newton), "collatz": (collatz, jax_collatz), "ode": (ode, jax_ode), "beam": (beam, jax_beam)}
+PROGRAMS = {
+    "newton": (newton, jax_newton),
+    "collatz": (collatz, jax_collatz),
+    "ode": (ode, jax_ode),
+    "beam": (beam, jax_beam),
+    "counter": (counter, jax_counter),
+}
 
 
 def best_of(function, arguments, seconds=0.7):
