@@ -64,7 +64,7 @@ def test_it_is_tried_again_when_it_is_a_small_share(monkeypatch, capsys):
         f(x)
     assert told(f, capsys).recordings == 0
     monkeypatch.setattr(patience, "SHARE", 1e6)
-    for _ in range(60):
+    for _ in range(300):
         assert f(x).tolist() == function(x).tolist()
     e = told(f, capsys)
     assert e.recordings == 1

@@ -113,7 +113,8 @@ def _head(names: list[str], arguments: list[int], first: int, end: int) -> int:
     for at in range(first, end):
         conditional = names[at].startswith("POP_JUMP_")
         if names[at] in _LEAVING or ((names[at] == "JUMP_FORWARD" or conditional) and arguments[at] > end):
-            return at + 1 if goes_on <= {at + 1} and (conditional or goes_on) else first
+            # A condition right before the jump was met before the loop as well: the first iteration knows too.
+            return at + 1 if goes_on <= {at + 1} and (conditional or goes_on) and at + 1 != end else first
         if conditional:
             goes_on.add(arguments[at])
         elif opcode.opmap[names[at]] in _JUMPS:
