@@ -60,6 +60,10 @@ class Storage : public RefCounted {
   void add_export() { exports_.fetch_add(1, std::memory_order_acq_rel); }
   void remove_export() { exports_.fetch_sub(1, std::memory_order_acq_rel); }
 
+  // The trial of a recorder (tracer/recorder.h) that computed it; 0: none. What is made in a trial may be written in it: nobody else has it.
+  uint64_t trial() const { return trial_; }
+  void set_trial(uint64_t trial) { trial_ = trial; }
+
   uint32_t version() const { return version_; }  // counts writes, for autograd's check of saved tensors
   void bump_version() { ++version_; }
 
@@ -93,6 +97,7 @@ class Storage : public RefCounted {
   std::unique_ptr<ForeignMemory> foreign_;
   std::atomic<Recorder*> recorder_{nullptr};
   uint32_t slot_ = 0;
+  uint64_t trial_ = 0;
   uint32_t version_ = 0;
   std::atomic<int32_t> exports_{0};
   bool writable_ = true;

@@ -1,5 +1,6 @@
 #include "tracer/recorder.h"
 
+#include <atomic>
 #include <chrono>
 
 #include "codegen/backend_setting.h"
@@ -159,7 +160,7 @@ bool SegmentRecorder::record_write(const Tensor& destination, const eager::Opera
   claim_for_writing(destination.storage());
   Entry& entry = storages_[slot_of(destination.storage())];
   ++entry.writes;
-  writes_leaves_ |= entry.leaf_bytes >= 0;
+  writes_leaves_ |= entry.leaf_bytes >= 0 && !(revocable_ && destination.storage().trial() == trial_);
   if (snapshot.is_tensor()) slot_of(snapshot.tensor.storage());
   words_.begin_call(nullptr, 2, 0);
   add_operand(destination);
@@ -225,6 +226,12 @@ void SegmentRecorder::refuse_if_full_graph(FlushReason reason) const {
                                std::string(eager::describe(reason)));
 }
 
+void SegmentRecorder::set_revocable(bool on) {
+  static std::atomic<uint64_t> trials{0};
+  if (on && !revocable_) trial_ = trials.fetch_add(1, std::memory_order_relaxed) + 1;
+  revocable_ = on;
+}
+
 void SegmentRecorder::refuse_if_revocable() const {
   if (revocable_)
     fail(ErrorCode::runtime, "a write to a tensor that was there before would have to happen before the call is known to succeed");
@@ -255,6 +262,9 @@ void SegmentRecorder::flush(FlushReason reason) {
     const Unlocked unlocked(p.info().work > kWorkWorthUnlocking);
     p.run({bound_, scalars_});  // an error leaves everything pending, as it was
   }
+  if (revocable_)
+    for (const Entry& e : storages_)
+      if (e.leaf_bytes < 0) e.storage->set_trial(trial_);
   if (function_) function_->note_run(last_, reason, compile_ms);
   if (notes_lines_ && function_ && lines_.size() == words_.calls()) notes_lines_ = function_->note_lines(last_, std::move(lines_));
   ++runs_;

@@ -41,9 +41,9 @@ class SegmentRecorder final : public eager::Recorder {
   void flush(eager::FlushReason) override;
 
   size_t pending() const { return words_.calls(); }
-  // While on, what could not be taken back fails before it happens: a write to memory that was there before, run for a value that somebody
-  // needs (Error{runtime}). discard() takes everything pending back; tensors that were made meanwhile never get values.
-  void set_revocable(bool on) { revocable_ = on; }
+  // While on, a trial, what could not be taken back fails before it happens: a write to memory that was there before the trial, run for a value
+  // that somebody needs (Error{runtime}). discard() takes everything pending back; tensors that were made meanwhile never get values.
+  void set_revocable(bool on);
   void discard();
   uint64_t runs() const { return runs_; }                   // programs run so far
   uint64_t compiles() const { return compiles_; }           // of them, those that were compiled first
@@ -81,6 +81,7 @@ class SegmentRecorder final : public eager::Recorder {
   std::vector<char> visible_;
   std::vector<eager::Storage*> bound_;
   bool revocable_ = false;
+  uint64_t trial_ = 0;  // which trial it is, of all in the process
   uint64_t runs_ = 0, compiles_ = 0;
   int64_t pending_bytes_ = 0;
   KeptSegment* keep_ = nullptr;
