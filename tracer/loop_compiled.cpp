@@ -360,14 +360,8 @@ class CompiledRun final : public LoopRun {
     for (Register r = 0; r < program_.registers; ++r)
       if (loop_.kinds_[r] != Kind::none) held[r].number = number(r);
     for (const CompiledLoop::Home& h : loop_.homes_)
-      if (h.carried && iterations_ > 0) held[h.number].storage = copy(h.place, h.bytes);
-    if (end != LoopProgram::End::left) return;
-    for (size_t n = 0; n < program_.wanted.size(); ++n) {
-      const auto& [r, bytes] = program_.wanted[n];
-      for (size_t m = 0; m < n && !held[r].storage; ++m)  // two tensors in one storage
-        if (loop_.place_of_[program_.wanted[m].number] == loop_.place_of_[r]) held[r].storage = held[program_.wanted[m].number].storage;
-      if (!held[r].storage) held[r].storage = copy(loop_.place_of_[r], bytes);
-    }
+      if (h.carried && iterations_ > 0) held[h.number].storage = copy_of(places_[h.place], h.bytes);
+    if (end == LoopProgram::End::left) give_wanted(program_, held, [this](Register r) { return places_[loop_.place_of_[r]]; });
   }
 
  private:
@@ -376,11 +370,6 @@ class CompiledRun final : public LoopRun {
     n.kind = loop_.kinds_[r];
     n.i = numbers_[r];
     return n;
-  }
-  eager::Ref<eager::Storage> copy(uint32_t place, int64_t bytes) {
-    auto made = eager::Storage::allocate(static_cast<size_t>(bytes));
-    std::memcpy(made->raw(), places_[place], static_cast<size_t>(bytes));
-    return made;
   }
 
   const CompiledLoop& loop_;

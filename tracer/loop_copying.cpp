@@ -64,14 +64,8 @@ class CopyingRun final : public SteppingRun<CopyingRun> {
     for (Register r = 0; r < program_.registers; ++r) held[r].number = numbers_[r];
     if (iterations_ > 0)
       for (const Register r : program_.changing)
-        if (memory_[r].data != nullptr) held[r].storage = copy_of(memory_[r]);
-    if (end != LoopProgram::End::left) return;
-    for (size_t n = 0; n < program_.wanted.size(); ++n) {
-      const Register r = program_.wanted[n].number;
-      for (size_t m = 0; m < n && !held[r].storage; ++m)  // two tensors in one storage
-        if (const Register other = program_.wanted[m].number; memory_[other].data == memory_[r].data) held[r].storage = held[other].storage;
-      if (!held[r].storage) held[r].storage = copy_of(memory_[r]);
-    }
+        if (memory_[r].data != nullptr) held[r].storage = copy_of(memory_[r].data, memory_[r].bytes);
+    if (end == LoopProgram::End::left) give_wanted(program_, held, [this](Register r) { return memory_[r].data; });
   }
 
  private:
@@ -83,11 +77,6 @@ class CopyingRun final : public SteppingRun<CopyingRun> {
     std::vector<std::byte*> slots;
   };
 
-  static eager::Ref<eager::Storage> copy_of(const Memory& m) {
-    auto made = eager::Storage::allocate(static_cast<size_t>(m.bytes));
-    std::memcpy(made->raw(), m.data, static_cast<size_t>(m.bytes));
-    return made;
-  }
   std::byte* allocate(int64_t bytes) {
     owned_.push_back(eager::Storage::allocate(static_cast<size_t>(bytes)));
     return owned_.back()->raw();

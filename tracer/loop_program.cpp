@@ -41,6 +41,22 @@ bool number_into(eager::Scalar& scalar, const eager::Scalar& compiled_for, const
   return true;
 }
 
+eager::Ref<eager::Storage> copy_of(const std::byte* data, int64_t bytes) {
+  auto made = eager::Storage::allocate(static_cast<size_t>(bytes));
+  std::memcpy(made->raw(), data, static_cast<size_t>(bytes));
+  return made;
+}
+
+void give_wanted(const LoopProgram& program, std::span<LoopProgram::Held> held,
+                 const std::function<const std::byte*(LoopProgram::Register)>& data) {
+  for (size_t n = 0; n < program.wanted.size(); ++n) {
+    const auto& [r, bytes] = program.wanted[n];
+    for (size_t m = 0; m < n && !held[r].storage; ++m)
+      if (const auto other = program.wanted[m].number; data(other) == data(r)) held[r].storage = held[other].storage;
+    if (!held[r].storage) held[r].storage = copy_of(data(r), bytes);
+  }
+}
+
 bool in_bounds(const std::byte* p, DType dtype, int64_t count, int64_t first, int64_t last) {
   return with_type(dtype, [&]<class T>(T value) {
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {

@@ -92,8 +92,9 @@ class LoopProgram {
   // `held`: by register, all that is there before. `interrupted` is asked now and then, with the front end's lock. Throws Error{memory}.
   // `iterations`: how many were done.
   End run(std::span<Held> held, const std::function<bool()>& interrupted, int64_t* iterations) const;
-  void shorten();                                 // leads past steps that do nothing of their own
-  std::string text(std::string_view what) const;  // "kernels" or "asm" of all of it; empty where it is not compiled as a whole
+  void shorten();                                                 // leads past steps that do nothing of their own
+  bool is_compiled() const { return compiled_.loop != nullptr; }  // as a whole
+  std::string text(std::string_view what) const;                  // "kernels" or "asm" of all of it; empty where it is not
 
  private:
   // In one piece of machine code, as far as it goes; made at the first run, under the front end's lock. A copy is there to be changed.

@@ -105,6 +105,11 @@ class SteppingRun : public LoopRun {
   static constexpr int kIterations = 32;
 };
 
+// Storage with a copy of these bytes.
+eager::Ref<eager::Storage> copy_of(const std::byte*, int64_t bytes);
+// Where the loop was left: what registers in `wanted` hold, by where each one's storage lies. Tensors in one storage stay so.
+void give_wanted(const LoopProgram&, std::span<LoopProgram::Held>, const std::function<const std::byte*(LoopProgram::Register)>& data);
+
 // A number as an operator's scalar. False: it is of another kind than the program was compiled for.
 bool number_into(eager::Scalar&, const eager::Scalar& compiled_for, const LoopNumber&);
 

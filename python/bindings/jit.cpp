@@ -419,17 +419,22 @@ static void bind_recording(py::module_& m) {
   });
   m.def(
       "replay_loops",
-      [](const py::object& captured, const std::string& what) {
+      [](const py::object& captured) {
         const ReplayTree& tree = *captured_of(captured)->replays;
-        std::vector<std::pair<uint64_t, std::string>> all;
-        for (size_t n = 0; n < tree.size(); ++n)
-          if (const auto& loop = tree.at(n).loop)
-            all.emplace_back(loop->iterations, loop->natives.empty() ? "" : loop->natives.front()->program.text(what));
+        std::vector<std::pair<uint64_t, py::object>> all;
+        for (size_t n = 0; n < tree.size(); ++n) {
+          const auto& loop = tree.at(n).loop;
+          if (loop == nullptr) continue;
+          all.emplace_back(loop->iterations, py::none());
+          if (!loop->natives.empty() && loop->natives.front()->program.is_compiled())
+            all.back().second =
+                py::cpp_function([native = loop->natives.front()](const std::string& what) { return native->program.text(what); });
+        }
         return all;
       },
-      "Of a captured function's loops: how many iterations ran without Python's objects, and the code (\"kernels\", \"asm\") of one that "
-      "is "
-      "compiled as a whole; empty of another.");
+      "Of a captured function's loops: how many iterations ran without Python's objects, and what gives the code (\"kernels\", \"asm\") of "
+      "one that "
+      "is compiled as a whole; None of another.");
   m.attr("counts_changes_of_dicts") = kDictsCountChanges;  // of CPython: are there such witnesses?
   m.def(
       "replay_witnesses",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,18 +83,18 @@ class Loop:
 
     number: int
     iterations: int  # that ran without Python's objects
-    texts: dict[str, str] = field(repr=False)
+    text: Callable[[str], str] | None = field(repr=False)
 
     @property
     def is_compiled(self) -> bool:
         """Is the whole loop one piece of machine code?"""
-        return bool(self.texts["asm"])
+        return self.text is not None
 
     def as_text(self, what: str = "kernels") -> str:
         """What an iteration computes ("kernels"), or the machine code of the whole loop ("asm"); empty if it is not compiled as a whole."""
-        if what not in self.texts:
+        if what not in ("kernels", "asm"):
             raise ValueError(f"as_text: a loop has the forms kernels and asm, not {what!r}")
-        return self.texts[what]
+        return self.text(what) if self.text is not None else ""
 
     @property
     def how(self) -> str:
@@ -137,8 +138,7 @@ def capture_of(captured: Any, replays: int) -> Capture:
 
 
 def _loops(captured: Any) -> list[Loop]:
-    found = zip(_core.replay_loops(captured, "kernels"), _core.replay_loops(captured, "asm"), strict=True)
-    return [Loop(n, iterations, {"kernels": kernel, "asm": asm}) for n, ((iterations, kernel), (_, asm)) in enumerate(found)]
+    return [Loop(n, iterations, text) for n, (iterations, text) in enumerate(_core.replay_loops(captured))]
 
 
 def short(value: Any) -> str:
