@@ -10,6 +10,7 @@
 #include "codegen/compiler.h"
 #include "codegen/tunables.h"
 #include "python/bindings/modules.h"
+#include "python/bindings/own_attributes.h"
 #include "python/bindings/replay_frozen.h"
 #include "python/bindings/replay_loop.h"
 #include "python/bindings/tensor_type.h"
@@ -435,6 +436,16 @@ static void bind_recording(py::module_& m) {
       "Of a captured function's loops: how many iterations ran without Python's objects, and what gives the code (\"kernels\", \"asm\") of "
       "one that "
       "is compiled as a whole; None of another.");
+  find_own_values();
+  m.def(
+      "own_attribute",
+      [](const py::object& instance, const py::str& name, const py::object& otherwise) {
+        PyObject* found = own_value(instance.ptr(), name.ptr());
+        if (found == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
+        return found == nullptr ? otherwise : py::reinterpret_borrow<py::object>(found);
+      },
+      py::arg("instance"), py::arg("name"), py::arg("otherwise"),
+      "What an instance itself holds under a name, or `otherwise`: what instance.__dict__ would, which is not made.");
   m.attr("counts_changes_of_dicts") = kDictsCountChanges;  // of CPython: are there such witnesses?
   m.def(
       "replay_witnesses",

@@ -43,6 +43,7 @@ enum class ReplayOp : uint8_t {
   class_bases,             // type, tuple: its __bases__
   method,                  // x, name, function: a method that no attribute of the instance hides
   no_attribute,            // x, name: neither in the class nor in the instance
+  no_own_attribute,        // x, name: not in the instance; its class was checked
   no_item,                 // dict, key
   off_tape,                // x...: an operator on these would not be put on the tape
   leaf,                    // x: a tensor without history, and without hooks on its gradient
@@ -103,6 +104,7 @@ struct ReplayInstruction {
   mutable struct Seen {
     uint64_t type = 0, dict = 0;
     PyObject* found = nullptr;  // borrowed from the dict
+    Py_ssize_t own = 0;         // of an instance that keeps its attributes in itself: n + 1, the n-th; -n - 1, none, with n names
   } seen{};
 };
 

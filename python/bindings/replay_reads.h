@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "python/bindings/own_attributes.h"
 #include "python/bindings/replay.h"
 #include "python/bindings/versions.h"
 
@@ -91,13 +92,23 @@ inline bool in_dict(ReplayInstruction::Seen& seen, PyObject* dict, const auto& h
   return true;
 }
 
-inline bool in_instance(ReplayInstruction::Seen& seen, PyObject* instance, const auto& holds) {
+// Of an instance that itself has nothing under the name.
+inline bool in_instance(ReplayInstruction::Seen& seen, PyObject* instance, PyObject* name, const auto& holds) {
   const uint64_t type = version_of(Py_TYPE(instance));
+  if (PyObject** values = own_values(instance)) {
+    const bool known = type != 0 && type == seen.type;
+    if (known && seen.own > 0 && values[seen.own - 1] == nullptr) return true;
+    if (known && seen.own < 0 && *own_names(Py_TYPE(instance)) == -seen.own - 1) return true;
+    if (!holds()) return false;
+    const Py_ssize_t n = own_index(Py_TYPE(instance), name);
+    seen = {version_of(Py_TYPE(instance)), 0, nullptr, n >= 0 ? n + 1 : -*own_names(Py_TYPE(instance)) - 1};
+    return true;
+  }
   PyObject* dict = dict_of(instance);
   const uint64_t version = dict == nullptr ? 0 : version_of_dict(dict);
   if (version != 0 && type != 0 && version == seen.dict && type == seen.type) return true;
   if (!holds()) return false;
-  seen = {version_of(Py_TYPE(instance)), version, nullptr};
+  seen = {version_of(Py_TYPE(instance)), version, nullptr, 0};
   return true;
 }
 
@@ -105,7 +116,7 @@ inline bool in_instance(ReplayInstruction::Seen& seen, PyObject* instance, const
 inline PyObject* class_attribute(ReplayInstruction::Seen& seen, PyTypeObject* type, PyObject* name) {
   if (const uint64_t version = version_of(type); version != 0 && version == seen.type) return seen.found;
   PyObject* found = _PyType_Lookup(type, name);
-  if (found != nullptr) seen = {version_of(type), 0, found};
+  if (found != nullptr) seen = {version_of(type), 0, found, 0};
   return found;
 }
 
@@ -114,7 +125,7 @@ inline PyObject* dict_item(ReplayInstruction::Seen& seen, PyObject* dict, PyObje
   const uint64_t version = version_of_dict(dict);
   if (version != 0 && version == seen.dict) return seen.found;
   PyObject* found = PyDict_GetItemWithError(dict, key);
-  if (found != nullptr) seen = {0, version, found};
+  if (found != nullptr) seen = {0, version, found, 0};
   return found;
 }
 
@@ -122,17 +133,18 @@ inline PyObject* dict_item(ReplayInstruction::Seen& seen, PyObject* dict, PyObje
 // in Python is not asked.
 inline PyObject* own_attribute(ReplayInstruction::Seen& seen, PyObject* instance, PyObject* name) {
   const uint64_t type = version_of(Py_TYPE(instance));
-  PyObject* known = type != 0 ? dict_of(instance) : nullptr;
-  if (known != nullptr && type == seen.type && version_of_dict(known) == seen.dict) return Py_NewRef(seen.found);
+  PyObject** values = own_values(instance);
+  PyObject* dict = values != nullptr ? nullptr : dict_of(instance);
+  if (type != 0 && type == seen.type) {
+    if (values != nullptr && seen.own > 0) return Py_XNewRef(values[seen.own - 1]);
+    if (dict != nullptr && version_of_dict(dict) == seen.dict) return Py_NewRef(seen.found);
+  }
   PyObject* of_class = _PyType_Lookup(Py_TYPE(instance), name);
   if (of_class != nullptr && Py_TYPE(of_class) == &PyMemberDescr_Type) return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-  if (of_class == nullptr && known == nullptr) return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);
-  PyObject* dict = PyObject_GenericGetDict(instance, nullptr);
-  if (dict == nullptr) return nullptr;
-  PyObject* found = PyDict_GetItemWithError(dict, name);
-  Py_XINCREF(found);
-  if (found != nullptr && version_of_dict(dict) != 0) seen = {version_of(Py_TYPE(instance)), version_of_dict(dict), found};
-  Py_DECREF(dict);
+  PyObject* found = Py_XNewRef(own_value(instance, name));
+  if (found == nullptr || PyErr_Occurred() != nullptr) return nullptr;
+  if (values != nullptr) seen = {version_of(Py_TYPE(instance)), 0, nullptr, own_index(Py_TYPE(instance), name) + 1};
+  else if (dict != nullptr && version_of_dict(dict) != 0) seen = {version_of(Py_TYPE(instance)), version_of_dict(dict), found, 0};
   return found;
 }
 

@@ -74,10 +74,8 @@ class Run {
       : tree_(tree), args_(nullptr), kwargs_(nullptr), scope_(nullptr), trial_(recorder), registers_(tree, registers) {}
 
   ReplayResult go(int32_t root) {
-    trial_.recorder().set_revocable(true);
-    runs_before_ = trial_.recorder().runs();
     freezes_ = tree_.may_freeze();
-    if (freezes_) watched_.emplace();
+    begin();
     int32_t at = root;
     bool another_way = false;
     while (at >= 0) {
@@ -88,7 +86,7 @@ class Run {
         if (number >= 0 && trial_.recorder().scalars() == scalars + 1)
           numbers_.push_back({&i, number, scalars, py::reinterpret_borrow<py::object>(registers_[number])});
         if (given_) return {ReplayOutcome::done, given_};
-        if (i.op >= ReplayOp::call) other_ways_.clear();
+        if (i.op >= ReplayOp::call) leave_other_ways();
         else if (i.otherwise >= 0) other_ways_.emplace_back(i.otherwise, path_.size());
         if (freezes_ && !committed_) path_.push_back(at);
         if (i.op == ReplayOp::commit) after_ = i.next;
@@ -101,6 +99,11 @@ class Run {
       // Another thread may have added a recording that needs more registers than there were when this run began.
       if (!registers_.fit(tree_) || changed_) break;
       at = i.otherwise;
+      if (at < 0 && other_ways_.empty() && !first_ways_.empty()) {  // back to before anything was computed
+        take_back();
+        begin();
+        other_ways_.swap(first_ways_);
+      }
       if (at < 0 && !other_ways_.empty()) {
         at = other_ways_.back().first;
         path_.resize(std::min(path_.size(), other_ways_.back().second));
@@ -168,6 +171,20 @@ class Run {
   }
 
  private:
+  void begin() {
+    trial_.recorder().set_revocable(true);
+    runs_before_ = trial_.recorder().runs();
+    if (freezes_) watched_.emplace();
+    numbers_.clear();
+    gradients_.clear();
+    computed_ = false;
+  }
+
+  void leave_other_ways() {
+    if (!std::exchange(computed_, true)) first_ways_.swap(other_ways_);
+    other_ways_.clear();
+  }
+
   void take_back() {
     trial_.take_back();
     for (auto saved = gradients_.rbegin(); saved != gradients_.rend(); ++saved) eager::set_grad(saved->first, saved->second);
@@ -218,10 +235,12 @@ class Run {
       case ReplayOp::class_bases: return same_value(reinterpret_cast<PyTypeObject*>(x(0))->tp_bases, x(1));
       case ReplayOp::method:  // a function that was read anew is not the one that was seen
         if (i.fixed[2] == nullptr) return has_method(x(0), x(1), x(2));
-        return in_instance(i.seen, x(0), [&] { return has_method(x(0), x(1), x(2)); });
+        return in_instance(i.seen, x(0), x(1), [&] { return has_method(x(0), x(1), x(2)); });
       case ReplayOp::no_attribute:  // a slot of the class's may be filled without a trace in the instance's dict
         if (_PyType_Lookup(Py_TYPE(x(0)), x(1)) != nullptr) return has_no_attribute(x(0), x(1));
-        return in_instance(i.seen, x(0), [&] { return has_no_attribute(x(0), x(1)); });
+        return in_instance(i.seen, x(0), x(1), [&] { return has_no_attribute(x(0), x(1)); });
+      case ReplayOp::no_own_attribute:
+        return in_instance(i.seen, x(0), x(1), [&] { return own_value(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr; });
       case ReplayOp::no_item:
         return in_dict(i.seen, x(0), [&] { return PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr; });
       case ReplayOp::off_tape: return off_tape(i);
@@ -504,8 +523,10 @@ class Run {
   uint64_t runs_before_ = 0;
   std::vector<int32_t> path_;
   // Recordings part where they first asked something else; checks that passed there might have passed for another one too, which fits to the
-  // end. Where it goes on, and how long the path was there; only of what is behind the last call.
-  std::vector<std::pair<int32_t, size_t>> other_ways_;
+  // end. Where it goes on, and how long the path was there: of what is behind the last call, and of what was before the first, which all can
+  // be taken back to.
+  std::vector<std::pair<int32_t, size_t>> other_ways_, first_ways_;
+  bool computed_ = false;
   int32_t after_ = -1;
   std::vector<GradientChange> changes_;
   std::vector<TakenNumber> numbers_;

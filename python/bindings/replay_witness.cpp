@@ -17,7 +17,7 @@ constexpr uint64_t kWorthwhile = 100;
 
 uint64_t word_of(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
 bool is_tuple_or_list(PyObject* x) { return PyTuple_Check(x) || PyList_Check(x); }
-bool may_have_dict(PyTypeObject* type) { return type->tp_dictoffset != 0 || (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0; }
+bool may_have_dict(PyTypeObject* type) { return type->tp_dictoffset != 0 || has_managed_dict(type); }
 
 // An argument that is another one at every call, more likely than not.
 bool is_data(PyObject* x) {
@@ -111,10 +111,10 @@ class WitnessMaker {
   std::optional<PyObject*> dict_in(PyObject* x) {
     PyTypeObject* type = Py_TYPE(x);
     if (!may_have_dict(type)) return nullptr;
-    if (type->tp_dictoffset < 0 && (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) == 0) return std::nullopt;  // its place depends on the size
-    PyObject** place = dict_place_of(x);
-    if (place == nullptr || *place == nullptr || !word(place)) return std::nullopt;
-    return *place;
+    if (type->tp_dictoffset < 0 && !has_managed_dict(type)) return std::nullopt;  // its place depends on the size
+    PyObject* dict = dict_of(x);
+    if (dict == nullptr || !word(dict_place_of(x))) return std::nullopt;
+    return dict;
   }
   // What a dict has under a key, or that it has nothing: by its version, or, where other keys of it change, by looking. `kept` as above.
   bool in_dict(PyObject* dict, PyObject* key, PyObject* found, bool constant_key, bool* kept) {
@@ -123,6 +123,10 @@ class WitnessMaker {
     return constant_key && PyUnicode_CheckExact(key) && add(dict, word_of(found), Witness::Kind::item, key);
   }
   bool not_in_instance(PyObject* x, PyObject* name) {
+    if (PyObject** values = own_values(x)) {
+      const Py_ssize_t n = own_index(Py_TYPE(x), name);
+      return word(own_values_word(x)) && (n < 0 ? word(own_names(Py_TYPE(x))) : values[n] == nullptr && word(values + n));
+    }
     const std::optional<PyObject*> dict = dict_in(x);
     bool kept;
     return dict && (*dict == nullptr || in_dict(*dict, name, nullptr, true, &kept));
@@ -169,6 +173,7 @@ class WitnessMaker {
       case ReplayOp::no_attribute:
         return _PyType_Lookup(Py_TYPE(x(0)), x(1)) == nullptr && has_no_attribute(x(0), x(1)) && object_class(x(0), kept) &&
                version(Py_TYPE(x(0))) && not_in_instance(x(0), x(1));
+      case ReplayOp::no_own_attribute: return own_value(x(0), x(1)) == nullptr && object_class(x(0), kept) && not_in_instance(x(0), x(1));
       case ReplayOp::no_item: {
         bool unused;
         const bool absent = PyDict_GetItemWithError(x(0), x(1)) == nullptr && PyErr_Occurred() == nullptr;
@@ -215,6 +220,10 @@ class WitnessMaker {
       const PyMemberDef* slot = reinterpret_cast<PyMemberDescrObject*>(of_class)->d_member;
       if (slot->type != T_OBJECT_EX || !PyObject_TypeCheck(x, PyDescr_TYPE(of_class))) return false;
       return field(i, reinterpret_cast<PyObject**>(reinterpret_cast<char*>(x) + slot->offset));
+    }
+    if (PyObject** values = own_values(x)) {
+      const Py_ssize_t n = own_index(Py_TYPE(x), name);
+      return n >= 0 && word(own_values_word(x)) && field(i, values + n);
     }
     const std::optional<PyObject*> dict = dict_in(x);
     if (!dict || *dict == nullptr) return false;

@@ -25,12 +25,6 @@ inline const uint64_t* version_place(PyObject* dict);
 // Of all dicts there ever were, no two have one version; a dict that changes gets another. 0: nothing is known.
 inline uint64_t version_of_dict(PyObject* dict);
 
-// Where an instance has its dict; nullptr: it has none. One that keeps its attributes in itself is given a dict.
-inline PyObject** dict_place_of(PyObject* instance) { return _PyObject_GetDictPtr(instance); }
-
-// The dict of an instance, borrowed; nullptr: it has none, or, from 3.12 on, keeps its attributes in itself so far.
-inline PyObject* dict_of(PyObject* instance);
-
 #ifdef Py_GIL_DISABLED
 inline constexpr bool kDictsCountChanges = false;
 #else
@@ -76,26 +70,6 @@ inline const uint64_t* version_place(PyObject* dict) {
 inline uint64_t version_of_dict(PyObject* dict) {
   const DictCount* count = count_of(dict);
   return count == nullptr ? 0 : count->version;
-}
-#endif
-
-#if PY_VERSION_HEX < 0x030C0000
-inline PyObject* dict_of(PyObject* instance) {
-  PyObject** dict = dict_place_of(instance);
-  return dict == nullptr ? nullptr : *dict;
-}
-#elif defined(Py_GIL_DISABLED)
-inline PyObject* dict_of(PyObject*) { return nullptr; }
-#else
-// Each instance that is looked at once is not given a dict: 3.12 takes it apart again when the program reads an attribute, and 3.13 writes
-// attributes more slowly beside it.
-inline PyObject* dict_of(PyObject* instance) {
-  if ((Py_TYPE(instance)->tp_flags & Py_TPFLAGS_MANAGED_DICT) == 0) {
-    PyObject** dict = dict_place_of(instance);
-    return dict == nullptr ? nullptr : *dict;
-  }
-  PyObject* dict = reinterpret_cast<PyObject**>(instance)[-3];           // MANAGED_DICT_OFFSET in CPython's internal/pycore_object.h
-  return (reinterpret_cast<uintptr_t>(dict) & 1) != 0 ? nullptr : dict;  // 3.12: not a dict, but the instance's attributes
 }
 #endif
 

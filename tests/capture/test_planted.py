@@ -9,7 +9,7 @@ import pytest
 # Those that the generator's programs reach. (A check whose loss makes reads unsafe may end the process: that is found too.)
 KINDS = """
 arguments type same distinct value length keys members no_class_attribute own_class_attribute no_own_class_attribute class_bases method
-no_attribute no_item off_tape leaf class_attribute item dict_item cell code receiver function
+no_attribute no_own_attribute no_item off_tape leaf class_attribute item dict_item cell code receiver function
 """.split()
 # Looks at what tensors hold, which are not noted: a check's own, and others.
 LOOKS = ["look check", "look value"]

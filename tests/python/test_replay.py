@@ -171,11 +171,26 @@ def test_two_arguments_that_become_one(capsys):
         x += 1
         return x + y
 
-    for _ in range(4):
-        assert f(floats(1), floats(10)).tolist() == [12]
-    x = floats(1)
-    assert f(x, x).tolist() == [4]
-    assert f(floats(1), floats(10)).tolist() == [12]
+    @kn.jit
+    def g(x, y):  # the check comes behind what was computed already
+        x += 1
+        y *= 2
+        return x + y, x is y
+
+    def is_right(x, y, of_f, of_g):
+        assert f(x, y).tolist() == [of_f]
+        total, is_one = g(x, y)
+        assert (total.tolist(), is_one) == ([of_g], x is y)
+
+    for n in range(24):
+        x = floats(1)
+        is_right(x, floats(10), 12, 23)
+        if n > 4:
+            is_right(x, x, 8, 20)
+    assert told(f, capsys).recordings == 1
+    e = told(g, capsys)
+    assert e.recordings == 2 and e.replays == e.calls - 3
+    assert "argument 0 is argument 1 was False, is True" in str(e)
 
 
 def test_memory_that_numpy_sees_is_read_at_every_call():

@@ -3,6 +3,7 @@ changing is read anew. Each state is changed after calls enough for the words to
 
 import functools
 import gc
+import sys
 
 import pytest
 
@@ -23,6 +24,19 @@ class State:
 
     def scale(self):
         return 2.0
+
+
+class InItself(State):
+    """Without a dict, until somebody asks for it."""
+
+    def __init__(self, **attributes):
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+
+@pytest.fixture(autouse=True, params=[State, InItself], ids=["in a dict", "in itself"])
+def kind_of_state(request, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "State", request.param)
 
 
 class Slotted:

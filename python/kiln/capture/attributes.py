@@ -442,8 +442,8 @@ def generic_get(machine: Any, obj: Any, name: str, method: bool = False) -> Any:
 
 
 def _not_in_instance(rec: Recording, obj: Any, name: str, place: str) -> None:
-    if hasattr(obj, "__dict__"):
-        rec.once("no_item", rec.operand(dict_of(rec, obj)), rec.constant(name), path=place)
+    if type(obj).__dictoffset__ != 0:
+        rec.once("no_own_attribute", rec.operand(obj), rec.constant(name), path=place)
 
 
 def _from_class(machine: Any, obj: Any, kind: type, name: str, found: Any, method: bool) -> Any:
@@ -596,9 +596,9 @@ def set_plain(machine: Any, obj: Any, name: str, value: Any) -> None:
                 raise NotReplayable(f"it assigns {kind.__name__}.{name}")
             machine.call(setter, (state_of_class(rec, kind, name, found), obj, value))
             return
-    if not hasattr(obj, "__dict__") and found is MISSING:
+    if kind.__dictoffset__ == 0 and found is MISSING:
         raise Raised(_error_of(obj, name))
-    if id(obj) not in rec.fresh and getattr(obj, "__dict__", None) is not None and id(obj.__dict__) in rec.whole:
+    if id(obj) not in rec.fresh and any(owner is obj and namespace in rec.whole for namespace, owner in rec.owners.items()):
         raise NotReplayable(f"it assigns to an attribute after a look at all of {kind.__name__}.__dict__")
     rec.set_attribute(obj, name, value)
 

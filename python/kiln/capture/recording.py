@@ -442,7 +442,7 @@ def instance_value(target: Any, name: str) -> Any:
             return object.__getattribute__(target, name)
         except AttributeError:
             return MISSING
-    return getattr(target, "__dict__", {}).get(name, MISSING)
+    return _core.own_attribute(target, name, MISSING)
 
 
 def _has_symbol(value: Any) -> bool:

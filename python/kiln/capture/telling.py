@@ -174,6 +174,7 @@ _SAYS = {
     "no_class_attribute": "is not there",
     "no_own_class_attribute": "is not there",
     "no_attribute": "is not there",
+    "no_own_attribute": "is not there",
     "no_item": "is not there",
     "distinct": "are two objects",
 }
