@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <utility>
 
 #include "codegen/thread_owned.h"
 #include "codegen/tunables.h"
@@ -18,6 +19,10 @@ namespace {
 std::atomic<bool> is_on{false};
 
 FruitlessSites fruitless;
+
+// Operator calls of a thread before anything is done for it: many threads end sooner.
+constexpr uint32_t kFirstRest = 1024;
+constinit thread_local bool looked_at = false;
 
 struct ThreadState {
   std::optional<HotCode> code;
@@ -62,6 +67,7 @@ bool defers_ambient() { return this_thread().deferring; }
 void set_ambient(bool on) {
   if (is_on.exchange(on) == on) return;
   ambient_rest = 0;
+  looked_at = true;  // its own thread is, at once
   ambient_users.fetch_add(on ? 1 : -1, std::memory_order_relaxed);
   if (!on) leave_ambient();
 }
@@ -72,11 +78,16 @@ const std::shared_ptr<FunctionRecord>& ambient_record() {
 }
 
 void arrive_ambient(uint64_t (*site)(), bool watched) {
+  const int64_t rounds = codegen::value(codegen::Tunable::auto_rounds);
+  if (!std::exchange(looked_at, true) && rounds > 0) {
+    ambient_rest = kFirstRest;
+    return;
+  }
   ThreadState& here = this_thread();
   if (in_captured_call() || here.paused > 0) return;
   if (const eager::Recorder* r = eager::current_recorder(); r != nullptr && !here.deferring) return;  // an export's
   if (watched || !ambient_is_on()) return stop();
-  if (const int64_t rounds = codegen::value(codegen::Tunable::auto_rounds); !here.code || here.rounds != rounds) {
+  if (!here.code || here.rounds != rounds) {
     here.code.emplace(rounds, &fruitless);
     here.rounds = rounds;
   }

@@ -12,7 +12,7 @@
 
 namespace kiln::tracer {
 
-enum class Way : uint8_t { replay, segments, eager };  // where they take as long, the first
+enum class Way : uint8_t { replay, segments, eager };  // where they take as long, the last
 inline constexpr size_t kWays = 3;
 std::string_view name_of(Way);
 
@@ -28,10 +28,11 @@ class Pace {
   void unsettle();
   // Calls of this kind are not replayed any more, or are from here on.
   void set_replayed(bool on) {
-    const size_t ways = on ? kWays : kWays - 1;
-    if (ways != ways_) unsettle();
-    ways_ = ways;
+    const size_t first = on ? 0 : 1;
+    if (first != first_) unsettle();
+    first_ = first;
   }
+  void set_never_eager() { end_ = static_cast<size_t>(Way::eager); }
 
   Way way() const { return way_; }
   bool measured() const { return measured_; }
@@ -41,12 +42,13 @@ class Pace {
   static constexpr int32_t kBlock = 24, kRounds = 2, kSettled = 16;
   static constexpr int32_t kFirstPause = 512, kLongestPause = 4096;  // calls between trials
   static constexpr int32_t kLookEvery = 31, kLooks = 8;              // between them: calls that are timed, of so many one
-  size_t first() const { return kWays - ways_; }                     // without replay, segments
+  size_t ways() const { return end_ - first_; }
+  size_t way_of_turn() const { return first_ + static_cast<size_t>(turn_ / kBlock) % ways(); }
   void decide();
   void give_up(size_t way, size_t calls);
   void look(uint64_t nanoseconds);
 
-  size_t ways_ = kWays - 1;
+  size_t first_ = 1, end_ = kWays;  // without replay, segments is the first
   Way way_ = Way::replay;
   bool measured_ = false;
   int32_t pause_ = kFirstPause;

@@ -221,6 +221,7 @@ void SegmentRecorder::find_program(double* compile_ms) {
 
 void SegmentRecorder::refuse_if_full_graph(FlushReason reason) const {
   if (!function_ || !function_->full_graph || reason == FlushReason::function_end || reason == FlushReason::exception) return;
+  if (reason == FlushReason::limit && revocable_) return;  // an iteration of a replay's loop
   const std::string where = front_end().source_location ? " at " + front_end().source_location() : std::string();
   fail(ErrorCode::runtime, function_->name + ": fullgraph=True, but deferred work had to run before the function's end" + where + ": " +
                                std::string(eager::describe(reason)));

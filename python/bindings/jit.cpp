@@ -221,6 +221,7 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     c->misses = 0;
     c->measured = measured != 0;
     new (&c->pace) tracer::Pace();
+    if (full_graph != 0) c->pace.set_never_eager();  // what needs a value early is to be told
     c->timing = false;
     return made;
   });
@@ -526,6 +527,7 @@ void bind_jit(py::module_& m) {
     c->recorded_from = 2;
     c->misses = 0;
     c->pace = {};
+    if (c->record->full_graph) c->pace.set_never_eager();
   });
   bind_recording(m);
   bind_loops(m);

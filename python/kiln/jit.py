@@ -129,10 +129,10 @@ def jit(
     forced = mode == "replay"
     if forced and not is_deferrable(function):
         raise TypeError(f"jit(mode='replay'): {name} is a generator or coroutine function, whose body runs outside of the call")
-    replayed = deferred and (forced or (mode == "auto" and not fullgraph))
+    replayed = deferred and mode in ("auto", "replay")
     if replayed:
         import kiln.capture  # noqa: F401  not before somebody captures a function
-    measured = deferred and mode == "auto" and not fullgraph and backend == "auto"
+    measured = deferred and mode == "auto" and backend == "auto"
     jitted = Jitted(function, name, backend, fullgraph, deferred, replayed, forced, measured)
     for key in ("__module__", "__doc__"):  # the others are not attributes of the type, so __getattr__ finds the function's
         object.__setattr__(jitted, key, getattr(function, key, None))

@@ -239,6 +239,42 @@ def test_fullgraph_refuses_to_end_early_and_names_the_line():
         f(tensor((3,)))
 
 
+def test_fullgraph_replays_and_still_refuses():
+    limit = 1.0
+
+    @kn.jit(fullgraph=True)
+    def f(x):
+        y = kn.tanh(x) * limit
+        return y * float(kn.sum(y)) if limit > 5 else y
+
+    x = tensor((3,))
+    for _ in range(200):
+        same(f(x), kn.tanh(x))
+    assert f.explain().replays > 100 and f.explain().way != "eager"
+    limit = 6.0
+    for _ in range(20):
+        with pytest.raises(RuntimeError, match=r"fullgraph=True.*test_jit\.py:\d+"):
+            f(x)
+    limit = 1.0
+    same(f(x), kn.tanh(x))
+
+
+def test_fullgraph_goes_round_a_loop_of_numbers():
+    @kn.jit(fullgraph=True)
+    def f(x, n):
+        for _ in range(n):
+            x = x * 0.5 + 1
+        return x
+
+    def g(x, n):
+        for _ in range(n):
+            x = x * 0.5 + 1
+        return x
+
+    for n in (3, 3, 3, 5, 9, 2, 40, 0, 7, 7):
+        same(f(tensor((3,)), n), g(tensor((3,)), n))
+
+
 def test_random_draws_are_eagers():
     def f(x):
         return x + kn.random.normal((4,)), kn.random.uniform((3,))

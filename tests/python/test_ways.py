@@ -86,6 +86,23 @@ def test_who_says_how_to_run_is_not_measured(options, told):
     assert e.way == "segments" and not e.way_microseconds
 
 
+def test_fullgraph_is_measured_between_replay_and_segments(told):
+    """Never eagerly, even where that is fastest: what needs a value early is to be told."""
+
+    @kn.jit(fullgraph=True)
+    def f(x, n):
+        return float(kn.sum(x)) if n == 2 * CALLS else x + 1
+
+    x = kn.ones((8,))
+    for n in range(2 * CALLS):
+        f(x, n)
+    e = told(f)
+    assert e.way in ("replay", "segments") and set(e.way_microseconds) == {"replay", "segments"}
+    assert e.replays > 0
+    with pytest.raises(RuntimeError, match="fullgraph=True"):
+        f(x, 2 * CALLS)
+
+
 def test_nothing_is_measured_where_the_setting_says_so(told):
     kn.config.measure_ways = 0
     f = kn.jit(never_the_same)
