@@ -35,11 +35,16 @@ class CompiledKernel : public std::enable_shared_from_this<CompiledKernel> {
 
   const Kernel kernel;
   const uint64_t hash;
-  const int64_t cost;      // operations on one element: what launch() reckons work with
+  const int64_t cost;      // operations on one element
   const std::string name;  // in debuggers and profilers (codegen/code_names.h)
   std::array<std::atomic<uint64_t>, kBackendNames.size()> launches_by_backend{};  // shows which back end ran
   std::array<std::atomic<double>, kBackendNames.size()> compile_microseconds{};
   uint64_t launches() const;
+  double work(const int64_t* extents) const {  // operations over such an iteration space
+    auto operations = static_cast<double>(cost);
+    for (int d = 0; d < kernel.rank; ++d) operations *= static_cast<double>(extents[d]);
+    return operations;
+  }
 
   // The code to run now; valid as long as this kernel, for codes that were swapped out are kept (there are two at most).
   const Code& code() const { return *code_.load(std::memory_order_acquire); }

@@ -80,9 +80,7 @@ void launch(CompiledKernel& kernel, std::span<Args> launches) {
     const int64_t own_blocks = block_count(kernel.kernel, args.extents);
     if (own_blocks == 0) continue;
     blocks += own_blocks;
-    double own_work = static_cast<double>(kernel.cost);
-    for (int d = 0; d < kernel.kernel.rank; ++d) own_work *= static_cast<double>(args.extents[d]);
-    work += own_work;
+    work += kernel.work(args.extents);
   }
   if (blocks == 0) return;
   switch (kernel.tier.load(std::memory_order_acquire)) {

@@ -7,9 +7,7 @@ namespace kiln::codegen {
 RepeatedLaunch::RepeatedLaunch(CompiledKernel& kernel, const Args& a) : args(a), kernel_(kernel) {
   args.error = nullptr;
   const int64_t blocks = block_count(kernel.kernel, args.extents);
-  auto work = static_cast<double>(kernel.cost);
-  for (int d = 0; d < kernel.kernel.rank; ++d) work *= static_cast<double>(args.extents[d]);
-  if (blocks == 1 || work < static_cast<double>(value(Tunable::parallel_work))) blocks_ = blocks;
+  if (blocks == 1 || kernel.work(args.extents) < static_cast<double>(value(Tunable::parallel_work))) blocks_ = blocks;
 }
 
 RepeatedLaunch::~RepeatedLaunch() {

@@ -67,9 +67,7 @@ std::unique_ptr<const tracer::LoopedProgram> Executable::looped(std::span<const 
   const auto* step = steps_.size() == 1 ? std::get_if<KernelStep>(&steps_[0]) : nullptr;
   if (step == nullptr || !loans_.empty() || codegen::value(codegen::Tunable::profile) != 0) return nullptr;
   const codegen::Kernel& kernel = step->kernel->kernel;
-  auto work = static_cast<double>(step->kernel->cost);
-  for (const int64_t extent : step->extents) work *= static_cast<double>(extent);
-  if (work >= static_cast<double>(codegen::value(codegen::Tunable::parallel_work))) return nullptr;
+  if (step->kernel->work(step->extents.data()) >= static_cast<double>(codegen::value(codegen::Tunable::parallel_work))) return nullptr;
   if (codegen::block_count(kernel, step->extents.data()) == 0) return nullptr;
   codegen::KernelLoop loop;
   for (const Address& a : step->buffers) {

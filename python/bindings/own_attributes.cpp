@@ -25,6 +25,21 @@ const KeyEntry* entries_of(const Keys* keys) {  // behind the indices
   return reinterpret_cast<const KeyEntry*>(reinterpret_cast<const char*>(keys + 1) + (size_t{1} << keys->log2_index_bytes));
 }
 
+// A new reference; nullptr: it has none.
+PyObject* held_dict(PyObject* instance) {
+  if (PyType_Check(instance)) {
+#if PY_VERSION_HEX >= 0x030C0000  // where classes of C have it, depends on the interpreter
+    return PyType_GetDict(reinterpret_cast<PyTypeObject*>(instance));
+#else
+    return Py_XNewRef(reinterpret_cast<PyTypeObject*>(instance)->tp_dict);
+#endif
+  }
+  if (PyObject* known = dict_of(instance)) return Py_NewRef(known);
+  const bool may_have = Py_TYPE(instance)->tp_dictoffset != 0 || has_managed_dict(Py_TYPE(instance));
+  if (has_own_values || !may_have) return nullptr;
+  return PyObject_GenericGetDict(instance, nullptr);  // what this Python keeps, and how, is not known
+}
+
 bool finds_values(PyTypeObject* type, PyObject* instance) {
   const std::array<PyObject*, 3> names{PyUnicode_InternFromString("a"), PyUnicode_InternFromString("b"), PyUnicode_InternFromString("c")};
   bool right = true;
@@ -59,15 +74,8 @@ PyObject* own_value(PyObject* instance, PyObject* name) {
     const Py_ssize_t n = own_index(Py_TYPE(instance), name);
     return n < 0 ? nullptr : values[n];
   }
-  PyObject* dict = nullptr;
-  if (PyObject* known = dict_of(instance)) {
-    dict = Py_NewRef(known);
-  } else if (Py_TYPE(instance)->tp_dictoffset == 0 && !has_managed_dict(Py_TYPE(instance))) {
-    return nullptr;
-  } else {  // what this Python keeps, and how, is not known
-    dict = PyObject_GenericGetDict(instance, nullptr);
-    if (dict == nullptr) return nullptr;
-  }
+  PyObject* dict = held_dict(instance);
+  if (dict == nullptr) return nullptr;
   PyObject* found = PyDict_GetItemWithError(dict, name);
   Py_DECREF(dict);
   return found;

@@ -24,6 +24,9 @@ struct FrozenLayout {
   bool is_of(const eager::Tensor& t) const {
     return t.dtype() == dtype && t.offset() == offset && t.shape() == shape && t.strides() == strides;
   }
+  eager::Tensor view(eager::Ref<eager::Storage> storage) const {
+    return eager::Tensor::view(std::move(storage), offset, shape, strides, dtype);
+  }
   DType dtype;
   eager::Dims shape, strides;
   int64_t offset;

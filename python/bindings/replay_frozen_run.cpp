@@ -13,10 +13,6 @@ namespace {
 
 bool has_gradient(const Tensor& t) { return t.impl()->autograd && t.impl()->autograd->grad; }
 
-Tensor tensor(eager::Storage& s, const FrozenLayout& l) {
-  return Tensor::view(eager::Ref<eager::Storage>(&s), l.offset, l.shape, l.strides, l.dtype);
-}
-
 }  // namespace
 
 bool run_program(const FrozenReplay& f, Registers& registers, tracer::SegmentRecorder& recorder, tracer::FunctionRecord& record) {
@@ -59,8 +55,9 @@ bool run_program(const FrozenReplay& f, Registers& registers, tracer::SegmentRec
       made_storages.push_back(eager::Ref<eager::Storage>(new eager::Storage(static_cast<size_t>(f.made[out.slot]))));
       bound[out.slot] = made_storages.back().get();
     }
-    outputs.push_back({&out, tensor(*bound[out.slot], out.layout)});
-    if (out.base) outputs.back().second.impl()->base = eager::Ref<eager::TensorImpl>(tensor(*bound[out.slot], *out.base).impl());
+    eager::Storage* const storage = bound[out.slot];
+    outputs.push_back({&out, out.layout.view(eager::Ref(storage))});
+    if (out.base) outputs.back().second.impl()->base = eager::Ref<eager::TensorImpl>(out.base->view(eager::Ref(storage)).impl());
   }
   Few<eager::Scalar, 16> scalars;
   if (!f.numbers.empty()) {

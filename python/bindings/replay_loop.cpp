@@ -182,7 +182,7 @@ LoopProgram::End NativeLoop::run(const ReplayLoop& loop, LoopRegisters& register
     const LoopProgram::Held& now = held[static_cast<size_t>(e.number)];
     if (!e.layout) registers.set(e.number, as_python(now.number));
     else if (now.storage.get() != &unwrap(registers.look(e.number)).storage())
-      registers.set(e.number, wrap(Tensor::view(now.storage, e.layout->offset, e.layout->shape, e.layout->strides, e.layout->dtype)));
+      registers.set(e.number, wrap(e.layout->view(now.storage)));
   }
   if (end != LoopProgram::End::left) return end;
   if (finals && wanted == loop.wanted) set_finals(registers, held);
@@ -194,7 +194,7 @@ void NativeLoop::set_finals(LoopRegisters& registers, std::span<const LoopProgra
   for (const Final& f : *finals) {
     const LoopProgram::Held& now = held[static_cast<size_t>(f.number)];
     PyObject* made = f.fixed    ? Py_NewRef(f.fixed.ptr())
-                     : f.layout ? wrap(Tensor::view(now.storage, f.layout->offset, f.layout->shape, f.layout->strides, f.layout->dtype))
+                     : f.layout ? wrap(f.layout->view(now.storage))
                                 : as_python(now.number);
     registers.set(f.number, made);
   }

@@ -1,6 +1,7 @@
 """Settings and fixtures that several files share."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,14 @@ settings.load_profile("kiln")
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def interruptible():
+    """SIGINT is a KeyboardInterrupt, as in a terminal: what a shell runs in the background ignores it, and endless loops would be endless."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -347,6 +347,7 @@ def test_memory_that_numpy_shares_is_read_at_every_iteration():
         assert bits(f(x, scalar(1.0))) == bits(halve(x, scalar(1.0)))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_endless_loop_can_be_interrupted():
     def run(x, end):
         while x != end:

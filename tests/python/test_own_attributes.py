@@ -153,11 +153,13 @@ function.mark = 5
         lambda: 5,
         lambda: type("Slotted", (), {"__slots__": ("a",)})(),
         lambda: kn,
+        lambda: Node,
+        lambda: int,
     ],
 )
 def test_what_an_instance_holds_is_found(make):
     instance = make()
-    names = [*"abc", "note", "mark", "late", "rate", "a0", "a29", "a30", "a99", "weight", "jit", "".join(("a", "_", "b"))]
+    names = [*"abc", "note", "mark", "late", "rate", "a0", "a29", "a30", "a99", "weight", "jit", "scaled", "real", "".join(("a", "_", "b"))]
     found = [_core.own_attribute(instance, name, MISSING) for name in names]
     held = getattr(instance, "__dict__", {})
     assert found == [held.get(name, MISSING) for name in names]

@@ -165,6 +165,7 @@ def test_gradients_of_iterations_that_are_left_out(skips):
     same_gradients(run, (1.0625, 1.0625, 1.0625, 1.25, 3.0, 1.0625))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_recording_in_an_endless_loop_can_be_interrupted():
     def run(x, end):
         while kn.max(x) > end:

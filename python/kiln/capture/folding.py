@@ -80,6 +80,11 @@ class Loop:
     def is_fixed(self, operand: int, here: dict[int, int], before: int) -> bool:
         return operand < 0 or (operand not in here and (operand in self.outer or operand < before))
 
+    def may_be_hoisted(self, instruction: Instruction, here: dict[int, int], before: int) -> bool:
+        """Does it read or check the state before the loop?"""
+        op, _, _, operands = instruction[:4]
+        return op < _FIRST_ACTION and op not in _OF_THE_TAPE and all(self.is_fixed(o, here, before) for o in operands)
+
     def walk(
         self, instructions: list[Instruction], position: int, following: Mark | None, here: dict[int, int], before: int, turns: int = 0
     ) -> int:
@@ -100,7 +105,7 @@ class Loop:
             op, extra, result, operands = instructions[position][:4]
             if op in (_LOOP, _COMMIT) or (op == _SAME and operands[1] >= 0 and any(o in here for o in operands)):
                 raise Conflict  # the last of them: something else leads to what changes
-            if op < _FIRST_ACTION and op not in _OF_THE_TAPE and all(self.is_fixed(o, here, before) for o in operands):
+            if self.may_be_hoisted(instructions[position], here, before):
                 self._hoist(position, instructions[position], before)
                 position += 1
                 continue
@@ -170,8 +175,8 @@ class Loop:
         if end > len(instructions) or any(i[0] in (_LOOP, _COMMIT) for i in instructions[position:end]):
             raise Conflict  # a loop in it was folded, and the marks are no longer where they were
         for at in range(position, end):
-            op, _, result, operands = instructions[at][:4]
-            if op < _FIRST_ACTION and op not in _OF_THE_TAPE and all(self.is_fixed(o, made, before) for o in operands):
+            result = instructions[at][2]
+            if self.may_be_hoisted(instructions[at], made, before):
                 self._hoist(at, instructions[at], before)
             elif result >= 0:
                 made[result] = result
