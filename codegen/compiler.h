@@ -37,6 +37,7 @@ class CompiledKernel : public std::enable_shared_from_this<CompiledKernel> {
   const uint64_t hash;
   const int64_t cost;      // operations on one element
   const std::string name;  // in debuggers and profilers (codegen/code_names.h)
+
   std::array<std::atomic<uint64_t>, kBackendNames.size()> launches_by_backend{};  // shows which back end ran
   std::array<std::atomic<double>, kBackendNames.size()> compile_microseconds{};
   uint64_t launches() const;

@@ -181,8 +181,7 @@ LoopProgram::End NativeLoop::run(const ReplayLoop& loop, LoopRegisters& register
     const Entry& e = entries[n];
     const LoopProgram::Held& now = held[static_cast<size_t>(e.number)];
     if (!e.layout) registers.set(e.number, as_python(now.number));
-    else if (now.storage.get() != &unwrap(registers.look(e.number)).storage())
-      registers.set(e.number, wrap(e.layout->view(now.storage)));
+    else if (now.storage.get() != &unwrap(registers.look(e.number)).storage()) registers.set(e.number, wrap(e.layout->view(now.storage)));
   }
   if (end != LoopProgram::End::left) return end;
   if (finals && wanted == loop.wanted) set_finals(registers, held);
@@ -193,9 +192,7 @@ LoopProgram::End NativeLoop::run(const ReplayLoop& loop, LoopRegisters& register
 void NativeLoop::set_finals(LoopRegisters& registers, std::span<const LoopProgram::Held> held) const {
   for (const Final& f : *finals) {
     const LoopProgram::Held& now = held[static_cast<size_t>(f.number)];
-    PyObject* made = f.fixed    ? Py_NewRef(f.fixed.ptr())
-                     : f.layout ? wrap(f.layout->view(now.storage))
-                                : as_python(now.number);
+    PyObject* made = f.fixed ? Py_NewRef(f.fixed.ptr()) : f.layout ? wrap(f.layout->view(now.storage)) : as_python(now.number);
     registers.set(f.number, made);
   }
 }

@@ -137,7 +137,7 @@ inline PyObject* own_attribute(ReplayInstruction::Seen& seen, PyObject* instance
   PyObject* dict = values != nullptr ? nullptr : dict_of(instance);
   if (type != 0 && type == seen.type) {
     if (values != nullptr && seen.own > 0) return Py_XNewRef(values[seen.own - 1]);
-    if (dict != nullptr && version_of_dict(dict) == seen.dict) return Py_NewRef(seen.found);
+    if (dict != nullptr && seen.found != nullptr && version_of_dict(dict) == seen.dict) return Py_NewRef(seen.found);
   }
   PyObject* of_class = _PyType_Lookup(Py_TYPE(instance), name);
   if (of_class != nullptr && Py_TYPE(of_class) == &PyMemberDescr_Type) return _PyObject_GenericGetAttrWithDict(instance, name, nullptr, 1);

@@ -25,7 +25,7 @@ def random() -> np.random.Generator:
 
 @pytest.fixture
 def interruptible():
-    """SIGINT is a KeyboardInterrupt, as in a terminal: what a shell runs in the background ignores it, and endless loops would be endless."""
+    """SIGINT is a KeyboardInterrupt, as in a terminal: what a shell runs in the background ignores it, and endless loops would not end."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""Reading and writing attributes, as type slots do it, with a check for every place that was looked at."""
+"""Reading attributes, as type slots do it, with a check for every place that was looked at. (Writing them: assignments.py.)"""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln.capture import containers, functions, library
+from kiln.capture import functions, library
 from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.recording import Recording, class_value, instance_value
-from kiln.capture.values import ATOMS, HEAP_TYPE, METHOD_DESCRIPTOR, MISSING, NotReplayable, Raised, Symbol, is_static, is_tensor, unknown
+from kiln.capture.values import ATOMS, HEAP_TYPE, METHOD_DESCRIPTOR, MISSING, NotReplayable, Raised, is_static, is_tensor, unknown
 
 # Attributes of a tensor that follow from its type and place on the tape, and what they give.
 TENSOR_FACTS = {"dtype", "ndim", "itemsize", "nbytes", "device", "requires_grad", "is_leaf", "grad_fn", "strides"}
@@ -127,7 +127,7 @@ def _of_class(machine: Any, cls: type, name: str, method: bool) -> Any:
         return own
     if name in ("__dict__", "__bases__", "__doc__", "__annotations__", "__subclasses__"):
         raise NotReplayable(f"it reads {cls.__name__}.{name}")
-    assigned = _assigned(rec, cls, name)
+    assigned = assigned_in(rec, cls, name)
     if assigned is not MISSING:
         return assigned
     meta = type(cls)
@@ -139,17 +139,17 @@ def _of_class(machine: Any, cls: type, name: str, method: bool) -> Any:
         if of_meta is not MISSING and hasattr(type(of_meta), "__set__"):
             raise NotReplayable(f"{name} is an attribute of the metaclass of {cls.__name__}")
     found = class_value(cls, name)
-    if _is_plain(found):
+    if is_plain_value(found):
         return state_of_class(rec, cls, name, found)
     check_class(rec, cls, name)
     if found is MISSING:
         if of_meta is not MISSING and type(of_meta) is types.FunctionType:
             return Bound(of_meta, cls) if method else rec.make(types.MethodType(of_meta, cls))
-        if of_meta is not MISSING and _class_of(rec, of_meta, "__get__") is MISSING:
+        if of_meta is not MISSING and entry_of_class(rec, of_meta, "__get__") is MISSING:
             return state_of_class(rec, meta, name, of_meta)
         if hasattr(cls, name):  # of type itself: mro, ...
             raise NotReplayable(f"it reads {cls.__name__}.{name}")
-        raise Raised(_error_of(cls, name))
+        raise Raised(error_of(cls, name))
     kind = type(found)
     if kind is types.FunctionType:
         return found
@@ -161,7 +161,7 @@ def _of_class(machine: Any, cls: type, name: str, method: bool) -> Any:
         return found
     if kind is types.ClassMethodDescriptorType or kind is types.BuiltinFunctionType:
         return getattr(cls, name)
-    if _class_of(rec, found, "__get__") is not MISSING:
+    if entry_of_class(rec, found, "__get__") is not MISSING:
         return machine.call(class_value(kind, "__get__"), (found, None, cls))
     return state_of_class(rec, cls, name, found)
 
@@ -181,12 +181,12 @@ def _of_type(rec: Recording, cls: type, name: str) -> Any:
     return value
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain_value(value: Any) -> bool:
     """No descriptor, by its type alone: a class's attribute that is read, with its checks, like an instance's."""
     return type(value) in ATOMS or type(value) in (list, dict, set, tuple) or is_tensor(value)
 
 
-def _assigned(rec: Recording, cls: type, name: str) -> Any:
+def assigned_in(rec: Recording, cls: type, name: str) -> Any:
     """What the call itself has made of a class's attribute, plain and no descriptor; MISSING if it has left it alone."""
     if name not in rec.assigned_in_classes:
         return MISSING
@@ -215,14 +215,14 @@ def _check_no_own(rec: Recording, base: type, name: str) -> None:
 
 def state_of_class(rec: Recording, cls: type, name: str, found: Any) -> Any:
     """A class's attribute that is no descriptor. Unless its type says so, which object it is was checked; what it holds is read there."""
-    if _is_plain(found):
+    if is_plain_value(found):
         return rec.load(found, "class_attribute", rec.constant(cls), rec.constant(name), path=f"{cls.__name__}.{name}")
     if type(found) not in ATOMS and not is_static(found):
         rec.know_constant(found, f"{cls.__name__}.{name}")
     return found
 
 
-def _class_of(rec: Recording, value: Any, name: str) -> Any:
+def entry_of_class(rec: Recording, value: Any, name: str) -> Any:
     """What a value's own class has under a name: only classes written in Python can change, and are checked."""
     kind = type(value)
     if kind.__flags__ & HEAP_TYPE:
@@ -273,7 +273,7 @@ def _of_builtin(machine: Any, obj: Any, name: str) -> Any:
     """Attributes of numbers, strings and containers: methods of C."""
     found = class_value(type(obj), name)
     if found is MISSING:
-        raise Raised(_error_of(obj, name))
+        raise Raised(error_of(obj, name))
     if type(obj) in ATOMS and isinstance(found, (types.GetSetDescriptorType, types.MemberDescriptorType)):
         return getattr(obj, name)
     if (type(obj) is dict and name == "fromkeys") or type(found) in (types.ClassMethodDescriptorType, staticmethod):
@@ -383,7 +383,7 @@ def generic_get(machine: Any, obj: Any, name: str, method: bool = False) -> Any:
         check_class(rec, kind, name)
         return rec.written[id(obj), name]
     removed = rec.written.get((id(obj), name)) is MISSING
-    assigned = _assigned(rec, kind, name)
+    assigned = assigned_in(rec, kind, name)
     if assigned is not MISSING:
         if removed or instance_value(obj, name) is MISSING:
             if not fresh and not removed:
@@ -394,7 +394,7 @@ def generic_get(machine: Any, obj: Any, name: str, method: bool = False) -> Any:
     if found is not MISSING and found_kind is types.FunctionType and not removed and not fresh and instance_value(obj, name) is MISSING:
         rec.once("method", rec.operand(obj), rec.constant(name), rec.constant(found), path=place)
         return Bound(found, obj) if method else rec.make(types.MethodType(found, obj))
-    is_plain = _is_plain(found) and (removed or fresh or instance_value(obj, name) is MISSING)
+    is_plain = is_plain_value(found) and (removed or fresh or instance_value(obj, name) is MISSING)
     if found is not MISSING and not is_plain:
         check_class(rec, kind, name)
         if found_kind is property:
@@ -415,8 +415,8 @@ def generic_get(machine: Any, obj: Any, name: str, method: bool = False) -> Any:
             if isinstance(obj, BaseException) and fresh and name in ERROR_FACTS:
                 return getattr(obj, name)
             raise NotReplayable(f"it reads {place}")
-        if _class_of(rec, found, "__get__") is not MISSING and (
-            _class_of(rec, found, "__set__") is not MISSING or _class_of(rec, found, "__delete__") is not MISSING
+        if entry_of_class(rec, found, "__get__") is not MISSING and (
+            entry_of_class(rec, found, "__set__") is not MISSING or entry_of_class(rec, found, "__delete__") is not MISSING
         ):
             getter = class_value(found_kind, "__get__")
             if type(getter) is not types.FunctionType:
@@ -438,7 +438,7 @@ def generic_get(machine: Any, obj: Any, name: str, method: bool = False) -> Any:
         rec.once("no_attribute", rec.operand(obj), rec.constant(name), path=place)
     if fallback is not MISSING:
         return machine.call(fallback, (obj, name))
-    raise Raised(_error_of(obj, name))
+    raise Raised(error_of(obj, name))
 
 
 def _not_in_instance(rec: Recording, obj: Any, name: str, place: str) -> None:
@@ -459,7 +459,7 @@ def _from_class(machine: Any, obj: Any, kind: type, name: str, found: Any, metho
         return Bound(found, obj)
     if found_kind is types.ClassMethodDescriptorType:
         return getattr(kind, name)
-    getter = _class_of(rec, found, "__get__")
+    getter = entry_of_class(rec, found, "__get__")
     if getter is not MISSING:
         if type(getter) is not types.FunctionType:
             if callable(found) and found_kind.__flags__ & METHOD_DESCRIPTOR:  # a method descriptor, as operators are
@@ -504,167 +504,7 @@ def _of_static(machine: Any, obj: Any, name: str) -> Any:
     raise NotReplayable(f"it reads .{name} of a {kind.__name__}")
 
 
-def set_attribute(machine: Any, obj: Any, name: str, value: Any) -> None:
-    """obj.name = value."""
-    rec: Recording = machine.rec
-    obj = rec.pin(obj)
-    kind = type(obj)
-    if is_tensor(obj) and class_value(Tensor, name) is not MISSING:
-        return _set_of_tensor(rec, obj, name, value)
-    if isinstance(obj, type):
-        return _set_of_class(machine, obj, name, value)
-    if kind is types.ModuleType and name not in ("__dict__", "__class__"):
-        return containers.set_item(machine, rec.know_constant(obj.__dict__, obj.__name__), name, value)
-    if is_tensor(obj) and id(obj) in rec.fresh:
-        raise NotReplayable("it gives an attribute to a tensor that it has made")
-    if kind is types.FunctionType:
-        return functions.set_attribute(machine, obj, name, value)
-    if kind is threading.local:
-        return library.set_of_local(machine, obj, name, value)
-    if isinstance(obj, types.ModuleType) or is_static(obj):
-        raise NotReplayable(f"it assigns {getattr(obj, '__name__', kind.__name__)}.{name}")
-    if id(obj) not in rec.fresh and id(obj) not in rec.registers:
-        raise unknown(obj)
-    setter = check_class(rec, kind, "__setattr__")
-    if type(setter) is types.FunctionType:
-        machine.call(setter, (obj, name, value))
-        return None
-    if setter is not class_value(object, "__setattr__"):
-        raise NotReplayable(f"it assigns .{name} of a {kind.__name__}")
-    return set_plain(machine, obj, name, value)
-
-
-def _set_of_class(machine: Any, cls: type, name: str, value: Any) -> None:
-    """cls.name = value: of a plain attribute that is none, or no descriptor, before and after."""
-    rec: Recording = machine.rec
-    setter = check_class(rec, type(cls), "__setattr__")
-    found = class_value(cls, name)
-    of_meta = class_value(type(cls), name)
-    given = value.value if type(value) is Symbol else value
-    special = name.startswith("__") or any(hasattr(type(v), "__get__") for v in (found, of_meta, given) if v is not MISSING)
-    if special or setter is not class_value(type, "__setattr__") or not cls.__flags__ & HEAP_TYPE or id(cls) in rec.fresh:
-        raise NotReplayable(f"it assigns {cls.__name__}.{name}")
-    if type(cls) is not type:
-        check_class(rec, type(cls), name)
-    if _is_plain(found):  # of the same type still, whatever it is
-        rec.once("type", rec.read_register("class_attribute", cls, name), rec.constant(type(found)))
-    elif (id(cls), name) not in rec.written and _assigned(rec, cls, name) is MISSING:
-        check_class(rec, cls, name)
-    rec.assigned_in_classes.add(name)
-    value = containers.stored(rec, value)
-    rec.effect("setattr", cls, name, value)
-    rec.written[id(cls), name] = value
-
-
-def set_own(machine: Any, obj: Any, name: str, value: Any) -> None:
-    """obj.__dict__[name] = value, where that is an assignment to the attribute."""
-    rec: Recording = machine.rec
-    found = class_value(type(obj), name)
-    if type(obj) is types.FunctionType and id(obj) in rec.fresh and found is not MISSING:
-        obj.__dict__[name] = value  # where nobody finds it
-        return
-    if type(name) is not str or (found is not MISSING and hasattr(type(found), "__set__")):
-        raise NotReplayable(f"it writes to the __dict__ of a {type(obj).__name__}")
-    set_plain(machine, obj, name, value)
-
-
-def set_plain(machine: Any, obj: Any, name: str, value: Any) -> None:
-    """What object.__setattr__ does."""
-    rec: Recording = machine.rec
-    kind = type(obj)
-    if name == "__class__" and id(obj) in rec.fresh and isinstance(value, type):
-        try:
-            object.__setattr__(obj, name, value)
-        except TypeError as error:
-            raise Raised(error.with_traceback(None)) from None
-        return
-    if name in ("__class__", "__dict__"):
-        raise NotReplayable(f"it assigns .{name} of a {kind.__name__}")
-    found = check_class(rec, kind, name)
-    if found is not MISSING and type(found) is not types.MemberDescriptorType:
-        if type(found) is property:
-            if found.fset is None:
-                try:
-                    object.__setattr__(obj, name, None)
-                except AttributeError as error:
-                    raise Raised(error) from None
-            machine.call(found.fset, (obj, value))
-            return
-        setter = _class_of(rec, found, "__set__")
-        if setter is not MISSING:
-            if type(setter) is not types.FunctionType:
-                raise NotReplayable(f"it assigns {kind.__name__}.{name}")
-            machine.call(setter, (state_of_class(rec, kind, name, found), obj, value))
-            return
-    if kind.__dictoffset__ == 0 and found is MISSING:
-        raise Raised(_error_of(obj, name))
-    if id(obj) not in rec.fresh and any(owner is obj and namespace in rec.whole for namespace, owner in rec.owners.items()):
-        raise NotReplayable(f"it assigns to an attribute after a look at all of {kind.__name__}.__dict__")
-    rec.set_attribute(obj, name, value)
-
-
-def delete_attribute(machine: Any, obj: Any, name: str) -> None:
-    """del obj.name."""
-    rec: Recording = machine.rec
-    kind = type(obj)
-    if kind is threading.local:
-        library.delete_of_local(machine, obj, name)
-        return
-    if is_tensor(obj) or isinstance(obj, (type, types.ModuleType)) or is_static(obj):
-        raise NotReplayable(f"it deletes .{name} of a {kind.__name__}")
-    deleter = check_class(rec, kind, "__delattr__")
-    if type(deleter) is types.FunctionType:
-        machine.call(deleter, (obj, name))
-        return
-    delete_plain(machine, obj, name)
-
-
-def delete_plain(machine: Any, obj: Any, name: str) -> None:
-    """What object.__delattr__ does."""
-    rec: Recording = machine.rec
-    kind = type(obj)
-    found = check_class(rec, kind, name)
-    if (
-        found is not MISSING
-        and (hasattr(type(found), "__delete__") or hasattr(type(found), "__set__"))
-        and type(found) is not types.MemberDescriptorType
-    ):
-        raise NotReplayable(f"it deletes {kind.__name__}.{name}")
-    if rec.written.get((id(obj), name), instance_value(obj, name)) is MISSING:
-        raise NotReplayable(f"it deletes .{name}, which is not there")
-    if id(obj) not in rec.fresh and (id(obj), name) not in rec.written:
-        rec.emit("attribute", rec.operand(obj), rec.constant(name), result=True, path=f"{rec.name_of(obj)}.{name}")
-    rec.delete_attribute(obj, name)
-
-
-def _set_of_tensor(rec: Recording, x: Any, name: str, value: Any) -> None:
-    if name == "requires_grad" and id(x) in rec.fresh:
-        x.requires_grad = rec.pin(value)
-        rec.emit("set_attribute", rec.operand(x), rec.constant(name), rec.constant(rec.pin(value)))
-        return
-    if name != "grad":
-        raise NotReplayable(f"it assigns .{name} of a tensor")
-    save_gradients(rec)
-    if value is not None and not is_tensor(value):
-        raise NotReplayable("it assigns .grad something that is no tensor")
-    rec.emit("set_attribute", rec.operand(x), rec.constant(name), rec.operand(value))
-    x.grad = value
-
-
-def save_gradients(rec: Recording) -> None:
-    """Before something changes gradients: they are put back if the recording, or a replay of it, is taken back."""
-    tensors = [x for x in rec.alive if is_tensor(x) and x.is_leaf]
-    saved = [(x, x.grad) for x in tensors]
-
-    def restore() -> None:
-        for x, grad in saved:
-            x.grad = grad
-
-    rec.undo.append(restore)
-    rec.emit("save_gradients")
-
-
-def _error_of(obj: Any, name: str) -> AttributeError:
+def error_of(obj: Any, name: str) -> AttributeError:
     """The error that Python itself gives for an attribute that is not there."""
     try:
         (type.__getattribute__ if isinstance(obj, type) else object.__getattribute__)(obj, name)

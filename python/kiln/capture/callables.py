@@ -20,7 +20,7 @@ from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln.capture import attributes, collected, containers, generators, library, operations, polyfills, sorting
+from kiln.capture import assignments, attributes, collected, containers, generators, library, operations, polyfills, sorting
 from kiln.capture.attributes import Bound, SuperObject
 from kiln.capture.recording import class_value
 from kiln.capture.values import ATOMS, IS_ABSTRACT, MISSING, NotReplayable, Raised, Symbol, is_constant, is_tensor
@@ -248,8 +248,8 @@ SLOTS: dict[Any, Callable] = {
     collections.OrderedDict.clear: _clear,
     set.add: lambda m, target, value: _change_set(m, target, set.add, value),
     set.discard: lambda m, target, value: _change_set(m, target, set.discard, value),
-    object.__setattr__: lambda m, obj, name, value: attributes.set_plain(m, obj, m.rec.pin(name), value),
-    object.__delattr__: lambda m, obj, name: attributes.delete_plain(m, obj, m.rec.pin(name)),
+    object.__setattr__: lambda m, obj, name, value: assignments.set_plain(m, obj, m.rec.pin(name), value),
+    object.__delattr__: lambda m, obj, name: assignments.delete_plain(m, obj, m.rec.pin(name)),
     object.__getattribute__: lambda m, obj, name: attributes.generic_get(m, obj, m.rec.pin(name)),
     type.__call__: lambda m, cls, *args, **kwargs: calls.construct_plain(m, cls, args, kwargs),
     object.__init__: lambda m, obj, *args, **kwargs: None,
@@ -516,12 +516,12 @@ def _hasattr(machine: Any, obj: Any, name: Any) -> bool:
 
 @special(setattr)
 def _setattr(machine: Any, obj: Any, name: Any, value: Any) -> None:
-    attributes.set_attribute(machine, obj, machine.rec.pin(name), value)
+    assignments.set_attribute(machine, obj, machine.rec.pin(name), value)
 
 
 @special(delattr)
 def _delattr(machine: Any, obj: Any, name: Any) -> None:
-    attributes.delete_attribute(machine, obj, machine.rec.pin(name))
+    assignments.delete_attribute(machine, obj, machine.rec.pin(name))
 
 
 @special(iter)

@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from kiln.capture import attributes, collected, library, operations, polyfills
+from kiln.capture import assignments, attributes, collected, library, operations, polyfills
 from kiln.capture.frames import InterpretedGenerator
 from kiln.capture.recording import class_value, keys_of
 from kiln.capture.values import HEAP_TYPE, MISSING, NotReplayable, Raised, Symbol, is_constant, is_static, is_tensor, unknown
@@ -467,7 +467,7 @@ def set_item_of_dict(machine: Any, container: dict, key: Any, value: Any) -> Non
     rec = machine.rec
     key = check_key(machine, key)
     if id(container) in rec.owners:
-        attributes.set_own(machine, rec.owners[id(container)], key, value)
+        assignments.set_own(machine, rec.owners[id(container)], key, value)
         return
     target = rec.before_write(container)
     if target is not container:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kiln import _core
 from kiln._core import Tensor
-from kiln.capture import attributes, callables, containers
+from kiln.capture import assignments, attributes, callables, containers
 from kiln.capture.recording import class_value
 from kiln.capture.results import without_symbols
 from kiln.capture.values import NotReplayable, is_tensor
@@ -37,7 +37,7 @@ def _backward(machine: Any, root: Any, gradient: Any = None, retain_graph: Any =
             rec.emit("same", made, rec.constant(True), path=f"{rec.name_of(x, 'a tensor')}.is_leaf")
         else:
             rec.once("leaf", rec.operand(x), path=f"hooks of {rec.name_of(x, 'a tensor')}")
-    attributes.save_gradients(rec)
+    assignments.save_gradients(rec)
 
     def whole() -> None:
         operands = [rec.operand(root)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from kiln.capture import attributes, containers, functions
+from kiln.capture import assignments, attributes, containers, functions
 from kiln.capture.attributes import Bound
 from kiln.capture.opcodes.table import operation, pop_many
 from kiln.capture.values import MISSING, NotReplayable
@@ -30,12 +30,12 @@ def push_callable(f: Any, value: Any) -> None:
 @operation()
 def STORE_ATTR(m, f, arg):
     obj = f.stack.pop()
-    attributes.set_attribute(m, obj, f.program.code.co_names[arg], f.stack.pop())
+    assignments.set_attribute(m, obj, f.program.code.co_names[arg], f.stack.pop())
 
 
 @operation()
 def DELETE_ATTR(m, f, arg):
-    attributes.delete_attribute(m, f.stack.pop(), f.program.code.co_names[arg])
+    assignments.delete_attribute(m, f.stack.pop(), f.program.code.co_names[arg])
 
 
 @operation()
