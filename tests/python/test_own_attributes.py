@@ -48,7 +48,8 @@ def test_what_is_captured_reads_and_writes_without_a_dict(capsys):
         assert f(floats(1)).tolist() == [7.0]
     assert told(f, capsys).replays > 0
     assert (node.steps, other.seen) == (CALLS, CALLS)
-    assert not has_dict(node) and not has_dict(other)
+    assert not has_dict(node)
+    assert has_dict(other) == has_dict(Derived(scale=1.0))  # CPython 3.13 makes one at once where there are slots too
 
 
 def both(f, expected):
