@@ -5,6 +5,7 @@
 
 #include <array>
 #include <functional>
+#include <utility>
 
 namespace kiln::tracer {
 namespace {
@@ -55,11 +56,27 @@ TEST(Pace, WaysThatAreManyTimesSlowerAreHardlyTried) {
   EXPECT_EQ(pace.nanoseconds(Way::eager), 3'000);
 }
 
-TEST(Pace, EqualWaysStayCaptured) {
+TEST(Pace, OfEqualWaysTheUndeferredOneIsTaken) {
   Pace pace;
   pace.set_replayed(true);
-  run(pace, 200, constant(100, 99, 98));
-  EXPECT_EQ(pace.way(), Way::replay);
+  run(pace, 200, constant(98, 99, 100));
+  EXPECT_EQ(pace.way(), Way::eager);
+  Pace gains;
+  gains.set_replayed(true);
+  run(gains, 200, constant(96, 95, 100));
+  EXPECT_EQ(gains.way(), Way::replay);
+}
+
+TEST(Pace, WhatMustNotRunEagerlyNeverDoes) {
+  for (const auto& [replay, best] : {std::pair{90, Way::replay}, std::pair{99, Way::segments}}) {
+    Pace pace;
+    pace.set_never_eager();
+    EXPECT_EQ(run(pace, 200, constant(90, 100, 1)).calls[static_cast<size_t>(Way::eager)], 0);
+    EXPECT_FALSE(pace.measured());  // there is but one way so far
+    pace.set_replayed(true);
+    EXPECT_EQ(run(pace, 5'000, constant(static_cast<uint64_t>(replay), 100, 1)).calls[static_cast<size_t>(Way::eager)], 0);
+    EXPECT_EQ(pace.way(), best);
+  }
 }
 
 TEST(Pace, WithoutReplayThereAreTwoWays) {
