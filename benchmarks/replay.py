@@ -114,12 +114,13 @@ def functions():
 
 def launch_microseconds(name):
     program = BUILD / "benchmarks/kiln_launch"
+    make = "cmake --build --preset release --target kiln_launch"
     if not program.exists():
-        return None
+        sys.exit(f"the kernel of an add is launched from C++ by {program.name}, which is not there; {make} makes it")
     command = [program, f"--benchmark_filter={name}$", "--benchmark_format=json", "--benchmark_repetitions=5", "--benchmark_min_time=0.05"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if not printed:
-        sys.exit(f"{program} is an old one, without {name}; cmake --build --preset release --target kiln_launch makes it anew")
+        sys.exit(f"{program} is an old one, without {name}; {make} makes it anew")
     runs = json.loads(printed)["benchmarks"]
     return min(run["real_time"] for run in runs if run["run_type"] == "iteration") / 1e3
 

@@ -56,6 +56,8 @@ HotCode::Verdict HotCode::deferring(uint64_t site, const Pending& pending, int64
     if (site == anchors_[0]) {
       end_round(now());
       if (!pays(pending)) return give_up();
+      if (timed_rounds_ > 0 && rounds_ == kTrialRounds) pause_ = pause_ == 0 ? kFirstPause : std::min(2 * pause_, kLongestPause);
+      if (timed_rounds_ > 0 && rounds_ == kTrialRounds + pause_) return time_again();
     }
     since_cut_ = 0;
     return Verdict::cut;
@@ -126,7 +128,7 @@ void HotCode::anchor(uint64_t site, uint32_t shortest, uint32_t longest) {
   anchor_count_ = 1;
   gap_ = longest;
   since_anchor_ = 0;
-  rounds_ = 0;
+  rounds_ = pause_ = 0;
   times_.clear();
 }
 
@@ -140,6 +142,14 @@ HotCode::Verdict HotCode::defer_from_here(const Pending& pending) {
   return Verdict::defer;
 }
 
+HotCode::Verdict HotCode::time_again() {
+  state_ = State::timing;
+  untold_ = shortest_ - 1;
+  rounds_ = 0;
+  times_.clear();
+  return Verdict::cut;
+}
+
 HotCode::Verdict HotCode::give_up() {
   if (timed_rounds_ == 0) {
     state_ = State::resting;            // until the next arrival
@@ -147,9 +157,10 @@ HotCode::Verdict HotCode::give_up() {
     next_rest_ = kShortestRest;
     watch();
   } else {
-    if (fruitless_ != nullptr) fruitless_->add(anchors_[0]);
+    if (fruitless_ != nullptr && pause_ == 0) fruitless_->add(anchors_[0]);  // else it paid before, and may again
     take_rest();
   }
+  pause_ = 0;
   return Verdict::cut;
 }
 

@@ -6,7 +6,8 @@
 //   timing     a few rounds from anchor to anchor run eagerly, and are timed. Of what lies between it is not told, which would take a third of the
 //              time of small operators: deferred rounds have to be faster than those that nobody looks at.
 //   deferring  a segment is a round. The first rounds may compile; then rounds are timed again: if they are no faster than eager ones,
-//              or ever new programs are compiled, or the anchor stays away, this ends.
+//              or ever new programs are compiled, or the anchor stays away, this ends. What was found to pay is timed again after ever
+//              more rounds: the first eager ones may have been slow because they were the first.
 #pragma once
 
 #include <array>
@@ -73,8 +74,9 @@ class HotCode {
   static constexpr size_t kTableSize = 512;                          // a power of two
   static constexpr size_t kMostAnchors = 8;
   static constexpr uint32_t kShortestRest = 4096, kLongestRest = 1 << 18;
-  static constexpr size_t kSettlingRounds = 8, kTrialRounds = 32;  // the first of the deferred ones may compile
-  static constexpr int64_t kWorthwhile = 8;                        // the part of an eager round that has to be gained: less is noise
+  static constexpr size_t kSettlingRounds = 8, kTrialRounds = 32;      // the first of the deferred ones may compile
+  static constexpr size_t kFirstPause = 256, kLongestPause = 1 << 16;  // rounds until what pays is timed again
+  static constexpr int64_t kWorthwhile = 8;                            // the part of an eager round that has to be gained: less is noise
 
   void watch();
   void take_rest();
@@ -82,6 +84,7 @@ class HotCode {
   const Site* choose() const;
   void anchor(uint64_t site, uint32_t shortest, uint32_t longest);
   Verdict defer_from_here(const Pending&);
+  Verdict time_again();
   Verdict deferring(uint64_t site, const Pending&, int64_t (*now)());
   Verdict give_up();
   bool pays(const Pending&) const;
@@ -109,6 +112,7 @@ class HotCode {
   int64_t round_began_ = 0, cut_at_ = 0;
   std::vector<int64_t> times_;  // of the rounds that are compared
   int64_t eager_ns_ = 0;        // a round
+  size_t pause_ = 0;            // until it is timed again; 0: it has not been found to pay so far
   Pending before_;
 };
 

@@ -126,6 +126,23 @@ TEST(HotCode, RoundsAreTimedWithoutBeingLookedAt) {
   }
 }
 
+// The first rounds of a program are slow however they run; what looked like a gain beside them is looked at again.
+TEST(HotCode, WhatPaysIsTimedAgain) {
+  const auto deferred_rounds = [](int64_t deferred_ns) {
+    Thread t(8);
+    int count = 0;
+    for (int round = 0; round < 3000; ++round) {
+      for (uint64_t s = 0; s < 6; ++s) t.call(100 + s, round < 40 ? 400 : 200, deferred_ns);
+      count += t.code.is_deferring();
+    }
+    return count;
+  };
+  const int in_vain = deferred_rounds(210);
+  EXPECT_GT(in_vain, 200);  // until it is timed again
+  EXPECT_LT(in_vain, 500);
+  EXPECT_GT(deferred_rounds(100), 2800);
+}
+
 TEST(HotCode, EverNewProgramsEndIt) {
   Thread t(8);
   t.compiles_all = true;
