@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "codegen/scalar_types.h"
+#include "python/bindings/imported.h"
 #include "python/bindings/numpy_interop.h"
 #include "python/bindings/tensor_type.h"
 
@@ -90,7 +91,7 @@ PyObject* array(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO", const_cast<char**>(names), &dtype, &copy)) return nullptr;
     const py::object values = to_numpy(unwrap(self));
     if (dtype == Py_None && copy != Py_True) return py::object(values).release().ptr();
-    const py::object type = dtype == Py_None ? values.attr("dtype") : py::module_::import("numpy").attr("dtype")(py::handle(dtype));
+    const py::object type = dtype == Py_None ? values.attr("dtype") : imported("numpy").attr("dtype")(py::handle(dtype));
     if (copy == Py_False && !type.equal(values.attr("dtype"))) fail(ErrorCode::value, "__array__(copy=False): another dtype needs a copy");
     return values.attr("astype")(type, py::arg("copy") = copy == Py_True).release().ptr();
   });

@@ -1,4 +1,5 @@
 #include "python/bindings/dtype_type.h"
+#include "python/bindings/imported.h"
 
 #include "eager/operator.h"
 
@@ -32,9 +33,9 @@ constexpr char kind_character(DTypeKind kind) {
 }  // namespace
 
 py::object numpy_dtype(DType t) {
-  if (t != DType::BF16) return py::module_::import("numpy").attr("dtype")(name_of(t));
+  if (t != DType::BF16) return imported("numpy").attr("dtype")(name_of(t));
   try {  // where this package is, NumPy has the dtype too
-    return py::module_::import("numpy").attr("dtype")(py::module_::import("ml_dtypes").attr("bfloat16"));
+    return imported("numpy").attr("dtype")(imported("ml_dtypes").attr("bfloat16"));
   } catch (const py::error_already_set& error) {
     if (!error.matches(PyExc_ImportError)) throw;
   }

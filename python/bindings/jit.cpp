@@ -9,6 +9,7 @@
 
 #include "codegen/compiler.h"
 #include "codegen/tunables.h"
+#include "python/bindings/imported.h"
 #include "python/bindings/modules.h"
 #include "python/bindings/own_attributes.h"
 #include "python/bindings/replay_frozen.h"
@@ -281,7 +282,7 @@ py::dict program_record(const tracer::Program& p) {
 // The line of the innermost frame that is not of Kiln's own Python files.
 std::string source_location() {
   static const std::string own = [] {
-    const auto file = py::module_::import("kiln").attr("__file__").cast<std::string>();
+    const auto file = imported("kiln").attr("__file__").cast<std::string>();
     return file.substr(0, file.rfind('/') + 1);
   }();
   const py::gil_scoped_acquire locked;  // what waits for a value may have given it up
@@ -372,7 +373,7 @@ static std::vector<ReplayInstruction> instructions_of(const ReplayTree& tree, co
 
 // What kiln.capture adds its recordings with.
 static void bind_recording(py::module_& m) {
-  not_recorded = py::object(py::module_::import("builtins").attr("object")()).release().ptr();
+  not_recorded = py::object(imported("builtins").attr("object")()).release().ptr();
   m.attr("not_recorded") = py::handle(not_recorded);
   py::list names;
   for (const std::string_view name : kReplayOpNames) names.append(std::string(name));
@@ -540,7 +541,7 @@ void bind_jit(py::module_& m) {
   };
   m.def("flush", [flush] { flush(eager::FlushReason::foreign_write); }, "Runs this thread's deferred operators.");
   // A child process gets values, not promises of them.
-  py::module_::import("os").attr("register_at_fork")(py::arg("before") = py::cpp_function([flush] { flush(eager::FlushReason::fork); }));
+  imported("os").attr("register_at_fork")(py::arg("before") = py::cpp_function([flush] { flush(eager::FlushReason::fork); }));
   // Runs f undeferred inside a captured call. An export has no values to run on, and writes f down.
   m.def("call_undeferred", [](const py::function& f, const py::args& args, const py::kwargs& kwargs) {
     const tracer::AmbientPause pause;

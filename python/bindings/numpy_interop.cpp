@@ -9,6 +9,7 @@
 #include "eager/tape.h"
 #include "python/bindings/conversion.h"
 #include "python/bindings/dtype_type.h"
+#include "python/bindings/imported.h"
 #include "python/bindings/tensor_type.h"
 
 namespace kiln::python {
@@ -25,7 +26,7 @@ struct NumpyTypes {
 };
 const NumpyTypes& numpy_types() {
   static const NumpyTypes types = [] {
-    const py::module_ numpy = py::module_::import("numpy");
+    const py::module_ numpy = imported("numpy");
     const auto type = [&](const char* name) { return reinterpret_cast<PyTypeObject*>(py::object(numpy.attr(name)).release().ptr()); };
     return NumpyTypes{type("ndarray"), type("generic"), type("bool_")};
   }();
@@ -101,7 +102,7 @@ Tensor copied(const py::array& a, DType dtype) {
   Dims shape;
   for (py::ssize_t i = 0; i < a.ndim(); ++i) shape.push_back(a.shape(i));
   const Tensor made = Tensor::empty(shape, dtype);
-  py::module_::import("numpy").attr("copyto")(to_numpy(made), a);
+  imported("numpy").attr("copyto")(to_numpy(made), a);
   return made;
 }
 
@@ -130,7 +131,7 @@ Tensor asarray(PyObject* o, std::optional<DType> dtype, std::optional<bool> copy
   if (is_tensor(o)) return convert(unwrap(o), dtype, copy);
   if (!is_array_like(o) || PyBytes_Check(o))
     fail(ErrorCode::type, "asarray takes arrays, numbers and (nested) lists of numbers, not " + std::string(Py_TYPE(o)->tp_name));
-  const py::module_ numpy = py::module_::import("numpy");
+  const py::module_ numpy = imported("numpy");
   const bool literal = PyFloat_Check(o) || PyComplex_Check(o) || PyLong_Check(o) || PyList_Check(o) ||
                        PyTuple_Check(o);  // no dtype and no memory of its own
   if (literal && copy == false) fail(ErrorCode::value, "asarray(copy=False): numbers and lists have no memory to share");

@@ -10,6 +10,7 @@
 #include "python/bindings/arguments.h"
 #include "python/bindings/auto.h"
 #include "python/bindings/dtype_type.h"
+#include "python/bindings/imported.h"
 #include "python/bindings/tensor_type.h"
 
 namespace kiln::python {
@@ -247,8 +248,7 @@ PyObject* make(const Operator& op) {
   if (!op.output_names.empty()) {
     py::list fields;
     for (std::string_view field : op.output_names) fields.append(field);
-    object(made)->results =
-        py::module_::import("collections").attr("namedtuple")(op.name, fields, py::arg("module") = "kiln").release().ptr();
+    object(made)->results = imported("collections").attr("namedtuple")(op.name, fields, py::arg("module") = "kiln").release().ptr();
   }
   return made;
 }

@@ -1,4 +1,5 @@
 #include "python/bindings/replay_frozen.h"
+#include "python/bindings/imported.h"
 
 #include <algorithm>
 #include <bit>
@@ -16,12 +17,12 @@ namespace {
 bool is_named(PyObject* name, const char* expected) { return name != nullptr && PyUnicode_CompareWithASCIIString(name, expected) == 0; }
 
 bool is_id(PyObject* function) {
-  static PyObject* const id = py::object(py::module_::import("builtins").attr("id")).release().ptr();
+  static PyObject* const id = py::object(imported("builtins").attr("id")).release().ptr();
   return function == id;
 }
 
 PyObject* of_core(const char* name) {
-  return PyObject_GetAttrString(py::module_::import("kiln._core").ptr(), name);  // kept
+  return PyObject_GetAttrString(imported("kiln").attr("_core").ptr(), name);  // kept
 }
 
 bool is_backward(PyObject* function) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "python/bindings/imported.h"
 #include "python/bindings/modules.h"
 
 namespace kiln::python {
@@ -18,7 +19,7 @@ constexpr uint8_t kFirstInPlace = 13;  // of the number protocol (Include/opcode
 
 // abs and round do what a method of their operand does; of tensors, an operator.
 bool asks_operand(PyObject* callee) {
-  static const auto builtin = [](const char* name) { return py::object(py::module_::import("builtins").attr(name)).release().ptr(); };
+  static const auto builtin = [](const char* name) { return py::object(imported("builtins").attr(name)).release().ptr(); };
   static PyObject *const abs = builtin("abs"), *const round = builtin("round");
   return callee == abs || callee == round;
 }
