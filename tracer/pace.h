@@ -18,6 +18,7 @@ std::string_view name_of(Way);
 
 class Pace {
  public:
+  explicit Pace(bool may_run_eagerly = true) : end_(may_run_eagerly ? kWays : static_cast<size_t>(Way::eager)) {}
   struct Turn {
     Way way;
     bool timed;  // then took() is to follow
@@ -32,7 +33,6 @@ class Pace {
     if (first != first_) unsettle();
     first_ = first;
   }
-  void set_never_eager() { end_ = static_cast<size_t>(Way::eager); }
 
   Way way() const { return way_; }
   bool measured() const { return measured_; }
@@ -48,7 +48,8 @@ class Pace {
   void give_up(size_t way, size_t calls);
   void look(uint64_t nanoseconds);
 
-  size_t first_ = 1, end_ = kWays;  // without replay, segments is the first
+  size_t first_ = 1;  // without replay, segments
+  size_t end_;        // behind the last
   Way way_ = Way::replay;
   bool measured_ = false;
   int32_t pause_ = kFirstPause;

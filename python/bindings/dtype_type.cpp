@@ -1,7 +1,7 @@
 #include "python/bindings/dtype_type.h"
-#include "python/bindings/imported.h"
 
 #include "eager/operator.h"
+#include "python/bindings/imported.h"
 
 namespace kiln::python {
 namespace {

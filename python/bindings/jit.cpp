@@ -221,8 +221,7 @@ PyObject* make_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     c->forced = forced != 0;
     c->misses = 0;
     c->measured = measured != 0;
-    new (&c->pace) tracer::Pace();
-    if (full_graph != 0) c->pace.set_never_eager();  // what needs a value early is to be told
+    new (&c->pace) tracer::Pace(full_graph == 0);  // what needs a value early is to be told
     c->timing = false;
     return made;
   });
@@ -435,9 +434,8 @@ static void bind_recording(py::module_& m) {
         }
         return all;
       },
-      "Of a captured function's loops: how many iterations ran without Python's objects, and what gives the code (\"kernels\", \"asm\") of "
-      "one that "
-      "is compiled as a whole; None of another.");
+      "Of a captured function's loops: how many iterations ran without Python's objects, and what gives the code (\"kernels\", \"asm\") "
+      "of one that is compiled as a whole; None of another.");
   find_own_values();
   m.def(
       "own_attribute",
@@ -527,8 +525,7 @@ void bind_jit(py::module_& m) {
     c->replayed = c->recordable = c->replayable;
     c->recorded_from = 2;
     c->misses = 0;
-    c->pace = {};
-    if (c->record->full_graph) c->pace.set_never_eager();
+    c->pace = tracer::Pace(!c->record->full_graph);
   });
   bind_recording(m);
   bind_loops(m);

@@ -86,7 +86,8 @@ def _change(memory: Memory, rec: Recording, place: int) -> Recompile | None:
     check = memory.checks[place] if place >= 0 else "arguments"
     if path is None:  # a check that has no name of its own
         return Recompile(f"what '{check}' checks", ELSE, ELSE, 0.0, False, check)
-    if check in ("distinct", "same") and " is " in path:  # two objects, or one under two names
+    is_identity = check in ("distinct", "same") and " is " in path and path not in memory.values
+    if is_identity:  # two objects, or one under two names
         return Recompile(path, str(check == "same"), str(check == "distinct"), 0.0, False, check)
     if path in rec.seen:
         now = short(rec.seen[path])

@@ -164,13 +164,13 @@ def finish(rec: Recording, result: Any) -> Any:
 def _check_distinct(rec: Recording) -> None:
     """What the call changes is not, at another call, the same object as something of its type that it also looked at."""
     known = {id(value): value for value in rec.alive}
-    types_of = {identity: type(value) for identity, value in known.items()}
     changed = {target for target in (*rec.mutated, *(target for target, _ in rec.written)) if target in rec.registers}
     for target in changed:
         place = rec.registers[target]
         for other, register in list(rec.registers.items()):
-            if register != place and types_of.get(other) is types_of.get(target) and (place >= 0 or register >= 0):
-                rec.once("distinct", place, register, path=f"{rec.name_of(known[target])} is {rec.name_of(known[other])}")
+            one, two = known.get(target), known.get(other)
+            if register != place and type(one) is type(two) and (place >= 0 or register >= 0):
+                rec.once("distinct", place, register, path=f"{rec.name_of(one)} is {rec.name_of(two)}")
 
 
 _SET_CELL = types.CellType.cell_contents.__set__

@@ -69,8 +69,7 @@ TEST(Pace, OfEqualWaysTheUndeferredOneIsTaken) {
 
 TEST(Pace, WhatMustNotRunEagerlyNeverDoes) {
   for (const auto& [replay, best] : {std::pair{90, Way::replay}, std::pair{99, Way::segments}}) {
-    Pace pace;
-    pace.set_never_eager();
+    Pace pace(false);
     EXPECT_EQ(run(pace, 200, constant(90, 100, 1)).calls[static_cast<size_t>(Way::eager)], 0);
     EXPECT_FALSE(pace.measured());  // there is but one way so far
     pace.set_replayed(true);
