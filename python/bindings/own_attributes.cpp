@@ -35,8 +35,7 @@ PyObject* held_dict(PyObject* instance) {
 #endif
   }
   if (PyObject* known = dict_of(instance)) return Py_NewRef(known);
-  const bool may_have = Py_TYPE(instance)->tp_dictoffset != 0 || has_managed_dict(Py_TYPE(instance));
-  if (has_own_values || !may_have) return nullptr;
+  if (has_own_values || !may_have_dict(Py_TYPE(instance))) return nullptr;
   return PyObject_GenericGetDict(instance, nullptr);  // what this Python keeps, and how, is not known
 }
 

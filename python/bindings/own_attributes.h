@@ -31,6 +31,7 @@ const Py_ssize_t* own_names(PyTypeObject*);
 PyObject* own_value(PyObject* instance, PyObject* name);
 
 inline bool has_managed_dict(const PyTypeObject* type) { return (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0; }
+inline bool may_have_dict(const PyTypeObject* type) { return type->tp_dictoffset != 0 || has_managed_dict(type); }
 
 // MANAGED_DICT_OFFSET in CPython's internal/pycore_object.h, in words.
 inline constexpr int kManagedDict = -3;

@@ -17,7 +17,6 @@ constexpr uint64_t kWorthwhile = 100;
 
 uint64_t word_of(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
 bool is_tuple_or_list(PyObject* x) { return PyTuple_Check(x) || PyList_Check(x); }
-bool may_have_dict(PyTypeObject* type) { return type->tp_dictoffset != 0 || has_managed_dict(type); }
 
 // An argument that is another one at every call, more likely than not.
 bool is_data(PyObject* x) {
